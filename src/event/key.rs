@@ -1,0 +1,116 @@
+//! What makes two copies the same fact.
+//!
+//! Claude Code copies records: a fork keeps uuids under a new session id, some
+//! resumes append the history again under new uuids, a rewrite repeats lines.
+//! A fact therefore carries one or two keys, each a pure function of its
+//! record, and a copy that shares any of them is the same fact.
+
+use std::fmt;
+
+use sha2::{Digest, Sha256};
+
+use super::Timestamp;
+
+/// A key is text with a readable start, so that one message's keys are a range.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct FactKey(String);
+
+impl FactKey {
+    /// A user's record, wherever it was copied to.
+    pub fn user_record(uuid: &str, text: &str) -> FactKey {
+        FactKey(format!("user:{}:{}", word(uuid), digest(&[text])))
+    }
+
+    /// A user's words at one time in one session, under whatever uuid.
+    pub fn user_words(session: &str, at: Timestamp, text: &str) -> FactKey {
+        FactKey(format!("said:{}:{at}:{}", word(session), digest(&[text])))
+    }
+
+    /// A text block of an agent's message.
+    pub fn agent_block(message_id: &str, text: &str) -> FactKey {
+        FactKey(format!("{}{}", Self::message(message_id), digest(&[text])))
+    }
+
+    /// What every block of this message starts with.
+    pub fn message(message_id: &str) -> String {
+        format!("agent:{}:", word(message_id))
+    }
+
+    /// A record that has nothing of its own to be known by.
+    pub fn line(session: &str, line: &[u8]) -> FactKey {
+        let mut hash = Sha256::new();
+        hash.update(session);
+        hash.update([0]);
+        hash.update(line);
+        FactKey(format!("line:{}", hex(&hash.finalize()[..16])))
+    }
+
+    /// The `n`th time a session begins, from 1 on.
+    pub fn registered(session: &str, n: u32) -> FactKey {
+        FactKey(format!("registered:{}:{n}", word(session)))
+    }
+
+    /// The `n`th time a session ends, from 1 on.
+    pub fn ended(session: &str, n: u32) -> FactKey {
+        FactKey(format!("ended:{}:{n}", word(session)))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for FactKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Ids come from files. Those of the usual form stay readable; anything else
+/// (long, or with a character that would end the field) becomes its digest.
+fn word(id: &str) -> String {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_./".contains(&b);
+    if !id.is_empty() && id.len() <= 100 && id.bytes().all(plain) {
+        id.to_owned()
+    } else {
+        format!("#{}", digest(&[id]))
+    }
+}
+
+/// 128 bits of SHA-256: no two texts will ever meet by chance.
+fn digest(parts: &[&str]) -> String {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update(part);
+    }
+    hex(&hash.finalize()[..16])
+}
+
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocks_of_a_message_share_a_start_and_no_other_message_has_it() {
+        let a = FactKey::agent_block("msg_1", "one");
+        let b = FactKey::agent_block("msg_1", "two");
+        let c = FactKey::agent_block("msg_12", "one");
+        let start = FactKey::message("msg_1");
+        assert!(a.as_str().starts_with(&start) && b.as_str().starts_with(&start));
+        assert!(!c.as_str().starts_with(&start));
+        assert_ne!(a, b);
+    }
+
+    #[test]
+    fn a_hostile_id_cannot_reach_into_another_field() {
+        let a = FactKey::user_record("u:x", "t");
+        let b = FactKey::user_record("u", "x:t");
+        assert_ne!(a, b);
+        assert!(!a.as_str()[5..].starts_with("u:x"));
+        assert!(FactKey::message("m\0'; --").is_ascii());
+    }
+}

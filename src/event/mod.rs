@@ -1,0 +1,237 @@
+//! What happened, checked.
+//!
+//! In: [`Draft`]s, as an input names them: an event type in words, fields as JSON.
+//! Out: [`Event`]s, whose payload has exactly the fields its type asks for.
+//!
+//! Promises
+//! - only [`Draft::validate`] makes an [`Event`]: whoever holds one need not check it again
+//! - a refusal names the event type and the field (`turn_detected: missing field actor`)
+//! - every text in an event can be stored by every database
+//!
+//! Not here: where drafts come from (`capture`), what a second copy means (`store`).
+
+mod key;
+mod payload;
+mod schema;
+mod text;
+mod timestamp;
+
+use serde_json::{Map, Value};
+
+pub use key::FactKey;
+pub use payload::{
+    Actor, EndReason, EventType, HookReceived, Payload, SessionEnded, SessionRegistered,
+    StateTransition, Trigger, TurnDetected, TurnSource,
+};
+pub use schema::schemas;
+pub use text::storable;
+pub use timestamp::{Moment, Timestamp};
+
+/// An event as its input tells it, not yet checked.
+#[derive(Debug, Clone)]
+pub struct Draft {
+    pub event_type: String,
+    pub payload: Map<String, Value>,
+    pub moment: Moment,
+    pub keys: Vec<FactKey>,
+}
+
+/// An event that may be stored.
+#[derive(Debug, Clone)]
+pub struct Event {
+    pub payload: Payload,
+    pub moment: Moment,
+    /// What makes this fact the same fact when it is read again. The first is
+    /// the event's key; a second copy may share any of them.
+    pub keys: Vec<FactKey>,
+}
+
+/// Why a draft is no event.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{event_type}: {problem}")]
+pub struct Refusal {
+    pub event_type: String,
+    pub problem: String,
+}
+
+impl Draft {
+    /// The only way to an [`Event`].
+    pub fn validate(self) -> Result<Event, Refusal> {
+        let event_type = self.event_type;
+        let refuse = |problem: String| Refusal {
+            event_type: event_type.clone(),
+            problem,
+        };
+        let kind = EventType::parse(&event_type).ok_or_else(|| {
+            refuse(format!(
+                "unknown event type; known are {}",
+                EventType::list()
+            ))
+        })?;
+        let payload = Payload::parse(kind, Value::Object(self.payload)).map_err(refuse)?;
+        if self.keys.is_empty() {
+            return Err(Refusal {
+                event_type,
+                problem: "missing a key that tells it from other facts".into(),
+            });
+        }
+        Ok(Event {
+            payload,
+            moment: self.moment,
+            keys: self.keys,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn draft(event_type: &str, payload: Value) -> Draft {
+        let Value::Object(payload) = payload else {
+            panic!("a payload is an object")
+        };
+        Draft {
+            event_type: event_type.into(),
+            payload,
+            moment: Moment::observed(Timestamp::UNIX_EPOCH),
+            keys: vec![FactKey::registered("s", 1)],
+        }
+    }
+
+    fn turn() -> Value {
+        json!({"session_uuid": "s", "actor": "user", "text": "hello", "source": "polling",
+               "turn_timestamp": "2026-11-21T01:02:03.000Z"})
+    }
+
+    fn samples() -> Vec<(&'static str, Value)> {
+        vec![
+            (
+                "session_registered",
+                json!({"session_uuid": "s", "project_path": "/p",
+                "working_directory": "/p"}),
+            ),
+            (
+                "session_ended",
+                json!({"session_uuid": "s", "reason": "timeout"}),
+            ),
+            ("turn_detected", turn()),
+            (
+                "state_transition",
+                json!({"agent_id": 1, "command_id": 2, "from_state": "idle",
+                "to_state": "commanded", "trigger": "turn"}),
+            ),
+            (
+                "hook_received",
+                json!({"hook_type": "stop", "claude_session_id": "s",
+                "working_directory": "/p"}),
+            ),
+        ]
+    }
+
+    #[test]
+    fn every_type_accepts_its_required_fields() {
+        for (event_type, payload) in samples() {
+            let event = draft(event_type, payload).validate().unwrap();
+            assert_eq!(event.payload.event_type().as_str(), event_type);
+        }
+        assert_eq!(samples().len(), EventType::ALL.len());
+    }
+
+    #[test]
+    fn a_missing_field_is_named_for_every_type_and_field() {
+        for (event_type, payload) in samples() {
+            for field in payload.as_object().unwrap().keys() {
+                let mut without = payload.clone();
+                without.as_object_mut().unwrap().remove(field);
+                let refusal = draft(event_type, without).validate().unwrap_err();
+                assert_eq!(
+                    refusal.to_string(),
+                    format!("{event_type}: missing field {field}")
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_field_of_the_wrong_type_is_named() {
+        let mut payload = turn();
+        payload["text"] = json!(7);
+        let refusal = draft("turn_detected", payload).validate().unwrap_err();
+        assert_eq!(
+            refusal.to_string(),
+            "turn_detected: field text: invalid type: integer `7`, expected a string"
+        );
+    }
+
+    #[test]
+    fn a_word_outside_the_list_is_named() {
+        let mut payload = turn();
+        payload["actor"] = json!("robot");
+        let refusal = draft("turn_detected", payload).validate().unwrap_err();
+        assert!(
+            refusal
+                .to_string()
+                .starts_with("turn_detected: field actor: unknown variant `robot`"),
+            "{refusal}"
+        );
+    }
+
+    #[test]
+    fn unknown_types_and_fields_are_refused() {
+        let refusal = draft("turn_detectd", turn()).validate().unwrap_err();
+        assert!(
+            refusal
+                .to_string()
+                .starts_with("turn_detectd: unknown event type")
+        );
+        let mut payload = turn();
+        payload["colour"] = json!("red");
+        let refusal = draft("turn_detected", payload).validate().unwrap_err();
+        assert!(
+            refusal.to_string().contains("unknown field `colour`"),
+            "{refusal}"
+        );
+    }
+
+    #[test]
+    fn values_out_of_range_are_refused() {
+        for (field, value) in [
+            ("turn_timestamp", json!("yesterday")),
+            ("part", json!(1)),
+            ("confidence", json!(1.5)),
+        ] {
+            let mut payload = turn();
+            payload[field] = value;
+            let refusal = draft("turn_detected", payload).validate().unwrap_err();
+            assert!(
+                refusal
+                    .to_string()
+                    .starts_with(&format!("turn_detected: field {field}: ")),
+                "{refusal}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_hook_keeps_its_own_fields() {
+        let event = draft(
+            "hook_received",
+            json!({"hook_type": "stop", "claude_session_id": "s", "working_directory": "/p",
+                   "prompt_id": "p1", "background_tasks": []}),
+        )
+        .validate()
+        .unwrap();
+        let json: Value = serde_json::from_str(&event.payload.to_json()).unwrap();
+        assert_eq!(json["prompt_id"], "p1");
+        assert_eq!(json["background_tasks"], json!([]));
+    }
+
+    #[test]
+    fn an_event_without_a_key_is_refused() {
+        let mut keyless = draft("turn_detected", turn());
+        keyless.keys.clear();
+        assert!(keyless.validate().is_err());
+    }
+}

@@ -1,0 +1,5 @@
+//! headspace: a durable, live record of what coding-agent sessions do.
+//!
+//! The listing is the path of the data: `capture → event → store → stream → web`.
+
+pub mod event;
