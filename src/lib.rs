@@ -3,3 +3,4 @@
 //! The listing is the path of the data: `capture → event → store → stream → web`.
 
 pub mod event;
+pub mod store;

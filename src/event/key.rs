@@ -18,17 +18,17 @@ pub struct FactKey(String);
 impl FactKey {
     /// A user's record, wherever it was copied to.
     pub fn user_record(uuid: &str, text: &str) -> FactKey {
-        FactKey(format!("user:{}:{}", word(uuid), digest(&[text])))
+        FactKey(format!("user:{}:{}", word(uuid), hex_digest(text)))
     }
 
     /// A user's words at one time in one session, under whatever uuid.
     pub fn user_words(session: &str, at: Timestamp, text: &str) -> FactKey {
-        FactKey(format!("said:{}:{at}:{}", word(session), digest(&[text])))
+        FactKey(format!("said:{}:{at}:{}", word(session), hex_digest(text)))
     }
 
     /// A text block of an agent's message.
     pub fn agent_block(message_id: &str, text: &str) -> FactKey {
-        FactKey(format!("{}{}", Self::message(message_id), digest(&[text])))
+        FactKey(format!("{}{}", Self::message(message_id), hex_digest(text)))
     }
 
     /// What every block of this message starts with.
@@ -73,20 +73,16 @@ fn word(id: &str) -> String {
     if !id.is_empty() && id.len() <= 100 && id.bytes().all(plain) {
         id.to_owned()
     } else {
-        format!("#{}", digest(&[id]))
+        format!("#{}", hex_digest(id))
     }
 }
 
 /// 128 bits of SHA-256: no two texts will ever meet by chance.
-fn digest(parts: &[&str]) -> String {
-    let mut hash = Sha256::new();
-    for part in parts {
-        hash.update(part);
-    }
-    hex(&hash.finalize()[..16])
+pub fn hex_digest(text: &str) -> String {
+    hex(&Sha256::digest(text)[..16])
 }
 
-pub(crate) fn hex(bytes: &[u8]) -> String {
+pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 

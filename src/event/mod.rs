@@ -18,7 +18,7 @@ mod timestamp;
 
 use serde_json::{Map, Value};
 
-pub use key::FactKey;
+pub use key::{FactKey, hex, hex_digest};
 pub use payload::{
     Actor, EndReason, EventType, HookReceived, Payload, SessionEnded, SessionRegistered,
     StateTransition, Trigger, TurnDetected, TurnSource,

@@ -29,6 +29,10 @@ impl Timestamp {
         text.parse().ok().map(Timestamp::truncated)
     }
 
+    pub fn from_micros(micros: i64) -> Timestamp {
+        Timestamp(jiff::Timestamp::from_microsecond(micros).unwrap_or(jiff::Timestamp::MAX))
+    }
+
     pub fn from_system(time: std::time::SystemTime) -> Option<Timestamp> {
         jiff::Timestamp::try_from(time)
             .ok()

@@ -37,9 +37,15 @@ impl Filter {
         let among = |wanted: &[i64], id: Option<i64>| {
             wanted.is_empty() || id.is_some_and(|id| wanted.contains(&id))
         };
-        (self.types.is_empty() || self.types.iter().any(|kind| kind.as_str() == event.event_type))
+        (self.types.is_empty()
+            || self
+                .types
+                .iter()
+                .any(|kind| kind.as_str() == event.event_type))
             && among(&self.project_ids, event.project_id)
             && among(&self.agent_ids, event.agent_id)
-            && self.since.is_none_or(|since| event.timestamp >= since.to_string())
+            && self
+                .since
+                .is_none_or(|since| event.timestamp >= since.to_string())
     }
 }

@@ -1,0 +1,294 @@
+//! One transaction, the same for both databases: lock and compare the
+//! checkpoints, ask what is known, plan, write, move the checkpoints, commit.
+
+use std::collections::HashMap;
+
+use crate::event::{EventType, Timestamp, hex_digest};
+
+use super::{
+    failure::Failure,
+    plan::{Agent, Known, NewEvent, Plan, SessionChange, plan, plan_endings, questions},
+    segment::{Appended, Duplicates, Ending, Position, Rejection, Segment, Sighting},
+};
+
+pub type Outcome<T> = Result<T, Failure>;
+
+/// What each database must be able to do inside one transaction. All SQL of
+/// one database stands in one file, `sqlite.rs` or `postgres.rs`.
+pub trait Transaction {
+    /// Locks the file's checkpoint, made at its start if there was none.
+    async fn lock_checkpoint(&mut self, host: &str, path: &str) -> Outcome<Locked>;
+    /// The events stored under these keys.
+    async fn facts(&mut self, keys: &[&str]) -> Outcome<HashMap<String, i64>>;
+    /// How many text blocks of these messages are stored; `starts` are key prefixes.
+    async fn parts(&mut self, starts: &[String]) -> Outcome<Vec<u32>>;
+    async fn agents(&mut self, sessions: &[&str]) -> Outcome<HashMap<String, Agent>>;
+    async fn put_project(&mut self, host: &str, sighting: &Sighting) -> Outcome<i64>;
+    async fn put_agent(
+        &mut self,
+        project_id: i64,
+        parent: Option<i64>,
+        sighting: &Sighting,
+    ) -> Outcome<i64>;
+    async fn touch_agent(&mut self, sighting: &Sighting, reopen: bool) -> Outcome<()>;
+    async fn end_agent(&mut self, session: &str, at: Timestamp, reason: &str) -> Outcome<()>;
+    /// Returns the new ids, in the order of the rows.
+    async fn insert_events(&mut self, rows: &[EventRow]) -> Outcome<Vec<i64>>;
+    async fn insert_facts(&mut self, facts: &[(&str, i64)]) -> Outcome<()>;
+    /// Returns how many were not there yet.
+    async fn insert_rejections(&mut self, rows: &[RejectionRow]) -> Outcome<u64>;
+    async fn move_checkpoint(&mut self, locked: &Locked, segment: &Moved) -> Outcome<()>;
+    async fn commit(self) -> Outcome<()>;
+}
+
+/// A checkpoint's row, locked.
+#[derive(Debug, Clone)]
+pub struct Locked {
+    pub id: i64,
+    pub position: Position,
+}
+
+/// Where a checkpoint goes.
+#[derive(Debug)]
+pub struct Moved {
+    pub path: String,
+    /// It stood under another path before.
+    pub renamed: bool,
+    pub after: Position,
+    pub rewritten: bool,
+}
+
+#[derive(Debug)]
+pub struct EventRow {
+    pub kind: EventType,
+    pub timestamp: Timestamp,
+    pub observed: bool,
+    pub project_id: Option<i64>,
+    pub agent_id: Option<i64>,
+    pub payload: String,
+    pub key: String,
+    pub checkpoint_id: Option<i64>,
+    pub source_offset: Option<i64>,
+}
+
+#[derive(Debug)]
+pub struct RejectionRow<'a> {
+    pub source: &'a str,
+    pub offset: u64,
+    pub rejection: &'a Rejection,
+    pub key: String,
+}
+
+/// Stores segments, all or nothing.
+pub async fn append(
+    mut tx: impl Transaction,
+    host: &str,
+    segments: &[Segment],
+) -> Outcome<Appended> {
+    let locked = lock(&mut tx, host, segments).await?;
+    let known = ask(&mut tx, segments).await?;
+    let moves: Vec<Moved> = segments.iter().map(Moved::of).collect();
+    let agents = known.agents.clone();
+    let plan = plan(segments, known);
+    let appended = write(&mut tx, host, plan, agents, &locked, &moves).await?;
+    for (locked, to) in locked.iter().zip(&moves) {
+        tx.move_checkpoint(locked, to).await?;
+    }
+    tx.commit().await?;
+    Ok(appended)
+}
+
+/// Ends sessions, each once.
+pub async fn end(mut tx: impl Transaction, host: &str, endings: &[Ending]) -> Outcome<Appended> {
+    let sessions: Vec<&str> = endings.iter().map(|e| e.session_uuid.as_str()).collect();
+    let agents = tx.agents(&sessions).await?;
+    let known = Known {
+        agents: agents.clone(),
+        ..Known::default()
+    };
+    let plan = plan_endings(endings, known);
+    let appended = write(&mut tx, host, plan, agents, &[], &[]).await?;
+    tx.commit().await?;
+    Ok(appended)
+}
+
+async fn lock(tx: &mut impl Transaction, host: &str, segments: &[Segment]) -> Outcome<Vec<Locked>> {
+    let mut locked = Vec::with_capacity(segments.len());
+    for segment in segments {
+        let path = segment.moved_from.as_ref().unwrap_or(&segment.path);
+        let row = tx.lock_checkpoint(host, path).await?;
+        if row.position != segment.before {
+            return Err(Failure::Moved { path: path.clone() });
+        }
+        locked.push(row);
+    }
+    Ok(locked)
+}
+
+async fn ask(tx: &mut impl Transaction, segments: &[Segment]) -> Outcome<Known> {
+    let (keys, messages, sessions) = questions(segments);
+    let mut known = Known::default();
+    if !keys.is_empty() {
+        known.facts = tx.facts(&keys).await?;
+    }
+    if !messages.is_empty() {
+        let starts: Vec<String> = messages
+            .iter()
+            .map(|message| crate::event::FactKey::message(message))
+            .collect();
+        let counts = tx.parts(&starts).await?;
+        known.parts = messages
+            .iter()
+            .map(ToString::to_string)
+            .zip(counts)
+            .collect();
+    }
+    if !sessions.is_empty() {
+        known.agents = tx.agents(&sessions).await?;
+    }
+    Ok(known)
+}
+
+async fn write(
+    tx: &mut impl Transaction,
+    host: &str,
+    plan: Plan<'_>,
+    mut agents: HashMap<String, Agent>,
+    locked: &[Locked],
+    moves: &[Moved],
+) -> Outcome<Appended> {
+    let registered = change_sessions(tx, host, &plan.sessions, &mut agents).await?;
+    let rows: Vec<EventRow> = plan
+        .events
+        .iter()
+        .map(|event| event_row(event, &agents, locked))
+        .collect();
+    let ids = if rows.is_empty() {
+        Vec::new()
+    } else {
+        tx.insert_events(&rows).await?
+    };
+    let mut facts: Vec<(&str, i64)> = plan
+        .aliases
+        .iter()
+        .map(|(key, id)| (key.as_str(), *id))
+        .collect();
+    for (event, id) in plan.events.iter().zip(&ids) {
+        facts.extend(event.keys.iter().map(|key| (key.as_str(), *id)));
+    }
+    if !facts.is_empty() {
+        tx.insert_facts(&facts).await?;
+    }
+    let rejections: Vec<RejectionRow> = plan
+        .rejections
+        .iter()
+        .map(|(segment, offset, rejection)| {
+            RejectionRow::new(&moves[*segment].path, *offset, rejection)
+        })
+        .collect();
+    let rejected = if rejections.is_empty() {
+        0
+    } else {
+        tx.insert_rejections(&rejections).await?
+    };
+    Ok(Appended {
+        stored: ids.len() as u64,
+        rejected,
+        last_id: ids.last().copied(),
+        duplicates: plan
+            .duplicates
+            .into_iter()
+            .map(|(segment, (count, key))| Duplicates {
+                path: moves[segment].path.clone(),
+                count,
+                key,
+            })
+            .collect(),
+        registered,
+    })
+}
+
+/// Carries out what the plan says of sessions; afterwards `agents` has their ids.
+async fn change_sessions(
+    tx: &mut impl Transaction,
+    host: &str,
+    changes: &[SessionChange<'_>],
+    agents: &mut HashMap<String, Agent>,
+) -> Outcome<Vec<String>> {
+    let mut registered = Vec::new();
+    for change in changes {
+        match change {
+            SessionChange::Register(sighting) => {
+                let project_id = tx.put_project(host, sighting).await?;
+                let parent = sighting
+                    .parent
+                    .as_ref()
+                    .and_then(|p| agents.get(p))
+                    .map(|a| a.id);
+                let id = tx.put_agent(project_id, parent, sighting).await?;
+                registered.push(sighting.session_uuid.clone());
+                agents.insert(
+                    sighting.session_uuid.clone(),
+                    Agent::new(id, project_id, sighting),
+                );
+            }
+            SessionChange::Reopen(sighting) => {
+                tx.touch_agent(sighting, true).await?;
+                registered.push(sighting.session_uuid.clone());
+            }
+            SessionChange::Touch(sighting) => tx.touch_agent(sighting, false).await?,
+            SessionChange::End {
+                session_uuid,
+                at,
+                reason,
+            } => {
+                tx.end_agent(session_uuid, *at, reason).await?;
+            }
+        }
+    }
+    Ok(registered)
+}
+
+fn event_row(event: &NewEvent, agents: &HashMap<String, Agent>, locked: &[Locked]) -> EventRow {
+    let agent = agents.get(&event.session_uuid);
+    EventRow {
+        kind: event.kind,
+        timestamp: event.moment.at,
+        observed: event.moment.observed,
+        project_id: agent.map(|agent| agent.project_id),
+        agent_id: agent.map(|agent| agent.id),
+        payload: event.payload.clone(),
+        key: event.keys[0].clone(),
+        checkpoint_id: event.source.map(|(segment, _)| locked[segment].id),
+        source_offset: event.source.map(|(_, offset)| offset.cast_signed()),
+    }
+}
+
+impl Moved {
+    fn of(segment: &Segment) -> Moved {
+        Moved {
+            path: segment.path.clone(),
+            renamed: segment.moved_from.is_some(),
+            after: segment.after.clone(),
+            rewritten: segment.rewritten,
+        }
+    }
+}
+
+impl<'a> RejectionRow<'a> {
+    /// The same bytes at the same place of a file of the same name are one
+    /// rejection, also after the file was moved or read again.
+    fn new(source: &'a str, offset: u64, rejection: &'a Rejection) -> RejectionRow<'a> {
+        let name = source.rsplit('/').next().unwrap_or(source);
+        let key = hex_digest(&format!(
+            "{name}\0{offset}\0{}\0{}",
+            rejection.sha256, rejection.reason
+        ));
+        RejectionRow {
+            source,
+            offset,
+            rejection,
+            key,
+        }
+    }
+}

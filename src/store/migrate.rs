@@ -1,0 +1,169 @@
+//! The schema: brought up to this program's, refused when it is newer.
+
+use std::{fs::File, path::Path};
+
+use sqlx::{PgConnection, SqliteConnection, migrate::Migrator};
+
+use super::failure::Failure;
+
+static SQLITE: Migrator = sqlx::migrate!("src/store/migrations/sqlite");
+static POSTGRES: Migrator = sqlx::migrate!("src/store/migrations/postgres");
+
+/// The version this program reads and writes.
+pub const SCHEMA_VERSION: i64 = 1;
+
+#[derive(Debug, thiserror::Error, PartialEq, Eq, Clone)]
+pub enum SchemaError {
+    #[error(
+        "the database has schema version {found}, this program knows up to {SCHEMA_VERSION}: \
+         install the newer headspace that made it"
+    )]
+    Newer { found: i64 },
+    #[error(
+        "the database has no headspace tables yet: run `headspace migrate` or start the watcher"
+    )]
+    Missing,
+    #[error(
+        "the database has schema version {found}, this program needs {SCHEMA_VERSION}: \
+         run `headspace migrate` or start the watcher"
+    )]
+    Older { found: i64 },
+    #[error(
+        "the database belongs to another program (it has a table {table} of its own): use an empty one"
+    )]
+    Foreign { table: String },
+    #[error(
+        "the database's encoding is {encoding}, headspace needs UTF8: create it with ENCODING 'UTF8'"
+    )]
+    Encoding { encoding: String },
+    #[error("the migration failed: {0}")]
+    Failed(String),
+}
+
+/// What the database holds, compared with what this program knows.
+pub fn compare(found: Option<i64>) -> Result<(), SchemaError> {
+    match found {
+        None => Err(SchemaError::Missing),
+        Some(found) if found > SCHEMA_VERSION => Err(SchemaError::Newer { found }),
+        Some(found) if found < SCHEMA_VERSION => Err(SchemaError::Older { found }),
+        Some(_) => Ok(()),
+    }
+}
+
+/// Brings the file's schema up to date. SQLite's driver takes no lock for it,
+/// so two programs that start together would both create the tables.
+pub async fn sqlite(link: &mut SqliteConnection, file: &Path) -> Result<(), Failure> {
+    let lock = lock_beside(file).map_err(|error| {
+        Failure::Away(format!("cannot lock {}.migrate: {error}", file.display()))
+    })?;
+    let found = sqlite_version(link).await?;
+    if needs_migration(found)? {
+        let ours = "SELECT name FROM sqlite_master WHERE type = 'table' AND name IN
+                    ('projects', 'agents', 'events', 'checkpoints')";
+        if found.is_none() {
+            refuse_foreign(sqlx::query_scalar(ours).fetch_optional(&mut *link).await?)?;
+        }
+        SQLITE
+            .run(link)
+            .await
+            .map_err(|error| SchemaError::Failed(error.to_string()))?;
+    }
+    drop(lock);
+    Ok(())
+}
+
+/// Brings the database's schema up to date, under the driver's advisory lock.
+pub async fn postgres(link: &mut PgConnection) -> Result<(), Failure> {
+    let found = postgres_version(link).await?;
+    if needs_migration(found)? {
+        let encoding: String = sqlx::query_scalar("SHOW server_encoding")
+            .fetch_one(&mut *link)
+            .await?;
+        if encoding != "UTF8" {
+            return Err(SchemaError::Encoding { encoding }.into());
+        }
+        let ours = "SELECT tablename::text FROM pg_tables WHERE schemaname = current_schema()
+                    AND tablename IN ('projects', 'agents', 'events', 'checkpoints')";
+        if found.is_none() {
+            refuse_foreign(sqlx::query_scalar(ours).fetch_optional(&mut *link).await?)?;
+        }
+        POSTGRES
+            .run(link)
+            .await
+            .map_err(|error| SchemaError::Failed(error.to_string()))?;
+    }
+    Ok(())
+}
+
+pub async fn sqlite_version(link: &mut SqliteConnection) -> Result<Option<i64>, sqlx::Error> {
+    let there: Option<String> =
+        sqlx::query_scalar("SELECT name FROM sqlite_master WHERE name = '_sqlx_migrations'")
+            .fetch_optional(&mut *link)
+            .await?;
+    match there {
+        None => Ok(None),
+        Some(_) => {
+            sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations WHERE success")
+                .fetch_one(link)
+                .await
+        }
+    }
+}
+
+pub async fn postgres_version(link: &mut PgConnection) -> Result<Option<i64>, sqlx::Error> {
+    let there: bool = sqlx::query_scalar("SELECT to_regclass('_sqlx_migrations') IS NOT NULL")
+        .fetch_one(&mut *link)
+        .await?;
+    match there {
+        false => Ok(None),
+        true => {
+            sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations WHERE success")
+                .fetch_one(link)
+                .await
+        }
+    }
+}
+
+fn needs_migration(found: Option<i64>) -> Result<bool, SchemaError> {
+    match compare(found) {
+        Ok(()) => Ok(false),
+        Err(SchemaError::Missing | SchemaError::Older { .. }) => Ok(true),
+        Err(newer) => Err(newer),
+    }
+}
+
+fn refuse_foreign(table: Option<String>) -> Result<(), SchemaError> {
+    match table {
+        Some(table) => Err(SchemaError::Foreign { table }),
+        None => Ok(()),
+    }
+}
+
+fn lock_beside(file: &Path) -> std::io::Result<File> {
+    let mut path = file.as_os_str().to_owned();
+    path.push(".migrate");
+    let lock = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(path)?;
+    lock.lock()?;
+    Ok(lock)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_databases_have_the_same_migrations() {
+        let names = |migrator: &Migrator| -> Vec<(i64, String)> {
+            migrator
+                .iter()
+                .map(|m| (m.version, m.description.to_string()))
+                .collect()
+        };
+        assert_eq!(names(&SQLITE), names(&POSTGRES));
+        assert_eq!(names(&SQLITE).last().unwrap().0, SCHEMA_VERSION);
+    }
+}

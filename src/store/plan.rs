@@ -1,0 +1,323 @@
+//! What a batch adds to the log, decided from what the log already knows.
+//! No database here: values in, a plan out.
+
+use std::{borrow::Cow, collections::HashMap};
+
+use crate::event::{
+    Event, EventType, FactKey, Moment, Payload, SessionEnded, SessionRegistered, Timestamp,
+    TurnDetected,
+};
+
+use super::segment::{Ending, Rejection, Segment, Sighting, What};
+
+/// What the database said about the facts and sessions a batch speaks of.
+#[derive(Debug, Default, Clone)]
+pub struct Known {
+    /// Keys that are stored, with their event.
+    pub facts: HashMap<String, i64>,
+    /// How many text blocks of a message are stored.
+    pub parts: HashMap<String, u32>,
+    pub agents: HashMap<String, Agent>,
+}
+
+/// An agent's row, as far as a plan needs it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Agent {
+    pub id: i64,
+    pub project_id: i64,
+    pub started_at: Timestamp,
+    pub last_seen_at: Timestamp,
+    pub ended: bool,
+    pub registrations: u32,
+}
+
+impl Agent {
+    /// The row as it is right after a registration.
+    pub fn new(id: i64, project_id: i64, sighting: &Sighting) -> Agent {
+        Agent {
+            id,
+            project_id,
+            started_at: sighting.first,
+            last_seen_at: sighting.last,
+            ended: false,
+            registrations: 1,
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+pub struct Plan<'a> {
+    /// In the order they must be carried out: a parent comes before its child.
+    pub sessions: Vec<SessionChange<'a>>,
+    pub events: Vec<NewEvent>,
+    /// Further keys of facts that are stored already.
+    pub aliases: Vec<(String, i64)>,
+    pub rejections: Vec<(usize, u64, &'a Rejection)>,
+    /// Per segment: how many facts were met again, and a key of one.
+    pub duplicates: HashMap<usize, (u64, String)>,
+}
+
+#[derive(Debug, PartialEq)]
+pub enum SessionChange<'a> {
+    Register(&'a Sighting),
+    Reopen(&'a Sighting),
+    Touch(&'a Sighting),
+    End {
+        session_uuid: &'a str,
+        at: Timestamp,
+        reason: &'static str,
+    },
+}
+
+#[derive(Debug)]
+pub struct NewEvent {
+    pub session_uuid: String,
+    pub kind: EventType,
+    pub payload: String,
+    pub moment: Moment,
+    pub keys: Vec<String>,
+    /// Segment and offset of the line; none for what the watcher itself knows.
+    pub source: Option<(usize, u64)>,
+}
+
+/// The keys and the messages a batch must ask the database about.
+pub fn questions(segments: &[Segment]) -> (Vec<&str>, Vec<&str>, Vec<&str>) {
+    let (mut keys, mut messages, mut sessions) = (Vec::new(), Vec::new(), Vec::new());
+    for entry in segments.iter().flat_map(|segment| &segment.entries) {
+        match &entry.what {
+            What::Event(event) => {
+                keys.extend(event.keys.iter().map(FactKey::as_str));
+                messages.extend(message_of(&event.payload));
+                sessions.push(session_of(&event.payload));
+            }
+            What::Seen(sighting) => {
+                sessions.push(&sighting.session_uuid);
+                sessions.extend(sighting.parent.as_deref());
+            }
+            What::Rejected(_) => {}
+        }
+    }
+    for list in [&mut keys, &mut messages, &mut sessions] {
+        list.sort_unstable();
+        list.dedup();
+    }
+    (keys, messages, sessions)
+}
+
+/// Plans a batch. Within it, an earlier line is known to a later one.
+pub fn plan(segments: &[Segment], known: Known) -> Plan<'_> {
+    let mut planner = Planner {
+        known,
+        new_facts: HashMap::new(),
+        plan: Plan::default(),
+    };
+    for (index, segment) in segments.iter().enumerate() {
+        for entry in &segment.entries {
+            let source = (index, entry.offset);
+            match &entry.what {
+                What::Seen(sighting) => planner.seen(sighting, source),
+                What::Event(event) => planner.event(event, source),
+                What::Rejected(rejection) => {
+                    planner
+                        .plan
+                        .rejections
+                        .push((index, entry.offset, rejection));
+                }
+            }
+        }
+    }
+    planner.plan
+}
+
+/// Plans the end of sessions; those that ended already stay as they are.
+pub fn plan_endings(endings: &[Ending], mut known: Known) -> Plan<'_> {
+    let mut plan = Plan::default();
+    for ending in endings {
+        let Some(agent) = known.agents.get_mut(&ending.session_uuid) else {
+            continue;
+        };
+        if std::mem::replace(&mut agent.ended, true) {
+            continue;
+        }
+        let at = agent.last_seen_at.plus_seconds(ending.idle_seconds);
+        plan.sessions.push(SessionChange::End {
+            session_uuid: &ending.session_uuid,
+            at,
+            reason: ending.reason.as_str(),
+        });
+        let payload = Payload::SessionEnded(SessionEnded {
+            session_uuid: ending.session_uuid.clone(),
+            reason: ending.reason,
+            duration_seconds: Some(agent.last_seen_at.seconds_since(agent.started_at)),
+            detail: ending.detail.clone(),
+        });
+        plan.events.push(NewEvent {
+            session_uuid: ending.session_uuid.clone(),
+            kind: payload.event_type(),
+            payload: payload.to_json(),
+            moment: Moment {
+                at,
+                observed: false,
+            },
+            keys: vec![FactKey::ended(&ending.session_uuid, agent.registrations).to_string()],
+            source: None,
+        });
+    }
+    plan
+}
+
+struct Planner<'a> {
+    known: Known,
+    /// Keys of events planned in this batch.
+    new_facts: HashMap<String, usize>,
+    plan: Plan<'a>,
+}
+
+impl<'a> Planner<'a> {
+    fn seen(&mut self, sighting: &'a Sighting, source: (usize, u64)) {
+        let Some(agent) = self.known.agents.get_mut(&sighting.session_uuid) else {
+            self.register(sighting, source);
+            return;
+        };
+        // A copy read again is no activity: it has nothing newer than the last time.
+        let active = sighting.last > agent.last_seen_at;
+        let earlier = sighting.first < agent.started_at;
+        agent.last_seen_at = agent.last_seen_at.max(sighting.last);
+        agent.started_at = agent.started_at.min(sighting.first);
+        if active && agent.ended {
+            agent.ended = false;
+            agent.registrations += 1;
+            let n = agent.registrations;
+            let begins = beginning(sighting);
+            self.registered(begins, sighting.last, n, source);
+            self.plan.sessions.push(SessionChange::Reopen(sighting));
+        } else if active || earlier {
+            self.plan.sessions.push(SessionChange::Touch(sighting));
+        }
+    }
+
+    fn register(&mut self, sighting: &'a Sighting, source: (usize, u64)) {
+        let agent = Agent::new(0, 0, sighting);
+        self.known
+            .agents
+            .insert(sighting.session_uuid.clone(), agent);
+        self.registered(beginning(sighting), sighting.first, 1, source);
+        self.plan.sessions.push(SessionChange::Register(sighting));
+    }
+
+    fn registered(
+        &mut self,
+        payload: SessionRegistered,
+        at: Timestamp,
+        n: u32,
+        source: (usize, u64),
+    ) {
+        let session_uuid = payload.session_uuid.clone();
+        let payload = Payload::SessionRegistered(payload);
+        self.plan.events.push(NewEvent {
+            kind: payload.event_type(),
+            payload: payload.to_json(),
+            moment: Moment {
+                at,
+                observed: false,
+            },
+            keys: vec![FactKey::registered(&session_uuid, n).to_string()],
+            source: Some(source),
+            session_uuid,
+        });
+    }
+
+    fn event(&mut self, event: &Event, source: (usize, u64)) {
+        if self.is_duplicate(&event.keys, source.0) {
+            return;
+        }
+        let payload = self.numbered(&event.payload);
+        let keys: Vec<String> = event.keys.iter().map(ToString::to_string).collect();
+        for key in &keys {
+            self.new_facts.insert(key.clone(), self.plan.events.len());
+        }
+        self.plan.events.push(NewEvent {
+            session_uuid: session_of(&payload).to_owned(),
+            kind: payload.event_type(),
+            payload: payload.to_json(),
+            moment: event.moment,
+            keys,
+            source: Some(source),
+        });
+    }
+
+    /// A fact that shares any key with a stored or planned one is that one; the
+    /// keys it does not share are from now on known as well.
+    fn is_duplicate(&mut self, keys: &[FactKey], segment: usize) -> bool {
+        let stored = keys
+            .iter()
+            .find_map(|key| self.known.facts.get(key.as_str()).copied());
+        let planned = keys
+            .iter()
+            .find_map(|key| self.new_facts.get(key.as_str()).copied());
+        if stored.is_none() && planned.is_none() {
+            return false;
+        }
+        for key in keys {
+            let key = key.as_str();
+            if self.known.facts.contains_key(key) || self.new_facts.contains_key(key) {
+                continue;
+            }
+            if let Some(id) = stored {
+                self.known.facts.insert(key.to_owned(), id);
+                self.plan.aliases.push((key.to_owned(), id));
+            } else if let Some(index) = planned {
+                self.new_facts.insert(key.to_owned(), index);
+                self.plan.events[index].keys.push(key.to_owned());
+            }
+        }
+        let key = keys[0].to_string();
+        self.plan.duplicates.entry(segment).or_insert((0, key)).0 += 1;
+        true
+    }
+
+    /// A later text block of a message says which one it is.
+    fn numbered<'p>(&mut self, payload: &'p Payload) -> Cow<'p, Payload> {
+        let Some(message) = message_of(payload) else {
+            return Cow::Borrowed(payload);
+        };
+        let parts = self.known.parts.entry(message.to_owned()).or_insert(0);
+        *parts += 1;
+        match payload {
+            Payload::TurnDetected(turn) if *parts > 1 => {
+                let turn = TurnDetected {
+                    part: Some(*parts),
+                    ..turn.clone()
+                };
+                Cow::Owned(Payload::TurnDetected(turn))
+            }
+            _ => Cow::Borrowed(payload),
+        }
+    }
+}
+
+fn beginning(sighting: &Sighting) -> SessionRegistered {
+    SessionRegistered {
+        session_uuid: sighting.session_uuid.clone(),
+        project_path: sighting.project_path.clone(),
+        working_directory: sighting.working_directory.clone(),
+        iterm_pane_id: None,
+    }
+}
+
+fn message_of(payload: &Payload) -> Option<&str> {
+    match payload {
+        Payload::TurnDetected(turn) => turn.message_id.as_deref(),
+        _ => None,
+    }
+}
+
+fn session_of(payload: &Payload) -> &str {
+    match payload {
+        Payload::SessionRegistered(p) => &p.session_uuid,
+        Payload::SessionEnded(p) => &p.session_uuid,
+        Payload::TurnDetected(p) => &p.session_uuid,
+        Payload::HookReceived(p) => &p.claude_session_id,
+        Payload::StateTransition(_) => "",
+    }
+}

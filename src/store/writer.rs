@@ -1,0 +1,197 @@
+//! The one writer of the log on this machine: a connection that is made when
+//! it is needed and dropped when it cannot be trusted any more.
+
+use std::{os::unix::fs::MetadataExt, path::Path, time::Duration};
+
+use sqlx::{ConnectOptions, Connection, PgConnection, SqliteConnection};
+use tokio::time::timeout;
+
+use super::{
+    Database,
+    append::{self, Outcome},
+    connect::{self, CONNECT_TIMEOUT, STATEMENT_TIMEOUT},
+    failure::Failure,
+    migrate,
+    postgres::{self, PostgresTransaction},
+    segment::{Appended, Beat, CheckpointRow, Ending, OpenSession, Position, Segment},
+    sqlite::{self, SqliteTransaction},
+};
+
+/// Longer than the server's own limit: whoever reaches this has lost it.
+const LOST: Duration = STATEMENT_TIMEOUT.saturating_add(Duration::from_secs(3));
+
+pub struct Writer {
+    database: Database,
+    host: String,
+    link: Option<Link>,
+}
+
+enum Link {
+    Sqlite(Box<SqliteLink>),
+    Postgres(Box<PgConnection>),
+}
+
+struct SqliteLink {
+    log: SqliteConnection,
+    /// Beats need no flush to disk: losing one in a power cut loses nothing.
+    beats: SqliteConnection,
+    /// Device and inode of the file that is open. SQLite goes on reporting
+    /// success on a file that was unlinked or replaced.
+    file: (u64, u64),
+}
+
+/// Runs one of two expressions on the open connection, within the time a
+/// living database needs; a connection that failed is not used again.
+macro_rules! on_link {
+    ($writer:ident, $sqlite:ident => $on_sqlite:expr, $postgres:ident => $on_postgres:expr) => {{
+        $writer.ensure_link().await?;
+        let done = match $writer.link.as_mut().expect("just connected") {
+            Link::Sqlite($sqlite) => timeout(LOST, $on_sqlite).await,
+            Link::Postgres($postgres) => timeout(LOST, $on_postgres).await,
+        };
+        $writer.settle(done.unwrap_or_else(|_| {
+            Err(Failure::Away(format!(
+                "no answer within {} s",
+                LOST.as_secs()
+            )))
+        }))
+    }};
+}
+
+impl Writer {
+    /// Connects at the first use.
+    pub fn new(database: Database, host: String) -> Writer {
+        Writer {
+            database,
+            host,
+            link: None,
+        }
+    }
+
+    /// Stores segments with their checkpoints, all or nothing.
+    pub async fn append(&mut self, segments: &[Segment]) -> Outcome<Appended> {
+        let host = self.host.clone();
+        on_link!(self,
+        link => async {
+            append::append(SqliteTransaction::begin(&mut link.log).await?, &host, segments).await
+        },
+        link => async {
+            append::append(PostgresTransaction::begin(link).await?, &host, segments).await
+        })
+    }
+
+    /// Ends sessions; one that has ended already stays as it is.
+    pub async fn end(&mut self, endings: &[Ending]) -> Outcome<Appended> {
+        let host = self.host.clone();
+        on_link!(self,
+        link => async {
+            append::end(SqliteTransaction::begin(&mut link.log).await?, &host, endings).await
+        },
+        link => async {
+            append::end(PostgresTransaction::begin(link).await?, &host, endings).await
+        })
+    }
+
+    /// Every checkpoint of this host.
+    pub async fn checkpoints(&mut self) -> Outcome<Vec<CheckpointRow>> {
+        let host = self.host.clone();
+        on_link!(self,
+            link => sqlite::checkpoints(&mut link.log, &host),
+            link => postgres::checkpoints(link, &host))
+    }
+
+    /// Where one file's checkpoint is; at the start if there is none.
+    pub async fn checkpoint(&mut self, path: &str) -> Outcome<Position> {
+        let host = self.host.clone();
+        on_link!(self,
+            link => sqlite::checkpoint(&mut link.log, &host, path),
+            link => postgres::checkpoint(link, &host, path))
+    }
+
+    /// The sessions of this host that have not ended.
+    pub async fn open_sessions(&mut self) -> Outcome<Vec<OpenSession>> {
+        let host = self.host.clone();
+        on_link!(self,
+            link => sqlite::open_sessions(&mut link.log, &host),
+            link => postgres::open_sessions(link, &host))
+    }
+
+    /// Writes the watcher's row.
+    pub async fn beat(&mut self, beat: &Beat) -> Outcome<()> {
+        let host = self.host.clone();
+        on_link!(self,
+            link => sqlite::beat(&mut link.beats, &host, beat),
+            link => postgres::beat(link, &host, beat))
+    }
+
+    /// Connects and brings the schema up to date, unless that is done.
+    pub async fn ensure_link(&mut self) -> Outcome<()> {
+        if let (Database::Sqlite(path), Some(Link::Sqlite(link))) = (&self.database, &self.link)
+            && file_id(path) != Some(link.file)
+        {
+            self.link = None;
+        }
+        if self.link.is_none() {
+            let link = match &self.database {
+                Database::Sqlite(path) => Link::Sqlite(Box::new(open_sqlite(path).await?)),
+                Database::Postgres(url) => Link::Postgres(Box::new(open_postgres(url).await?)),
+            };
+            self.link = Some(link);
+        }
+        Ok(())
+    }
+
+    /// Lets the connection go in order.
+    pub async fn close(&mut self) {
+        match self.link.take() {
+            // A failed goodbye changes nothing: what was committed is committed.
+            Some(Link::Sqlite(link)) => {
+                let _ = link.beats.close().await;
+                let _ = link.log.close().await;
+            }
+            Some(Link::Postgres(link)) => {
+                let _ = link.close().await;
+            }
+            None => {}
+        }
+    }
+
+    fn settle<T>(&mut self, done: Outcome<T>) -> Outcome<T> {
+        if let Err(Failure::Away(_)) = &done {
+            self.link = None;
+        }
+        done
+    }
+}
+
+async fn open_sqlite(path: &Path) -> Outcome<SqliteLink> {
+    let options = connect::sqlite(path).create_if_missing(true);
+    let mut log = options.connect().await?;
+    migrate::sqlite(&mut log, path).await?;
+    let beats = options
+        .synchronous(sqlx::sqlite::SqliteSynchronous::Normal)
+        .connect()
+        .await?;
+    let file = file_id(path)
+        .ok_or_else(|| Failure::Away(format!("{} vanished while opening", path.display())))?;
+    Ok(SqliteLink { log, beats, file })
+}
+
+async fn open_postgres(url: &str) -> Outcome<PgConnection> {
+    let options = connect::postgres(url, "watcher")?;
+    let mut link = timeout(CONNECT_TIMEOUT, options.connect())
+        .await
+        .map_err(|_| {
+            Failure::Away(format!(
+                "no connection within {} s",
+                CONNECT_TIMEOUT.as_secs()
+            ))
+        })??;
+    migrate::postgres(&mut link).await?;
+    Ok(link)
+}
+
+fn file_id(path: &Path) -> Option<(u64, u64)> {
+    let meta = std::fs::metadata(path).ok()?;
+    Some((meta.dev(), meta.ino()))
+}
