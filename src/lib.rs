@@ -2,5 +2,6 @@
 //!
 //! The listing is the path of the data: `capture → event → store → stream → web`.
 
+pub mod capture;
 pub mod event;
 pub mod store;

@@ -23,7 +23,12 @@ impl FactKey {
 
     /// A user's words at one time in one session, under whatever uuid.
     pub fn user_words(session: &str, at: Timestamp, text: &str) -> FactKey {
-        FactKey(format!("said:{}:{at}:{}", word(session), hex_digest(text)))
+        FactKey(format!("{}{}", Self::moment(session, at), hex_digest(text)))
+    }
+
+    /// What everything said in this moment of a session starts with.
+    pub fn moment(session: &str, at: Timestamp) -> String {
+        format!("said:{}:{}:", word(session), at.micros())
     }
 
     /// A text block of an agent's message.
@@ -34,6 +39,11 @@ impl FactKey {
     /// What every block of this message starts with.
     pub fn message(message_id: &str) -> String {
         format!("agent:{}:", word(message_id))
+    }
+
+    /// What this key's group starts with: everything up to its digest.
+    pub fn start(&self) -> &str {
+        &self.0[..self.0.rfind(':').map_or(0, |colon| colon + 1)]
     }
 
     /// A record that has nothing of its own to be known by.

@@ -34,6 +34,7 @@ pub struct Draft {
     pub payload: Map<String, Value>,
     pub moment: Moment,
     pub keys: Vec<FactKey>,
+    pub group: Option<Group>,
 }
 
 /// An event that may be stored.
@@ -44,6 +45,26 @@ pub struct Event {
     /// What makes this fact the same fact when it is read again. The first is
     /// the event's key; a second copy may share any of them.
     pub keys: Vec<FactKey>,
+    pub group: Option<Group>,
+}
+
+/// What an event is among the facts whose keys begin alike.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Group {
+    /// A text block of a message: numbered in the order the blocks are stored.
+    Part(String),
+    /// A prompt without words, an image say: a turn only if nothing else was
+    /// said in that moment, else it is a piece split off from that.
+    Alone(String),
+}
+
+impl Group {
+    /// What the keys of the group begin with.
+    pub fn start(&self) -> &str {
+        match self {
+            Group::Part(start) | Group::Alone(start) => start,
+        }
+    }
 }
 
 /// Why a draft is no event.
@@ -79,6 +100,7 @@ impl Draft {
             payload,
             moment: self.moment,
             keys: self.keys,
+            group: self.group,
         })
     }
 }
@@ -97,6 +119,7 @@ mod tests {
             payload,
             moment: Moment::observed(Timestamp::UNIX_EPOCH),
             keys: vec![FactKey::registered("s", 1)],
+            group: None,
         }
     }
 

@@ -33,6 +33,10 @@ impl Timestamp {
         Timestamp(jiff::Timestamp::from_microsecond(micros).unwrap_or(jiff::Timestamp::MAX))
     }
 
+    pub fn micros(self) -> i64 {
+        self.0.as_microsecond()
+    }
+
     pub fn from_system(time: std::time::SystemTime) -> Option<Timestamp> {
         jiff::Timestamp::try_from(time)
             .ok()

@@ -20,8 +20,8 @@ pub trait Transaction {
     async fn lock_checkpoint(&mut self, host: &str, path: &str) -> Outcome<Locked>;
     /// The events stored under these keys.
     async fn facts(&mut self, keys: &[&str]) -> Outcome<HashMap<String, i64>>;
-    /// How many text blocks of these messages are stored; `starts` are key prefixes.
-    async fn parts(&mut self, starts: &[String]) -> Outcome<Vec<u32>>;
+    /// How many stored keys begin with each of these, which end with a colon.
+    async fn group_sizes(&mut self, starts: &[&str]) -> Outcome<Vec<u32>>;
     async fn agents(&mut self, sessions: &[&str]) -> Outcome<HashMap<String, Agent>>;
     async fn put_project(&mut self, host: &str, sighting: &Sighting) -> Outcome<i64>;
     async fn put_agent(
@@ -126,22 +126,14 @@ async fn lock(tx: &mut impl Transaction, host: &str, segments: &[Segment]) -> Ou
 }
 
 async fn ask(tx: &mut impl Transaction, segments: &[Segment]) -> Outcome<Known> {
-    let (keys, messages, sessions) = questions(segments);
+    let (keys, starts, sessions) = questions(segments);
     let mut known = Known::default();
     if !keys.is_empty() {
         known.facts = tx.facts(&keys).await?;
     }
-    if !messages.is_empty() {
-        let starts: Vec<String> = messages
-            .iter()
-            .map(|message| crate::event::FactKey::message(message))
-            .collect();
-        let counts = tx.parts(&starts).await?;
-        known.parts = messages
-            .iter()
-            .map(ToString::to_string)
-            .zip(counts)
-            .collect();
+    if !starts.is_empty() {
+        let counts = tx.group_sizes(&starts).await?;
+        known.groups = starts.iter().map(ToString::to_string).zip(counts).collect();
     }
     if !sessions.is_empty() {
         known.agents = tx.agents(&sessions).await?;

@@ -4,7 +4,7 @@
 use std::{borrow::Cow, collections::HashMap};
 
 use crate::event::{
-    Event, EventType, FactKey, Moment, Payload, SessionEnded, SessionRegistered, Timestamp,
+    Event, EventType, FactKey, Group, Moment, Payload, SessionEnded, SessionRegistered, Timestamp,
     TurnDetected,
 };
 
@@ -15,8 +15,8 @@ use super::segment::{Ending, Rejection, Segment, Sighting, What};
 pub struct Known {
     /// Keys that are stored, with their event.
     pub facts: HashMap<String, i64>,
-    /// How many text blocks of a message are stored.
-    pub parts: HashMap<String, u32>,
+    /// How many stored keys begin with what a group's keys begin with.
+    pub groups: HashMap<String, u32>,
     pub agents: HashMap<String, Agent>,
 }
 
@@ -25,6 +25,7 @@ pub struct Known {
 pub struct Agent {
     pub id: i64,
     pub project_id: i64,
+    pub project_path: String,
     pub started_at: Timestamp,
     pub last_seen_at: Timestamp,
     pub ended: bool,
@@ -37,6 +38,7 @@ impl Agent {
         Agent {
             id,
             project_id,
+            project_path: sighting.project_path.clone(),
             started_at: sighting.first,
             last_seen_at: sighting.last,
             ended: false,
@@ -80,14 +82,14 @@ pub struct NewEvent {
     pub source: Option<(usize, u64)>,
 }
 
-/// The keys and the messages a batch must ask the database about.
+/// What a batch must ask the database about: keys, starts of groups, sessions.
 pub fn questions(segments: &[Segment]) -> (Vec<&str>, Vec<&str>, Vec<&str>) {
-    let (mut keys, mut messages, mut sessions) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut keys, mut starts, mut sessions) = (Vec::new(), Vec::new(), Vec::new());
     for entry in segments.iter().flat_map(|segment| &segment.entries) {
         match &entry.what {
             What::Event(event) => {
                 keys.extend(event.keys.iter().map(FactKey::as_str));
-                messages.extend(message_of(&event.payload));
+                starts.extend(event.group.as_ref().map(Group::start));
                 sessions.push(session_of(&event.payload));
             }
             What::Seen(sighting) => {
@@ -97,11 +99,11 @@ pub fn questions(segments: &[Segment]) -> (Vec<&str>, Vec<&str>, Vec<&str>) {
             What::Rejected(_) => {}
         }
     }
-    for list in [&mut keys, &mut messages, &mut sessions] {
+    for list in [&mut keys, &mut starts, &mut sessions] {
         list.sort_unstable();
         list.dedup();
     }
-    (keys, messages, sessions)
+    (keys, starts, sessions)
 }
 
 /// Plans a batch. Within it, an earlier line is known to a later one.
@@ -188,7 +190,11 @@ impl<'a> Planner<'a> {
             agent.ended = false;
             agent.registrations += 1;
             let n = agent.registrations;
-            let begins = beginning(sighting);
+            let project_path = agent.project_path.clone();
+            let begins = SessionRegistered {
+                project_path,
+                ..beginning(sighting)
+            };
             self.registered(begins, sighting.last, n, source);
             self.plan.sessions.push(SessionChange::Reopen(sighting));
         } else if active || earlier {
@@ -228,20 +234,23 @@ impl<'a> Planner<'a> {
     }
 
     fn event(&mut self, event: &Event, source: (usize, u64)) {
-        if self.is_duplicate(&event.keys, source.0) {
+        if self.is_duplicate(&event.keys, source.0) || self.is_split_off(event, source.0) {
             return;
         }
-        let payload = self.numbered(&event.payload);
-        let keys: Vec<String> = event.keys.iter().map(ToString::to_string).collect();
-        for key in &keys {
-            self.new_facts.insert(key.clone(), self.plan.events.len());
+        let payload = self.numbered(event);
+        for key in &event.keys {
+            self.new_facts
+                .insert(key.to_string(), self.plan.events.len());
+            if let Some(count) = self.known.groups.get_mut(key.start()) {
+                *count += 1;
+            }
         }
         self.plan.events.push(NewEvent {
             session_uuid: session_of(&payload).to_owned(),
             kind: payload.event_type(),
             payload: payload.to_json(),
             moment: event.moment,
-            keys,
+            keys: event.keys.iter().map(ToString::to_string).collect(),
             source: Some(source),
         });
     }
@@ -271,27 +280,47 @@ impl<'a> Planner<'a> {
                 self.plan.events[index].keys.push(key.to_owned());
             }
         }
-        let key = keys[0].to_string();
-        self.plan.duplicates.entry(segment).or_insert((0, key)).0 += 1;
+        self.count_duplicate(&keys[0], segment);
         true
     }
 
-    /// A later text block of a message says which one it is.
-    fn numbered<'p>(&mut self, payload: &'p Payload) -> Cow<'p, Payload> {
-        let Some(message) = message_of(payload) else {
-            return Cow::Borrowed(payload);
+    /// A prompt without words beside others of the same moment is part of those.
+    fn is_split_off(&mut self, event: &Event, segment: usize) -> bool {
+        let Some(Group::Alone(start)) = &event.group else {
+            return false;
         };
-        let parts = self.known.parts.entry(message.to_owned()).or_insert(0);
-        *parts += 1;
-        match payload {
-            Payload::TurnDetected(turn) if *parts > 1 => {
+        let in_company = self.known.groups.get(start).is_some_and(|count| *count > 0);
+        if in_company {
+            self.count_duplicate(&event.keys[0], segment);
+        }
+        in_company
+    }
+
+    fn count_duplicate(&mut self, key: &FactKey, segment: usize) {
+        let (count, _) = self
+            .plan
+            .duplicates
+            .entry(segment)
+            .or_insert_with(|| (0, key.to_string()));
+        *count += 1;
+    }
+
+    /// A later text block of a message says which one it is.
+    fn numbered<'p>(&self, event: &'p Event) -> Cow<'p, Payload> {
+        let (Some(Group::Part(start)), Payload::TurnDetected(turn)) =
+            (&event.group, &event.payload)
+        else {
+            return Cow::Borrowed(&event.payload);
+        };
+        match self.known.groups.get(start) {
+            Some(&before) if before > 0 => {
                 let turn = TurnDetected {
-                    part: Some(*parts),
+                    part: Some(before + 1),
                     ..turn.clone()
                 };
                 Cow::Owned(Payload::TurnDetected(turn))
             }
-            _ => Cow::Borrowed(payload),
+            _ => Cow::Borrowed(&event.payload),
         }
     }
 }
@@ -302,13 +331,6 @@ fn beginning(sighting: &Sighting) -> SessionRegistered {
         project_path: sighting.project_path.clone(),
         working_directory: sighting.working_directory.clone(),
         iterm_pane_id: None,
-    }
-}
-
-fn message_of(payload: &Payload) -> Option<&str> {
-    match payload {
-        Payload::TurnDetected(turn) => turn.message_id.as_deref(),
-        _ => None,
     }
 }
 

@@ -57,7 +57,7 @@ impl Transaction for PostgresTransaction<'_> {
         Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
     }
 
-    async fn parts(&mut self, starts: &[String]) -> Outcome<Vec<u32>> {
+    async fn group_sizes(&mut self, starts: &[&str]) -> Outcome<Vec<u32>> {
         let counts: Vec<i64> = sqlx::query_scalar(
             r#"SELECT (SELECT count(*) FROM facts
                        WHERE key >= start AND key < rtrim(start, ':') || ';')
@@ -77,7 +77,8 @@ impl Transaction for PostgresTransaction<'_> {
             "SELECT session_uuid, id, project_id,
                     (extract(epoch FROM started_at) * 1000000)::bigint,
                     (extract(epoch FROM last_seen_at) * 1000000)::bigint,
-                    ended_at IS NOT NULL, registrations
+                    ended_at IS NOT NULL, registrations,
+                    (SELECT path FROM projects WHERE projects.id = project_id)
              FROM agents WHERE session_uuid = ANY($1)",
         )
         .bind(sessions)
@@ -136,7 +137,7 @@ impl Transaction for PostgresTransaction<'_> {
                  started_at = least(started_at, $1::timestamptz),
                  last_seen_at = greatest(last_seen_at, $2::timestamptz),
                  working_directory = $3,
-                 transcript_path = $4,
+                 transcript_path = coalesce($4, transcript_path),
                  ended_at = CASE WHEN $5 THEN NULL ELSE ended_at END,
                  end_reason = CASE WHEN $5 THEN NULL ELSE end_reason END,
                  registrations = registrations + CASE WHEN $5 THEN 1 ELSE 0 END
@@ -369,5 +370,6 @@ fn agent(row: &PgRow) -> Agent {
         last_seen_at: Timestamp::from_micros(row.get(4)),
         ended: row.get(5),
         registrations: u32::try_from(row.get::<i64, _>(6)).unwrap_or(u32::MAX),
+        project_path: row.get(7),
     }
 }

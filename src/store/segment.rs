@@ -49,7 +49,8 @@ pub struct Sighting {
     pub parent: Option<String>,
     pub project_path: String,
     pub working_directory: String,
-    pub transcript_path: String,
+    /// The session's own file; nothing if it was met in another's.
+    pub transcript_path: Option<String>,
     pub cli: &'static str,
     pub git_remote: Option<String>,
     pub git_branch: Option<String>,

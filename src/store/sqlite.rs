@@ -65,11 +65,11 @@ impl Transaction for SqliteTransaction<'_> {
         Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
     }
 
-    async fn parts(&mut self, starts: &[String]) -> Outcome<Vec<u32>> {
+    async fn group_sizes(&mut self, starts: &[&str]) -> Outcome<Vec<u32>> {
         let mut counts = Vec::with_capacity(starts.len());
         for start in starts {
             let count = sqlx::query_scalar("SELECT count(*) FROM facts WHERE key >= ? AND key < ?")
-                .bind(start)
+                .bind(*start)
                 .bind(end_of_range(start))
                 .fetch_one(&mut *self.0)
                 .await?;
@@ -81,7 +81,8 @@ impl Transaction for SqliteTransaction<'_> {
     async fn agents(&mut self, sessions: &[&str]) -> Outcome<HashMap<String, Agent>> {
         let rows = sqlx::query(
             "SELECT session_uuid, id, project_id, started_at, last_seen_at,
-                    ended_at IS NOT NULL, registrations
+                    ended_at IS NOT NULL, registrations,
+                    (SELECT path FROM projects WHERE projects.id = project_id)
              FROM agents WHERE session_uuid IN (SELECT value FROM json_each(?))",
         )
         .bind(json(sessions))
@@ -140,7 +141,7 @@ impl Transaction for SqliteTransaction<'_> {
                  started_at = min(started_at, ?1),
                  last_seen_at = max(last_seen_at, ?2),
                  working_directory = ?3,
-                 transcript_path = ?4,
+                 transcript_path = coalesce(?4, transcript_path),
                  ended_at = CASE WHEN ?5 THEN NULL ELSE ended_at END,
                  end_reason = CASE WHEN ?5 THEN NULL ELSE end_reason END,
                  registrations = registrations + ?5
@@ -358,6 +359,7 @@ fn agent(row: &SqliteRow) -> Agent {
         last_seen_at: time(4),
         ended: row.get(5),
         registrations: row.get(6),
+        project_path: row.get(7),
     }
 }
 

@@ -1,0 +1,76 @@
+//! When sessions are over: no activity for a while, measured by a clock that
+//! never jumps.
+
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
+
+pub struct Activity {
+    timeout: Duration,
+    /// When each open session will have been inactive for too long.
+    due: HashMap<String, Instant>,
+}
+
+impl Activity {
+    pub fn new(timeout: Duration) -> Activity {
+        Activity {
+            timeout,
+            due: HashMap::new(),
+        }
+    }
+
+    /// A session was active `idle` ago.
+    pub fn seen(&mut self, session: &str, idle: Duration, now: Instant) {
+        let due = now + self.timeout.saturating_sub(idle);
+        match self.due.get_mut(session) {
+            Some(known) => *known = (*known).max(due),
+            None => {
+                self.due.insert(session.to_owned(), due);
+            }
+        }
+    }
+
+    /// The sessions that are over by now; they are not told again.
+    pub fn take_over(&mut self, now: Instant) -> Vec<String> {
+        let over: Vec<String> = self
+            .due
+            .iter()
+            .filter(|(_, due)| **due <= now)
+            .map(|(session, _)| session.clone())
+            .collect();
+        for session in &over {
+            self.due.remove(session);
+        }
+        over
+    }
+
+    pub fn is_any_over(&self, now: Instant) -> bool {
+        self.due.values().any(|due| *due <= now)
+    }
+
+    /// How many sessions are open.
+    pub fn open(&self) -> u64 {
+        self.due.len() as u64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_is_over_when_its_latest_activity_is_old_enough() {
+        let now = Instant::now();
+        let hour = Duration::from_secs(3600);
+        let mut activity = Activity::new(hour);
+        activity.seen("a", Duration::ZERO, now);
+        activity.seen("a", hour, now);
+        activity.seen("b", hour * 2, now);
+        assert_eq!(activity.take_over(now), ["b"]);
+        assert!(activity.take_over(now).is_empty());
+        assert_eq!(activity.open(), 1);
+        assert!(!activity.is_any_over(now + hour / 2) && activity.is_any_over(now + hour));
+        assert_eq!(activity.take_over(now + hour), ["a"]);
+    }
+}

@@ -1,0 +1,330 @@
+//! From lines to the entries of a segment, as far as the limits allow.
+
+use std::{
+    collections::HashMap, fs::File, io, ops::ControlFlow, os::unix::fs::FileExt, path::Path,
+};
+
+use crate::{
+    event::{FactKey, Moment, Timestamp},
+    store::{Entry, Rejection, Sighting, What},
+};
+
+use super::{
+    discover::Place,
+    git,
+    lines::{self, Body, Line},
+    record::{self, Malformed, Record},
+    translate,
+};
+
+/// How much one look may take.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// At most this many events; one line's events always stay together.
+    pub max_events: usize,
+    pub max_line_bytes: u64,
+    /// Also take a last line that lacks only its newline.
+    pub take_tail: bool,
+    pub now: Timestamp,
+}
+
+/// A segment holds about this much text at most.
+const BATCH_BYTES: u64 = 1024 * 1024;
+/// An unfinished line longer than this is not looked into.
+const TAIL_BYTES: u64 = 1024 * 1024;
+
+/// What records have told of sessions, whatever file they stood in.
+#[derive(Default)]
+pub struct Sessions {
+    /// The least time of sessions that had not named their folder yet.
+    nameless: HashMap<String, Timestamp>,
+    projects: HashMap<String, Project>,
+    repositories: HashMap<String, git::Repository>,
+}
+
+#[derive(Clone)]
+struct Project {
+    path: String,
+    working_directory: String,
+}
+
+pub struct Batch<'a> {
+    file: &'a File,
+    /// The file's path, and what kind of transcript it is.
+    path: String,
+    stem: String,
+    place: Place,
+    sessions: &'a mut Sessions,
+    limits: Limits,
+    entries: Vec<Entry>,
+    /// Where in `entries` a session's sighting stands.
+    sightings: HashMap<String, usize>,
+    events: usize,
+    text_bytes: u64,
+    /// A session was named whose folder is not known yet.
+    nameless: bool,
+}
+
+impl<'a> Batch<'a> {
+    pub fn new(
+        path: &Path,
+        place: Place,
+        file: &'a File,
+        sessions: &'a mut Sessions,
+        limits: Limits,
+    ) -> Batch<'a> {
+        Batch {
+            file,
+            path: path.to_string_lossy().into_owned(),
+            stem: path
+                .file_stem()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned(),
+            place,
+            sessions,
+            limits,
+            entries: Vec::new(),
+            sightings: HashMap::new(),
+            events: 0,
+            text_bytes: 0,
+            nameless: false,
+        }
+    }
+
+    /// Takes in a complete line; breaks when the batch is full.
+    pub fn line(&mut self, line: Line<'_>) -> io::Result<ControlFlow<()>> {
+        let Line {
+            offset,
+            length,
+            body,
+        } = line;
+        match body {
+            Body::Here(bytes) if bytes.trim_ascii().is_empty() => {}
+            Body::Here(bytes) => match Record::parse(bytes) {
+                Ok(record) => self.record(offset, &record, bytes),
+                Err(reason) => self.reject(offset, lines::rejection(bytes, reason.to_string())),
+            },
+            Body::InFile(measured) => {
+                let parsed = if measured.is_utf8 {
+                    Record::parse_long(|| Ok(lines::stretch(self.file, offset, length)))?
+                } else {
+                    Err(Malformed::NotUtf8)
+                };
+                match parsed {
+                    Ok(record) => self.record(offset, &record, measured.sha256.as_bytes()),
+                    Err(reason) => {
+                        self.reject(offset, measured.rejection(length, reason.to_string()));
+                    }
+                }
+            }
+            Body::TooLong(measured) => {
+                let reason = format!(
+                    "a line of {length} bytes is longer than watch.max_line_bytes ({})",
+                    self.limits.max_line_bytes
+                );
+                self.reject(offset, measured.rejection(length, reason));
+            }
+        }
+        if self.is_full() {
+            Ok(ControlFlow::Break(()))
+        } else {
+            Ok(ControlFlow::Continue(()))
+        }
+    }
+
+    /// Whether what stands between `from` and the file's end is a whole record.
+    pub fn has_whole_tail(&self, from: u64, size: u64) -> io::Result<bool> {
+        let Some(bytes) = self.tail_bytes(from, size)? else {
+            return Ok(false);
+        };
+        Ok(record::is_whole(&bytes))
+    }
+
+    /// Takes in a last line that lacks only its newline.
+    pub fn tail(&mut self, from: u64, size: u64) -> io::Result<()> {
+        if let Some(bytes) = self.tail_bytes(from, size)? {
+            let line = Line {
+                offset: from,
+                length: size - from,
+                body: Body::Here(&bytes),
+            };
+            // It is the last line: there is nothing left to break off.
+            let _ = self.line(line)?;
+        }
+        Ok(())
+    }
+
+    pub fn is_full(&self) -> bool {
+        self.events >= self.limits.max_events || self.text_bytes >= BATCH_BYTES
+    }
+
+    /// Whether a session was named, but none whose folder is known.
+    pub fn is_nameless(&self) -> bool {
+        self.nameless && self.entries.is_empty()
+    }
+
+    pub fn finish(self) -> Vec<Entry> {
+        self.entries
+    }
+
+    fn tail_bytes(&self, from: u64, size: u64) -> io::Result<Option<Vec<u8>>> {
+        if size - from > TAIL_BYTES {
+            return Ok(None);
+        }
+        let mut bytes = vec![0; usize::try_from(size - from).unwrap_or(0)];
+        match self.file.read_exact_at(&mut bytes, from) {
+            Ok(()) => Ok(Some(bytes)),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn record(&mut self, offset: u64, record: &Record, line: &[u8]) {
+        let in_subagent = matches!(self.place, Place::Subagent(_));
+        let said = record.said(in_subagent);
+        let moment = Moment::of_record(record.time(), self.limits.now);
+        let named = record.session_id.as_deref().filter(|id| !id.is_empty());
+        let session = match named {
+            Some(session) => session.to_owned(),
+            None if said == record::Said::Nothing || in_subagent => return,
+            None => self.stem.clone(),
+        };
+        self.sessions.learn(&session, record.cwd.as_deref());
+        let key = FactKey::line(&session, line);
+        let drafts = translate::drafts(record, said, &session, moment, &key);
+        if !drafts.is_empty() {
+            self.sessions.assume(&session);
+        }
+        self.see(offset, &session, record, moment, !drafts.is_empty());
+        for draft in drafts {
+            self.text_bytes += draft.payload["text"].as_str().map_or(0, str::len) as u64;
+            match draft.validate() {
+                Ok(event) => {
+                    self.events += 1;
+                    self.entries.push(Entry {
+                        offset,
+                        what: What::Event(Box::new(event)),
+                    });
+                }
+                Err(refusal) => self.reject(offset, lines::rejection(line, refusal.to_string())),
+            }
+        }
+    }
+
+    /// Notes that a session was active; its first sighting in a batch stands
+    /// before its first event.
+    fn see(&mut self, offset: u64, session: &str, record: &Record, moment: Moment, must: bool) {
+        if moment.observed && !must {
+            return;
+        }
+        if !self.sessions.projects.contains_key(session) {
+            self.nameless = true;
+            self.sessions.begun(session, moment.at);
+            return;
+        }
+        let own_file = self.stem == session;
+        self.sight(offset, session.to_owned(), None, session, own_file, moment);
+        if let Place::Subagent(file_id) = &self.place {
+            let id = record.agent_id.as_deref().unwrap_or(file_id);
+            let child = format!("{session}/{id}");
+            self.sight(offset, child, Some(session), session, true, moment);
+        }
+    }
+
+    fn sight(
+        &mut self,
+        offset: u64,
+        uuid: String,
+        parent: Option<&str>,
+        project_of: &str,
+        own_file: bool,
+        moment: Moment,
+    ) {
+        if let Some(&index) = self.sightings.get(&uuid)
+            && let What::Seen(sighting) = &mut self.entries[index].what
+        {
+            sighting.first = sighting.first.min(moment.at);
+            sighting.last = sighting.last.max(moment.at);
+            sighting.working_directory =
+                self.sessions.projects[project_of].working_directory.clone();
+            return;
+        }
+        let project = self.sessions.projects[project_of].clone();
+        let begun = self
+            .sessions
+            .nameless
+            .get(&uuid)
+            .copied()
+            .unwrap_or(moment.at);
+        let repository = self.sessions.repository(&project.path);
+        let sighting = Sighting {
+            session_uuid: uuid.clone(),
+            parent: parent.map(str::to_owned),
+            git_remote: repository.remote.clone(),
+            git_branch: repository.branch.clone(),
+            project_path: project.path,
+            working_directory: project.working_directory,
+            transcript_path: own_file.then(|| self.path.clone()),
+            cli: "claude",
+            first: begun.min(moment.at),
+            last: moment.at,
+        };
+        self.sightings.insert(uuid, self.entries.len());
+        self.entries.push(Entry {
+            offset,
+            what: What::Seen(sighting),
+        });
+    }
+
+    fn reject(&mut self, offset: u64, rejection: Rejection) {
+        self.events += 1;
+        self.entries.push(Entry {
+            offset,
+            what: What::Rejected(rejection),
+        });
+    }
+}
+
+impl Sessions {
+    /// Forgets what the repositories looked like, so that they are read anew.
+    pub fn forget_repositories(&mut self) {
+        self.repositories.clear();
+    }
+
+    /// The first folder a session names is its project, the latest where it works.
+    fn learn(&mut self, session: &str, cwd: Option<&str>) {
+        let Some(cwd) = cwd.filter(|cwd| !cwd.is_empty()) else {
+            return;
+        };
+        match self.projects.get_mut(session) {
+            Some(project) if project.working_directory == cwd => {}
+            Some(project) => project.working_directory = cwd.to_owned(),
+            None => {
+                let project = Project {
+                    path: cwd.to_owned(),
+                    working_directory: cwd.to_owned(),
+                };
+                self.projects.insert(session.to_owned(), project);
+            }
+        }
+    }
+
+    fn begun(&mut self, session: &str, at: Timestamp) {
+        let least = self.nameless.entry(session.to_owned()).or_insert(at);
+        *least = at.min(*least);
+    }
+
+    /// A turn must have a session, even one that never named its folder.
+    fn assume(&mut self, session: &str) {
+        if !self.projects.contains_key(session) {
+            self.learn(session, Some("unknown"));
+        }
+    }
+
+    fn repository(&mut self, path: &str) -> &git::Repository {
+        self.repositories
+            .entry(path.to_owned())
+            .or_insert_with(|| git::describe(Path::new(path)))
+    }
+}

@@ -1,0 +1,118 @@
+//! Which file is looked at next: what is live before what is old.
+
+use std::{
+    collections::{HashMap, HashSet, VecDeque},
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+/// A last line without its newline is taken as it is after this long.
+pub const TAIL_PATIENCE: Duration = Duration::from_secs(2);
+
+#[derive(Default)]
+pub struct Queue {
+    live: VecDeque<PathBuf>,
+    backlog: VecDeque<(PathBuf, u64)>,
+    queued: HashSet<PathBuf>,
+    /// Files that end with a whole record without newline, and when to take it.
+    tails: HashMap<PathBuf, Instant>,
+}
+
+impl Queue {
+    /// A file that has just changed.
+    pub fn push_live(&mut self, path: PathBuf) {
+        if self.queued.insert(path.clone()) {
+            self.live.push_back(path);
+        }
+    }
+
+    /// A file that is not done yet goes on where it was.
+    pub fn push_front(&mut self, path: PathBuf) {
+        if self.queued.insert(path.clone()) {
+            self.live.push_front(path);
+        }
+    }
+
+    /// A file with more to read yields to the other live ones.
+    pub fn push_more(&mut self, path: PathBuf) {
+        if self.queued.insert(path.clone()) {
+            self.backlog.push_front((path, 0));
+        }
+    }
+
+    /// Files of which about so many bytes are to be read.
+    pub fn push_backlog(&mut self, path: PathBuf, bytes: u64) {
+        if self.queued.insert(path.clone()) {
+            self.backlog.push_back((path, bytes));
+        }
+    }
+
+    /// A live file, if there is one.
+    pub fn pop_live(&mut self) -> Option<PathBuf> {
+        let path = self.live.pop_front()?;
+        self.queued.remove(&path);
+        Some(path)
+    }
+
+    pub fn pop_backlog(&mut self) -> Option<PathBuf> {
+        let (path, _) = self.backlog.pop_front()?;
+        self.queued.remove(&path);
+        Some(path)
+    }
+
+    /// Bytes of the backlog that no look has counted yet.
+    pub fn bytes(&self) -> u64 {
+        self.backlog.iter().map(|(_, bytes)| bytes).sum()
+    }
+
+    /// The file's unfinished line was seen to be whole, or no longer.
+    pub fn note_tail(&mut self, path: &Path, is_whole: bool, now: Instant) {
+        if is_whole {
+            self.tails.insert(path.to_owned(), now + TAIL_PATIENCE);
+        } else {
+            self.tails.remove(path);
+        }
+    }
+
+    /// A file whose whole last line has waited long enough for its newline.
+    pub fn pop_tail(&mut self, now: Instant) -> Option<PathBuf> {
+        let path = self.tails.iter().find(|(_, due)| **due <= now)?.0.clone();
+        self.tails.remove(&path);
+        Some(path)
+    }
+
+    pub fn next_tail(&self) -> Option<Instant> {
+        self.tails.values().min().copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn live_files_come_first_and_each_stands_once() {
+        let mut queue = Queue::default();
+        queue.push_backlog("old".into(), 10);
+        queue.push_live("new".into());
+        queue.push_live("new".into());
+        assert_eq!(queue.pop_live(), Some("new".into()));
+        assert_eq!(queue.pop_live(), None);
+        assert_eq!(queue.bytes(), 10);
+        queue.push_live("old".into());
+        assert_eq!(queue.pop_backlog(), Some("old".into()));
+        assert_eq!(queue.pop_live(), None);
+    }
+
+    #[test]
+    fn a_tail_waits_and_is_forgotten_when_it_changes() {
+        let now = Instant::now();
+        let mut queue = Queue::default();
+        queue.note_tail(Path::new("a"), true, now);
+        assert_eq!(queue.pop_tail(now), None);
+        queue.note_tail(Path::new("b"), true, now);
+        queue.note_tail(Path::new("b"), false, now);
+        assert_eq!(queue.pop_tail(now + TAIL_PATIENCE), Some("a".into()));
+        assert_eq!(queue.next_tail(), None);
+    }
+}

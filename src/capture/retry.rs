@@ -1,0 +1,109 @@
+//! When to try again: pure, with the time handed in.
+
+use std::time::{Duration, Instant};
+
+/// No pause is longer: once the database is back, nothing waits long for us.
+const LONGEST: Duration = Duration::from_secs(3);
+
+/// How often and how patiently a write is tried.
+#[derive(Debug, Clone, Copy)]
+pub struct Schedule {
+    pub attempts: u32,
+    pub delay: Duration,
+}
+
+/// The failures since the last success.
+#[derive(Debug, Default)]
+pub struct Retry {
+    failures: u32,
+    until: Option<Instant>,
+    reason: Option<String>,
+}
+
+impl Schedule {
+    /// The pause after the `failures`th failure: twice as long each time, and
+    /// up to a quarter more by `jitter` (0 to 1).
+    pub fn pause(&self, failures: u32, jitter: f64) -> Duration {
+        let doubled = self
+            .delay
+            .saturating_mul(1 << failures.saturating_sub(1).min(16));
+        doubled
+            .min(LONGEST)
+            .mul_f64(1.0 + jitter.clamp(0.0, 1.0) / 4.0)
+    }
+}
+
+impl Retry {
+    /// Notes a failure; says whether it was the one that used up the attempts.
+    pub fn failed(
+        &mut self,
+        schedule: &Schedule,
+        reason: String,
+        now: Instant,
+        jitter: f64,
+    ) -> bool {
+        self.failures = self.failures.saturating_add(1);
+        self.until = Some(now + schedule.pause(self.failures, jitter));
+        self.reason = Some(reason);
+        self.failures == schedule.attempts
+    }
+
+    /// Notes a success; says whether it ended a time of failures, and how many.
+    pub fn succeeded(&mut self) -> Option<u32> {
+        let ended = (self.failures > 0).then_some(self.failures);
+        *self = Retry::default();
+        ended
+    }
+
+    pub fn failures(&self) -> u32 {
+        self.failures
+    }
+
+    /// Whether all attempts were used up: from here on it is only probed.
+    pub fn is_degraded(&self, schedule: &Schedule) -> bool {
+        self.failures >= schedule.attempts
+    }
+
+    pub fn reason(&self) -> Option<&str> {
+        self.reason.as_deref()
+    }
+
+    /// Until when to leave the database alone.
+    pub fn until(&self, now: Instant) -> Option<Instant> {
+        self.until.filter(|until| *until > now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SCHEDULE: Schedule = Schedule {
+        attempts: 3,
+        delay: Duration::from_millis(100),
+    };
+
+    #[test]
+    fn pauses_double_up_to_a_limit() {
+        let pauses: Vec<u128> = (1..=8)
+            .map(|n| SCHEDULE.pause(n, 0.0).as_millis())
+            .collect();
+        assert_eq!(pauses, [100, 200, 400, 800, 1600, 3000, 3000, 3000]);
+        assert_eq!(SCHEDULE.pause(1, 1.0).as_millis(), 125);
+        assert_eq!(SCHEDULE.pause(u32::MAX, 0.0), LONGEST);
+    }
+
+    #[test]
+    fn the_last_attempt_degrades_and_a_success_forgives() {
+        let now = Instant::now();
+        let mut retry = Retry::default();
+        let failed: Vec<bool> = (0..4)
+            .map(|_| retry.failed(&SCHEDULE, "away".into(), now, 0.0))
+            .collect();
+        assert_eq!(failed, [false, false, true, false]);
+        assert!(retry.is_degraded(&SCHEDULE));
+        assert_eq!(retry.until(now), Some(now + Duration::from_millis(800)));
+        assert_eq!(retry.succeeded(), Some(4));
+        assert_eq!((retry.succeeded(), retry.until(now)), (None, None));
+    }
+}

@@ -1,0 +1,148 @@
+//! The roots: where to look, and what the kernel's hints mean there.
+
+use std::{
+    collections::HashSet,
+    fs,
+    path::{Path, PathBuf},
+    time::SystemTime,
+};
+
+use super::{
+    discover::{self, Place},
+    file::Snapshot,
+    hints::Hints,
+    queue::Queue,
+    tail::Tail,
+};
+
+/// Claude Code's folders, each with its `projects`.
+pub struct Roots {
+    projects: Vec<PathBuf>,
+    /// Folders and files that cannot be read; each is reported once.
+    unreadable: HashSet<PathBuf>,
+}
+
+impl Roots {
+    /// Resolves links in the roots once: below them none are followed.
+    pub fn new(roots: &[PathBuf]) -> Roots {
+        let mut projects: Vec<PathBuf> = roots.iter().map(|root| projects_of(root)).collect();
+        projects.sort();
+        projects.dedup();
+        Roots {
+            projects,
+            unreadable: HashSet::new(),
+        }
+    }
+
+    /// What a path is to us.
+    pub fn place(&self, path: &Path) -> Place {
+        self.projects
+            .iter()
+            .find_map(|projects| path.strip_prefix(projects).ok())
+            .map_or(Place::Nothing, discover::place)
+    }
+
+    /// Looks everywhere: watches every folder, queues every file that has
+    /// changed since its last look, oldest first.
+    pub fn scan_all(&mut self, hints: &mut Hints, tail: &Tail, queue: &mut Queue) {
+        for projects in self.projects.clone() {
+            if !projects.is_dir() {
+                watch_nearest(&projects, hints);
+            }
+            self.scan(&projects, &projects, hints, tail, queue);
+        }
+    }
+
+    /// Takes a hint: a transcript is queued as live, a folder is looked through.
+    pub fn hinted(&mut self, path: &Path, hints: &mut Hints, tail: &Tail, queue: &mut Queue) {
+        match self.place(path) {
+            Place::Session | Place::Subagent(_) => queue.push_live(path.to_owned()),
+            Place::Folder if path.is_dir() => {
+                if let Some(projects) = self.root_of(path) {
+                    self.scan(&projects, path, hints, tail, queue);
+                }
+            }
+            Place::Folder => {}
+            // Above a root that was missing: perhaps it has come.
+            Place::Nothing => {
+                for projects in self.projects.clone() {
+                    if projects.starts_with(path) {
+                        watch_nearest(&projects, hints);
+                        self.scan(&projects, &projects, hints, tail, queue);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Notes that something cannot be read; says so once.
+    pub fn cannot_read(&mut self, path: &Path, error: &std::io::Error) {
+        if self.unreadable.insert(path.to_owned()) {
+            tracing::warn!(
+                path = %path.display(), %error,
+                "cannot read; it is tried again, and read when it may be"
+            );
+        }
+    }
+
+    /// Notes that a path could be read.
+    pub fn can_read(&mut self, path: &Path) {
+        if self.unreadable.remove(path) {
+            tracing::info!(path = %path.display(), "can be read now");
+        }
+    }
+
+    fn scan(
+        &mut self,
+        projects: &Path,
+        start: &Path,
+        hints: &mut Hints,
+        tail: &Tail,
+        queue: &mut Queue,
+    ) {
+        let found = discover::scan(projects, start, &mut |folder| hints.watch(folder));
+        for (folder, error) in &found.unreadable {
+            self.cannot_read(folder, error);
+        }
+        for folder in &found.folders {
+            self.can_read(folder);
+        }
+        let mut changed: Vec<(SystemTime, PathBuf, u64)> = Vec::new();
+        for path in found.files {
+            let Ok(metadata) = fs::symlink_metadata(&path) else {
+                continue;
+            };
+            if !tail.is_quiet(&path, &Snapshot::of(&metadata)) {
+                let modified = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
+                changed.push((modified, path, metadata.len()));
+            }
+        }
+        changed.sort();
+        for (_, path, size) in changed {
+            let bytes = if tail.is_known(&path) { 0 } else { size };
+            queue.push_backlog(path, bytes);
+        }
+    }
+
+    fn root_of(&self, path: &Path) -> Option<PathBuf> {
+        self.projects
+            .iter()
+            .find(|projects| path.starts_with(projects))
+            .cloned()
+    }
+}
+
+fn projects_of(root: &Path) -> PathBuf {
+    let projects = root.join("projects");
+    let resolved = projects
+        .canonicalize()
+        .or_else(|_| Ok(root.canonicalize()?.join("projects")));
+    resolved.unwrap_or_else(|_: std::io::Error| projects)
+}
+
+/// A root that does not exist yet shows in the nearest folder that does.
+fn watch_nearest(projects: &Path, hints: &mut Hints) {
+    if let Some(folder) = projects.ancestors().skip(1).find(|folder| folder.is_dir()) {
+        hints.watch(folder);
+    }
+}

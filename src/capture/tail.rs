@@ -1,0 +1,346 @@
+//! Every input file and how far it was read.
+//!
+//! A look at a file gives the next [`Segment`] to store, or nothing. Positions
+//! move only when the store says so ([`Tail::committed`], [`Tail::moved`]), so
+//! what is not committed is simply read again.
+
+use std::{
+    collections::{HashMap, HashSet},
+    ffi::{OsStr, OsString},
+    fs::File,
+    io,
+    path::{Path, PathBuf},
+    time::{Duration, SystemTime},
+};
+
+use crate::store::{CheckpointRow, Position, Segment};
+
+use super::{
+    batch::{Batch, Limits, Sessions},
+    discover::Place,
+    file::{self, Snapshot, Verdict},
+    lines,
+};
+
+/// A transcript's beginning up to this size may be held back until it names
+/// its session's folder.
+const NAMELESS_BYTES: u64 = 1024 * 1024;
+/// What is pending up to this size is live: every line's events commit alone.
+const LIVE_BYTES: u64 = 16 * 1024;
+
+#[derive(Default)]
+pub struct Tail {
+    files: HashMap<PathBuf, Known>,
+    /// Paths by file name: `/cd` moves a transcript to another folder.
+    by_name: HashMap<OsString, HashSet<PathBuf>>,
+    by_inode: HashMap<(u64, u64), PathBuf>,
+    sessions: Sessions,
+    buffer: Vec<u8>,
+}
+
+/// What is known of one file.
+#[derive(Default)]
+struct Known {
+    /// The committed position.
+    position: Position,
+    /// The file as it was when nothing more could be read from it.
+    quiet: Option<Snapshot>,
+    /// No newline stands between the position and here.
+    scanned: u64,
+    /// Bytes behind the position, at the last look.
+    pending: u64,
+    /// Kept open while there is more to read: a deleted file is read to its end.
+    handle: Option<File>,
+}
+
+/// What a look found.
+#[derive(Debug, Default)]
+pub struct Look {
+    /// What to store; nothing if the file has nothing new.
+    pub segment: Option<Segment>,
+    /// There is more to read at once.
+    pub more: bool,
+    /// The file ends with a whole record that only lacks its newline.
+    pub whole_tail: bool,
+    /// How long ago the file was written; nothing if it is gone.
+    pub idle: Option<Duration>,
+    /// Bytes that vanished with the file before they could be read.
+    pub lost_bytes: u64,
+}
+
+impl Tail {
+    /// Starts from the checkpoints of the store.
+    pub fn load(rows: Vec<CheckpointRow>) -> Tail {
+        let mut tail = Tail::default();
+        for row in rows {
+            tail.moved(Path::new(&row.path), row.position);
+        }
+        tail
+    }
+
+    /// Reads what is new in a file, as much as the limits allow.
+    pub fn look(
+        &mut self,
+        path: &Path,
+        place: &Place,
+        limits: Limits,
+        now: SystemTime,
+    ) -> io::Result<Look> {
+        let kept = self
+            .files
+            .get_mut(path)
+            .and_then(|known| known.handle.take());
+        let was_kept = kept.is_some();
+        let opened = match kept {
+            Some(file) => {
+                let snapshot = Snapshot::of(&file.metadata()?);
+                Some((file, snapshot))
+            }
+            None => match file::open(path) {
+                Ok(opened) => opened,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(self.gone(path)),
+                Err(error) => return Err(error),
+            },
+        };
+        let Some((file, snapshot)) = opened else {
+            return Ok(Look::default());
+        };
+        let moved_from = self.recognise(path, &file, &snapshot)?;
+        let source = moved_from.as_deref().unwrap_or(path);
+        let known = self
+            .files
+            .get_mut(source)
+            .expect("a recognised file is known");
+        let idle = Some(snapshot.idle(now));
+        if known.quiet == Some(snapshot) && moved_from.is_none() && !limits.take_tail {
+            return Ok(Look {
+                idle,
+                ..Look::default()
+            });
+        }
+        let mut reading = Reading {
+            path,
+            place,
+            file: &file,
+            snapshot,
+            limits,
+            moved_from: moved_from.as_deref(),
+        };
+        let look = reading.read(known, &mut self.sessions, &mut self.buffer)?;
+        if look.more {
+            known.handle = Some(file);
+        } else if look.segment.is_none() && snapshot.is_settled(now) {
+            known.quiet = Some(snapshot);
+        }
+        self.by_inode
+            .insert((snapshot.device, snapshot.inode), source.to_owned());
+        // Another file may have taken the path of one that was kept open.
+        Ok(Look {
+            idle,
+            more: look.more || was_kept,
+            ..look
+        })
+    }
+
+    /// The store has taken a segment.
+    pub fn committed(&mut self, segment: &Segment) {
+        let path = PathBuf::from(&segment.path);
+        if let Some(old) = segment.moved_from.as_deref().map(Path::new)
+            && let Some(known) = self.forget(old)
+        {
+            self.insert(path.clone(), known);
+        }
+        let known = self.files.entry(path).or_default();
+        let start = if segment.rewritten {
+            0
+        } else {
+            segment.before.offset
+        };
+        known.pending = known.pending.saturating_sub(segment.after.offset - start);
+        known.scanned = known.scanned.max(segment.after.offset);
+        known.position = segment.after.clone();
+    }
+
+    /// The store's checkpoint is elsewhere: read on from there.
+    pub fn moved(&mut self, path: &Path, position: Position) {
+        self.insert(
+            path.to_owned(),
+            Known {
+                position,
+                ..Known::default()
+            },
+        );
+    }
+
+    /// Whether nothing has changed in a file since its last look.
+    pub fn is_quiet(&self, path: &Path, now: &Snapshot) -> bool {
+        self.files
+            .get(path)
+            .is_some_and(|known| known.quiet.as_ref() == Some(now))
+    }
+
+    /// Whether the file has a position.
+    pub fn is_known(&self, path: &Path) -> bool {
+        self.files.contains_key(path)
+    }
+
+    /// Bytes seen in files but not yet committed.
+    pub fn bytes_behind(&self) -> u64 {
+        self.files.values().map(|known| known.pending).sum()
+    }
+
+    /// Forgets what the projects' repositories looked like.
+    pub fn forget_repositories(&mut self) {
+        self.sessions.forget_repositories();
+    }
+
+    /// Makes the file known; tells the path it was moved from, if it was.
+    fn recognise(
+        &mut self,
+        path: &Path,
+        file: &File,
+        now: &Snapshot,
+    ) -> io::Result<Option<PathBuf>> {
+        if self.files.contains_key(path) {
+            return Ok(None);
+        }
+        let name = path.file_name().unwrap_or(OsStr::new(""));
+        let same_inode = self.by_inode.get(&(now.device, now.inode)).into_iter();
+        let same_name = self.by_name.get(name).into_iter().flatten();
+        for old in same_inode.chain(same_name) {
+            let Some(known) = self.files.get(old) else {
+                continue;
+            };
+            let position = &known.position;
+            if position.offset > 0
+                && !old.exists()
+                && file::judge(position, now.size, &file::identity(file, position.offset)?)
+                    == Verdict::ReadOn
+            {
+                return Ok(Some(old.clone()));
+            }
+        }
+        self.insert(path.to_owned(), Known::default());
+        Ok(None)
+    }
+
+    fn gone(&mut self, path: &Path) -> Look {
+        let Some(known) = self.files.get_mut(path) else {
+            return Look::default();
+        };
+        known.quiet = None;
+        Look {
+            lost_bytes: std::mem::take(&mut known.pending),
+            ..Look::default()
+        }
+    }
+
+    fn insert(&mut self, path: PathBuf, known: Known) {
+        if let Some(name) = path.file_name() {
+            self.by_name
+                .entry(name.to_owned())
+                .or_default()
+                .insert(path.clone());
+        }
+        self.files.insert(path, known);
+    }
+
+    fn forget(&mut self, path: &Path) -> Option<Known> {
+        if let Some(paths) = path.file_name().and_then(|name| self.by_name.get_mut(name)) {
+            paths.remove(path);
+        }
+        self.files.remove(path)
+    }
+}
+
+/// One look at an open file.
+struct Reading<'a> {
+    path: &'a Path,
+    place: &'a Place,
+    moved_from: Option<&'a Path>,
+    file: &'a File,
+    snapshot: Snapshot,
+    limits: Limits,
+}
+
+impl Reading<'_> {
+    fn read(
+        &mut self,
+        known: &mut Known,
+        sessions: &mut Sessions,
+        buffer: &mut Vec<u8>,
+    ) -> io::Result<Look> {
+        let (file, size) = (self.file, self.snapshot.size);
+        let before = known.position.clone();
+        let verdict = file::judge(&before, size, &file::identity(file, before.offset)?);
+        let rewritten = verdict == Verdict::ReadAgain;
+        let start = if rewritten { 0 } else { before.offset };
+        if rewritten {
+            known.scanned = 0;
+        }
+        known.pending = size - start;
+        if known.pending <= LIVE_BYTES {
+            self.limits.max_events = 1;
+        }
+
+        let mut batch = Batch::new(self.path, self.place.clone(), file, sessions, self.limits);
+        let unfinished =
+            known.scanned > start && !lines::has_newline(file, known.scanned, size, buffer)?;
+        let mut end = start;
+        if !unfinished {
+            let max = self.limits.max_line_bytes;
+            end = lines::read(file, start, size, max, buffer, |line| batch.line(line))?;
+        }
+        let more = batch.is_full() && end < size;
+        let mut whole_tail = false;
+        if !more && end < size {
+            known.scanned = size;
+            whole_tail = batch.has_whole_tail(end, size)?;
+            if whole_tail && self.limits.take_tail {
+                batch.tail(end, size)?;
+                end = size;
+            }
+        }
+        // A session can only be registered with its folder, and the lines before
+        // it tell when the session began: they wait until it is named.
+        let waits = start == 0 && !rewritten && end < NAMELESS_BYTES && batch.is_nameless();
+        let unchanged = end == start && !rewritten && self.moved_from.is_none();
+        if waits || unchanged {
+            if waits {
+                known.pending = 0;
+            }
+            return Ok(Look {
+                more,
+                whole_tail,
+                ..Look::default()
+            });
+        }
+        // Checked again after reading: what was cut off or rewritten meanwhile
+        // must not be taken for what stood there.
+        if !rewritten && file::identity(file, before.offset)? != before.identity {
+            return Ok(Look {
+                more: true,
+                ..Look::default()
+            });
+        }
+        let after = Position {
+            offset: end,
+            identity: file::identity(file, end)?,
+        };
+        let text = |path: &Path| path.to_string_lossy().into_owned();
+        let segment = Segment {
+            path: text(self.path),
+            moved_from: self.moved_from.map(text),
+            before,
+            after,
+            rewritten,
+            entries: batch.finish(),
+        };
+        Ok(Look {
+            more,
+            whole_tail,
+            segment: Some(segment),
+            ..Look::default()
+        })
+    }
+}
