@@ -1,0 +1,75 @@
+//! The process environment as a value.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use super::Problem;
+
+/// Names and values. An empty value counts as not set, as the shell's `${X:-}` has it.
+pub(super) struct Environment(BTreeMap<String, OsString>);
+
+impl Environment {
+    pub(super) fn of_this_process() -> Environment {
+        let mut variables: BTreeMap<String, OsString> = std::env::vars_os()
+            .map(|(name, value)| (name.to_string_lossy().into_owned(), value))
+            .collect();
+        // A service may have no HOME; the account database still knows it.
+        if !variables.contains_key("HOME")
+            && let Some(home) = std::env::home_dir()
+        {
+            variables.insert("HOME".into(), home.into_os_string());
+        }
+        Environment(variables)
+    }
+
+    pub(super) fn text(&self, name: &str) -> Result<Option<&str>, Problem> {
+        let Some(value) = self.0.get(name).filter(|value| !value.is_empty()) else {
+            return Ok(None);
+        };
+        match value.to_str() {
+            Some(text) => Ok(Some(text)),
+            None => Err(Problem::new(name, "", "is not UTF-8 text")),
+        }
+    }
+
+    /// A folder from a variable that the XDG rules or a service manager define:
+    /// a relative path there counts as not set.
+    pub(super) fn folder(&self, name: &str) -> Result<Option<PathBuf>, Problem> {
+        let folder = self.text(name)?.map(PathBuf::from);
+        Ok(folder.filter(|folder| folder.is_absolute()))
+    }
+
+    /// A folder that systemd made for the unit. Several are joined by colons; the first is ours.
+    pub(super) fn unit_folder(&self, name: &str) -> Result<Option<PathBuf>, Problem> {
+        let first = self.text(name)?.and_then(|list| list.split(':').next());
+        Ok(first.map(PathBuf::from).filter(|path| path.is_absolute()))
+    }
+
+    /// `HEADSPACE_<SECTION>__<KEY>` as section, key and value, empty values included.
+    /// Names without `__` belong to scripts and to flags.
+    pub(super) fn settings(&self) -> Result<Vec<(String, String, &str)>, Problem> {
+        let mut found = Vec::new();
+        for (name, value) in &self.0 {
+            let Some((section, key)) = name
+                .strip_prefix("HEADSPACE_")
+                .and_then(|rest| rest.split_once("__"))
+            else {
+                continue;
+            };
+            let value = value
+                .to_str()
+                .ok_or_else(|| Problem::new(name, "", "is not UTF-8 text"))?;
+            found.push((section.to_lowercase(), key.to_lowercase(), value));
+        }
+        Ok(found)
+    }
+}
+
+#[cfg(test)]
+impl<const N: usize> From<[(&str, &str); N]> for Environment {
+    fn from(variables: [(&str, &str); N]) -> Environment {
+        let owned = variables.map(|(name, value)| (name.to_string(), OsString::from(value)));
+        Environment(owned.into())
+    }
+}
