@@ -3,5 +3,9 @@
 //! The listing is the path of the data: `capture → event → store → stream → web`.
 
 pub mod capture;
+pub mod cli;
+pub mod config;
 pub mod event;
 pub mod store;
+pub mod supervise;
+pub mod telemetry;

@@ -20,6 +20,11 @@ impl Activity {
         }
     }
 
+    /// From now on; sessions already seen keep their time.
+    pub fn set_timeout(&mut self, timeout: Duration) {
+        self.timeout = timeout;
+    }
+
     /// A session was active `idle` ago.
     pub fn seen(&mut self, session: &str, idle: Duration, now: Instant) {
         let due = now + self.timeout.saturating_sub(idle);

@@ -125,7 +125,7 @@ impl<'de> Deserialize<'de> for Content {
 
 /// Implements a type that takes one shape of value and ignores all others.
 macro_rules! lenient {
-    ($name:ident, $($visit:tt)+) => {
+    ($name:ident { $($visit:tt)+ }) => {
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
                 struct Any;
@@ -151,22 +151,20 @@ macro_rules! lenient {
     };
 }
 
-lenient!(
-    Lenient,
+lenient! { Lenient {
     fn visit_str<E: Error>(self, text: &str) -> Result<Lenient, E> {
         Ok(Lenient(Some(text.to_owned())))
-    },
+    }
     fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Lenient, A::Error> {
         while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
         Ok(Lenient(None))
     }
-);
+}}
 
-lenient!(
-    Kind,
+lenient! { Kind {
     fn visit_str<E: Error>(self, _: &str) -> Result<Kind, E> {
         Ok(Kind(None))
-    },
+    }
     fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Kind, A::Error> {
         let mut kind = None;
         while let Some(key) = map.next_key::<Key<'de>>()? {
@@ -178,7 +176,7 @@ lenient!(
         }
         Ok(Kind(kind))
     }
-);
+}}
 
 impl<R: Read> Repaired<R> {
     pub fn new(inner: R) -> Self {

@@ -80,6 +80,8 @@ pub struct Capture {
     /// Facts met again since a file was last at its end.
     duplicates: HashMap<String, Duplicates>,
     status: Status,
+    /// How many events the log has been told of.
+    told_events: u64,
     started_at: Timestamp,
     loaded: bool,
     next_beat: Instant,
@@ -106,6 +108,7 @@ impl Capture {
             doubted: HashMap::new(),
             duplicates: HashMap::new(),
             status: Status::default(),
+            told_events: 0,
             started_at: Timestamp::now(),
             loaded: false,
             next_beat: now,
@@ -118,7 +121,13 @@ impl Capture {
     pub async fn run(&mut self, stop: &CancellationToken, mut told: impl FnMut(&Status)) {
         while !stop.is_cancelled() {
             if Instant::now() >= self.next_beat {
+                let before = self.told_events;
                 self.beat("running").await;
+                self.told_events = self.status.events_written;
+                if self.told_events > before {
+                    let count = self.told_events - before;
+                    tracing::info!(count, bytes_behind = self.status.bytes_behind, "events stored");
+                }
                 told(&self.status);
             }
             if self.step().await {
@@ -154,6 +163,12 @@ impl Capture {
         }
         self.beat("stopped").await;
         Ok(())
+    }
+
+    /// Takes over other limits and intervals; what is watched stays.
+    pub fn retune(&mut self, options: Options) {
+        self.activity.set_timeout(options.inactivity_timeout);
+        self.options = options;
     }
 
     /// Lets go in order: the row says so, the connection is closed.
@@ -342,7 +357,7 @@ impl Capture {
             known.count += met.count;
         }
         for session in &appended.registered {
-            tracing::info!(session = %session, "session registered");
+            tracing::debug!(session = %session, "session registered");
         }
         for (segment, (path, look)) in segments.iter().zip(looks) {
             self.tail.committed(segment);

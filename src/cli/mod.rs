@@ -1,0 +1,146 @@
+//! The command line: wires the stages into the processes.
+//!
+//! In: arguments, signals.
+//! Out: an exit code: 0 ok, 1 failed, 2 wrong usage.
+//!
+//! Promises
+//! - settings are valid before anything starts; an error is one line that says
+//!   where it is and what to do
+//! - what a process was told to stop, it stops within the shutdown budget
+//! - scripts get JSON where they ask for it, colour only a terminal
+
+mod admin;
+mod watch;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use anyhow::Context;
+use clap::{Args, Parser, Subcommand};
+
+use crate::{
+    config::{self, DatabaseUrl, Settings},
+    store::Database,
+    telemetry,
+};
+
+/// Records what coding-agent sessions do, exactly once, and shows it live.
+#[derive(Parser)]
+#[command(name = "headspace", version, arg_required_else_help = true)]
+#[command(after_help = "Exit codes: 0 ok, 1 failed, 2 wrong usage.\n\n\
+    First steps: `headspace up` watches your sessions and serves http://127.0.0.1:5055.")]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Args)]
+struct Global {
+    /// Settings file [default: ~/.config/headspace/config.yaml]
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Folder of the database and the lock [default: ~/.local/state/headspace]
+    #[arg(long, global = true, value_name = "DIR")]
+    state_dir: Option<PathBuf>,
+    /// sqlite:/path or postgres://user@host/name; a password belongs into a file or DATABASE_URL
+    #[arg(long, global = true, value_name = "URL")]
+    database_url: Option<String>,
+    /// error, warn, info, debug or trace
+    #[arg(long, global = true, value_name = "LEVEL")]
+    log_level: Option<String>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Read transcripts and write the log
+    #[command(after_help = watch::EXAMPLES)]
+    Watch(watch::WatchArgs),
+    /// Bring the database's tables up to this version
+    #[command(
+        after_help = "Examples:\n  headspace migrate\n  headspace --database-url postgres://me@localhost/headspace migrate"
+    )]
+    Migrate,
+    /// Print the JSON Schemas of the event payloads
+    #[command(
+        after_help = "Examples:\n  headspace schema\n  headspace schema turn_detected\n  headspace schema --write config/schema"
+    )]
+    Schema(admin::SchemaArgs),
+    /// Show or check the settings
+    #[command(
+        after_help = "Examples:\n  headspace config show\n  headspace --config my.yaml config check"
+    )]
+    Config {
+        #[command(subcommand)]
+        what: Option<admin::ConfigCommand>,
+    },
+}
+
+/// Runs the program.
+pub fn main() -> ExitCode {
+    // Nobody else reads what we write.
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
+    let cli = Cli::parse();
+    let flags = cli.global.flags();
+    let outcome = match cli.command {
+        Command::Watch(args) => watch::main(&flags, &args),
+        Command::Migrate => admin::migrate(&flags),
+        Command::Schema(args) => admin::schema(&args),
+        Command::Config { what } => admin::config(&flags, what),
+    };
+    match outcome {
+        Ok(code) => code,
+        Err(error) => {
+            for line in format!("{error:#}").lines() {
+                eprintln!("headspace: {}", telemetry::visible(line));
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+impl Global {
+    fn flags(&self) -> config::Flags {
+        config::Flags {
+            config: self.config.clone(),
+            state_dir: self.state_dir.clone(),
+            database_url: self.database_url.clone(),
+            log_level: self.log_level.clone(),
+        }
+    }
+}
+
+/// Settings of a process that will work: checked, folders made, log started.
+fn prepare(flags: &config::Flags, identifier: &str) -> anyhow::Result<Settings> {
+    let settings = config::load(flags)?;
+    let notes = config::prepare(&settings.places)?;
+    telemetry::init(
+        identifier,
+        &settings.logging.level,
+        telemetry::Format::detect()?,
+    )?;
+    for note in notes {
+        tracing::warn!("{note}");
+    }
+    Ok(settings)
+}
+
+fn database(settings: &Settings) -> Database {
+    match &settings.database.url {
+        DatabaseUrl::Sqlite(path) => Database::Sqlite(path.clone()),
+        DatabaseUrl::Postgres(url) => Database::Postgres(url.clone()),
+    }
+}
+
+/// The name this machine's rows carry.
+fn host() -> String {
+    gethostname::gethostname().to_string_lossy().into_owned()
+}
+
+/// One thread: each process has one loop that works, and waits most of its life.
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")
+}

@@ -1,0 +1,193 @@
+//! `headspace watch`: the only writer of the log on its machine.
+
+use std::{io::IsTerminal, process::ExitCode, time::Duration};
+
+use anyhow::bail;
+use indicatif::{ProgressBar, ProgressStyle};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    capture::{Capture, Options, Schedule, Status},
+    config::{self, Settings},
+    store::Writer,
+    supervise::{self, Lock, Signals},
+};
+
+pub const EXAMPLES: &str = "Examples:
+  headspace watch                 follow all sessions until told to stop
+  headspace watch --once          catch up with everything there is, then exit
+  HEADSPACE_CLAUDE__ROOTS='[\"/home/me/.claude\"]' headspace watch";
+
+#[derive(clap::Args)]
+pub struct WatchArgs {
+    /// Catch up with everything there is, then exit
+    #[arg(long)]
+    once: bool,
+}
+
+pub fn main(flags: &config::Flags, args: &WatchArgs) -> anyhow::Result<ExitCode> {
+    let settings = super::prepare(flags, "headspace-watcher")?;
+    if settings.claude.roots.is_empty() {
+        bail!("claude.roots: no folder to watch is known: set it, CLAUDE_CONFIG_DIR or HOME");
+    }
+    let _lock = Lock::take(&settings.places.state)?;
+    let runtime = super::runtime()?;
+    let outcome = runtime.block_on(async {
+        if args.once {
+            once(&settings).await
+        } else {
+            follow(flags, &settings).await
+        }
+    });
+    // Whatever still hangs in the database must not hold up the exit.
+    runtime.shutdown_background();
+    outcome
+}
+
+/// Reads and writes until a signal; then one write is finished, and out.
+async fn follow(flags: &config::Flags, settings: &Settings) -> anyhow::Result<ExitCode> {
+    let mut signals = Signals::listen()?;
+    let budget = Duration::from_secs(settings.event_system.shutdown_timeout_seconds);
+    let mut capture = capture(settings, false);
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"), roots = ?settings.claude.roots,
+        database = ?super::database(settings), "watching"
+    );
+    let mut is_ready = false;
+    while !signals.stop.is_cancelled() {
+        // A reload ends the run between two pieces of work, never in one.
+        let pause = signals.stop.child_token();
+        let told = |status: &Status| tell(status, std::mem::replace(&mut is_ready, true));
+        tokio::select! {
+            biased;
+            () = out_of_time(&signals.stop, budget) => break,
+            () = capture.run(&pause, told) => {}
+            () = when_asked(&mut signals.reload, &pause) => {}
+        }
+        if !signals.stop.is_cancelled() {
+            retune(flags, &mut capture);
+        }
+    }
+    supervise::stopping();
+    // Late or not: what is not committed stays in its file for the next start.
+    let _ = tokio::time::timeout(budget / 4, capture.close()).await;
+    let status = capture.status();
+    tracing::info!(
+        events = status.events_written,
+        duplicates = status.duplicates,
+        rejected = status.rejected,
+        failed_writes = status.failed_writes,
+        "stopped"
+    );
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn once(settings: &Settings) -> anyhow::Result<ExitCode> {
+    let signals = Signals::listen()?;
+    let mut capture = capture(settings, true);
+    let bar = progress_bar();
+    let done = capture
+        .run_once(&signals.stop, |status| show(&bar, status))
+        .await;
+    bar.finish_and_clear();
+    capture.close().await;
+    let status = capture.status();
+    if let Err(reason) = done {
+        bail!("the database cannot be used: {reason}; nothing is lost, run it again");
+    }
+    println!(
+        "{} events stored, {} known already, {} lines rejected, {} sessions open",
+        status.events_written, status.duplicates, status.rejected, status.sessions
+    );
+    Ok(ExitCode::SUCCESS)
+}
+
+fn capture(settings: &Settings, once: bool) -> Capture {
+    let writer = Writer::new(super::database(settings), super::host());
+    Capture::new(options(settings, once), writer)
+}
+
+fn options(settings: &Settings, once: bool) -> Options {
+    Options {
+        roots: settings.claude.roots.clone(),
+        max_line_bytes: settings.watch.max_line_bytes as u64,
+        inactivity_timeout: Duration::from_secs(settings.watch.inactivity_timeout_seconds),
+        reconcile_interval: Duration::from_secs(settings.watch.reconcile_interval_seconds),
+        schedule: Schedule {
+            attempts: settings.event_system.write_retry_attempts,
+            delay: Duration::from_millis(settings.event_system.write_retry_delay_ms),
+        },
+        once,
+        state_dir: settings.places.state.to_string_lossy().into_owned(),
+        wake: Box::new(|| {}),
+    }
+}
+
+/// Takes what may change while running from the settings as they are now.
+fn retune(flags: &config::Flags, capture: &mut Capture) {
+    match config::load(flags) {
+        Ok(settings) => {
+            if let Err(error) = crate::telemetry::set_level(&settings.logging.level) {
+                tracing::warn!(%error, "the log level stays as it was");
+            }
+            capture.retune(options(&settings, false));
+            tracing::info!("settings read again; database and folders change with a restart");
+        }
+        Err(error) => tracing::error!(%error, "the settings are wrong; the old ones stay"),
+    }
+}
+
+/// Pauses the run when a reload is asked for; never ends by itself.
+async fn when_asked(reload: &mut mpsc::Receiver<()>, pause: &CancellationToken) {
+    if reload.recv().await.is_some() {
+        pause.cancel();
+    }
+    std::future::pending().await
+}
+
+/// Ends when a stop was asked for and most of the budget is used up.
+async fn out_of_time(stop: &CancellationToken, budget: Duration) {
+    stop.cancelled().await;
+    tokio::time::sleep(budget * 5 / 8).await;
+    tracing::warn!("the database did not answer in time; leaving, nothing is lost");
+}
+
+fn tell(status: &Status, is_ready: bool) {
+    let line = describe(status);
+    if is_ready {
+        supervise::status(&line);
+    } else {
+        tracing::info!(sessions = status.sessions, "ready");
+        supervise::ready(&line);
+    }
+    supervise::watchdog_ping();
+}
+
+fn describe(status: &Status) -> String {
+    let state = status
+        .reason
+        .as_ref()
+        .map_or(String::new(), |reason| format!("; degraded: {reason}"));
+    format!(
+        "{} sessions, {} events written, {} bytes behind{state}",
+        status.sessions, status.events_written, status.bytes_behind
+    )
+}
+
+fn progress_bar() -> ProgressBar {
+    if !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let style = "{bar:30} {bytes}/{total_bytes}  {bytes_per_sec}  {msg}";
+    ProgressBar::new(0).with_style(ProgressStyle::with_template(style).expect("a valid template"))
+}
+
+fn show(bar: &ProgressBar, status: &Status) {
+    let behind = status.bytes_behind;
+    if bar.length() < Some(behind) {
+        bar.set_length(behind);
+    }
+    bar.set_position(bar.length().unwrap_or(0).saturating_sub(behind));
+    bar.set_message(format!("{} events", status.events_written));
+}

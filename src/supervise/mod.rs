@@ -1,0 +1,19 @@
+//! The process as its surroundings see it: signals, readiness, one at a time.
+//!
+//! In: signals and the environment a service manager sets.
+//! Out: a token that says stop, notifications, a lock.
+//!
+//! Promises
+//! - the first TERM or INT asks to stop, the second leaves at once
+//! - without a service manager every notification is simply nothing
+//! - at most one watcher works on a state folder
+//!
+//! Not here: what a process does until it is told to stop (`cli`).
+
+mod lock;
+mod notify;
+mod signals;
+
+pub use lock::{Lock, LockError};
+pub use notify::{ready, status, stopping, watchdog_interval, watchdog_ping};
+pub use signals::{Signals, die_with_parent};
