@@ -3,7 +3,11 @@
 //! Records are read field by field straight into the few fields we know:
 //! everything else, however deep or large, is passed over without being kept.
 
-use std::{borrow::Cow, fmt, io::Read};
+use std::{
+    borrow::Cow,
+    fmt,
+    io::{BufRead, Read},
+};
 
 use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, SeqAccess, Visitor};
 
@@ -73,7 +77,7 @@ pub struct Kind(pub Option<String>);
 
 /// Reads lone halves of surrogate pairs (`\ud83d` without its other half),
 /// which JSON allows and no text can hold, as U+FFFD.
-pub struct Repaired<R: Read> {
+pub struct Repaired<R: BufRead> {
     bytes: std::iter::Peekable<std::io::Bytes<R>>,
     ready: std::collections::VecDeque<u8>,
 }
@@ -178,7 +182,7 @@ lenient! { Kind {
     }
 }}
 
-impl<R: Read> Repaired<R> {
+impl<R: BufRead> Repaired<R> {
     pub fn new(inner: R) -> Self {
         Self {
             bytes: inner.bytes().peekable(),
@@ -275,7 +279,7 @@ impl<R: Read> Repaired<R> {
     }
 }
 
-impl<R: Read> Read for Repaired<R> {
+impl<R: BufRead> Read for Repaired<R> {
     fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
         while self.ready.len() < into.len() {
             let before = self.ready.len();

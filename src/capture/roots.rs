@@ -134,10 +134,10 @@ impl Roots {
 
 fn projects_of(root: &Path) -> PathBuf {
     let projects = root.join("projects");
-    let resolved = projects
+    let resolved: std::io::Result<_> = projects
         .canonicalize()
         .or_else(|_| Ok(root.canonicalize()?.join("projects")));
-    resolved.unwrap_or_else(|_: std::io::Error| projects)
+    resolved.unwrap_or(projects)
 }
 
 /// A root that does not exist yet shows in the nearest folder that does.

@@ -126,7 +126,11 @@ impl Capture {
                 self.told_events = self.status.events_written;
                 if self.told_events > before {
                     let count = self.told_events - before;
-                    tracing::info!(count, bytes_behind = self.status.bytes_behind, "events stored");
+                    tracing::info!(
+                        count,
+                        bytes_behind = self.status.bytes_behind,
+                        "events stored"
+                    );
                 }
                 told(&self.status);
             }
