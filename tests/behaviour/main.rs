@@ -1,0 +1,6 @@
+//! What headspace promises, a behaviour a file. The tree is the list.
+//!
+//! Real parts only: the executable as it is built, a PostgreSQL server of the
+//! tests' own, real transcripts, real files and signals.
+
+mod support;
