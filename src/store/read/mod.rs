@@ -102,10 +102,16 @@ impl Reader {
         ask!(self.settled())
     }
 
-    /// The event's key: tells whether an id still means the same event. Ask
-    /// after reading, so that a log that was exchanged meanwhile is noticed.
+    /// What tells the event of this id from one of another log: its key.
     pub async fn mark(&self, id: i64) -> Result<Option<String>> {
         ask!(self.mark(id))
+    }
+
+    /// Whether this is still the log in which `id` had that mark, be the event
+    /// there or pruned. Ask after reading, so that a log that was exchanged
+    /// meanwhile is noticed.
+    pub async fn knows(&self, id: i64, mark: &str) -> Result<bool> {
+        ask!(self.knows(id, mark))
     }
 
     /// Forgets what was learnt about transactions: the log is another one.

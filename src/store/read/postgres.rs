@@ -180,6 +180,13 @@ impl Postgres {
         Ok(key.fetch_optional(self.ready().await?).await?)
     }
 
+    pub async fn knows(&self, id: i64, mark: &str) -> Result<bool> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM events WHERE id = $1 AND event_key = $2) \
+                   OR EXISTS (SELECT 1 FROM facts WHERE key = $2 AND event_id = $1)";
+        let known = sqlx::query_scalar(sql).bind(id).bind(mark);
+        Ok(known.fetch_one(self.ready().await?).await?)
+    }
+
     pub async fn range(&self, filter: &Filter, range: Range) -> Result<Page> {
         let rows = self.select(filter, range).await?;
         let more = is_more(&rows, range.limit);

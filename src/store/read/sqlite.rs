@@ -82,6 +82,14 @@ impl Sqlite {
         Ok(key.fetch_optional(&pool).await?)
     }
 
+    pub async fn knows(&self, id: i64, mark: &str) -> Result<bool> {
+        let pool = self.ready().await?;
+        let sql = "SELECT EXISTS (SELECT 1 FROM events WHERE id = ?1 AND event_key = ?2) \
+                   OR EXISTS (SELECT 1 FROM facts WHERE key = ?2 AND event_id = ?1)";
+        let known = sqlx::query_scalar(sql).bind(id).bind(mark);
+        Ok(known.fetch_one(&pool).await?)
+    }
+
     pub async fn range(&self, filter: &Filter, range: Range) -> Result<Page> {
         let pool = self.ready().await?;
         let mut sql = QueryBuilder::new(event_columns!());

@@ -269,6 +269,12 @@ async fn ends_and_totals_are_right_with_and_without_events() {
         assert_eq!(reader.pruned_below(1).await.unwrap(), 0);
         assert_eq!(reader.mark(3).await.unwrap().as_deref(), Some("turn 3"));
         assert_eq!(reader.mark(2).await.unwrap(), None);
+        assert!(reader.knows(3, "turn 3").await.unwrap());
+        assert!(
+            reader.knows(2, "turn 2").await.unwrap(),
+            "pruned, but of this log"
+        );
+        assert!(!reader.knows(2, "turn 3").await.unwrap());
         assert_eq!(reader.rejected().await.unwrap(), 0);
         assert_eq!(reader.schema_version().await.unwrap(), 1);
         assert_eq!(

@@ -101,7 +101,7 @@ impl Cluster {
             chown(dir.path(), Some(owner.uid), Some(owner.gid)).expect("chown");
         }
         let data = dir.path().join("data");
-        let initdb = command(&bin.join("initdb"), owner)
+        let initdb = command(bin.join("initdb"), owner)
             .args([
                 "--no-sync",
                 "--auth=trust",
@@ -126,7 +126,7 @@ impl Cluster {
     }
 
     pub fn sql(&self, database: &str, sql: &str) -> String {
-        let psql = command(&self.bin.join("psql"), self.owner)
+        let psql = command(self.bin.join("psql"), self.owner)
             .args([
                 "-XAtq",
                 "-v",
@@ -151,7 +151,7 @@ impl Cluster {
     fn wait_until_ready(&self) {
         let deadline = Instant::now() + Duration::from_secs(30);
         loop {
-            let ready = command(&self.bin.join("pg_isready"), self.owner)
+            let ready = command(self.bin.join("pg_isready"), self.owner)
                 .arg("-q")
                 .arg("-h")
                 .arg(self.dir.path())
@@ -188,7 +188,7 @@ fn keep(
 ) -> (Pid, (mpsc::Sender<()>, thread::JoinHandle<()>)) {
     let (stop, stopped) = mpsc::channel::<()>();
     let (started, start) = mpsc::channel();
-    let mut server = command(&bin.join("postgres"), owner);
+    let mut server = command(bin.join("postgres"), owner);
     server.arg("-D").arg(data).arg("-k").arg(sockets).args([
         "-c",
         "listen_addresses=",
