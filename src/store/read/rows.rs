@@ -1,0 +1,141 @@
+//! What readers ask for and get, the same from both databases.
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use super::super::Stored;
+
+/// The most events in one answer.
+pub const PAGE_EVENTS: usize = 500;
+/// An answer ends with the event that takes it over this size.
+pub const PAGE_BYTES: usize = 1024 * 1024;
+
+/// Events after a cursor, all of them settled.
+#[derive(Debug)]
+pub struct Settled {
+    pub events: Vec<Stored>,
+    pub rest: Rest,
+}
+
+/// What lies behind the last event of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rest {
+    Nothing,
+    /// The answer was full: ask again at once.
+    More,
+    /// A smaller id is still in a running transaction: ask again soon.
+    Hole,
+}
+
+/// A part of the log, through a filter.
+#[derive(Debug)]
+pub struct Page {
+    pub events: Vec<Stored>,
+    /// The page was full; there may be more behind its last event.
+    pub more: bool,
+}
+
+/// The ends of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::FromRow)]
+pub struct Head {
+    /// The newest event, 0 when there is none.
+    pub newest: i64,
+    pub oldest: Option<i64>,
+    /// The highest id ever given out, also to events that are gone.
+    pub last_given: i64,
+}
+
+/// A row of `watchers`.
+#[derive(Debug, Clone, Serialize, sqlx::FromRow)]
+pub struct WatcherRow {
+    pub id: i64,
+    pub host: String,
+    pub state_dir: String,
+    pub pid: i64,
+    pub version: String,
+    pub started_at: String,
+    pub beat_at: String,
+    pub last_write_at: Option<String>,
+    pub events_written: i64,
+    pub duplicates: i64,
+    pub failed_writes: i64,
+    pub retries: i64,
+    pub rejected: i64,
+    pub bytes_behind: i64,
+    pub sessions: i64,
+    pub state: String,
+    pub reason: Option<String>,
+}
+
+/// A project with the number of its agents.
+#[derive(Debug, Clone, Serialize, sqlx::FromRow)]
+pub struct ProjectRow {
+    pub id: i64,
+    pub host: String,
+    pub path: String,
+    pub name: String,
+    pub git_remote: Option<String>,
+    pub current_branch: Option<String>,
+    pub created_at: String,
+    pub agents: i64,
+}
+
+/// An agent with the name of its project.
+#[derive(Debug, Clone, Serialize, sqlx::FromRow)]
+pub struct AgentRow {
+    pub id: i64,
+    pub session_uuid: String,
+    pub project_id: i64,
+    pub project_name: String,
+    pub parent_agent_id: Option<i64>,
+    pub cli: String,
+    pub started_at: String,
+    pub last_seen_at: String,
+    pub ended_at: Option<String>,
+    pub end_reason: Option<String>,
+}
+
+/// An event as both databases select it.
+#[derive(Debug, sqlx::FromRow)]
+pub(super) struct EventRow {
+    pub id: i64,
+    event_type: String,
+    timestamp: String,
+    recorded_at: String,
+    project_id: Option<i64>,
+    agent_id: Option<i64>,
+    command_id: Option<i64>,
+    turn_id: Option<i64>,
+    payload: String,
+}
+
+impl EventRow {
+    pub fn size(&self) -> usize {
+        self.payload.len()
+    }
+}
+
+impl From<EventRow> for Stored {
+    fn from(row: EventRow) -> Stored {
+        Stored {
+            id: row.id,
+            event_type: row.event_type,
+            timestamp: row.timestamp,
+            recorded_at: row.recorded_at,
+            project_id: row.project_id,
+            agent_id: row.agent_id,
+            command_id: row.command_id,
+            turn_id: row.turn_id,
+            payload: json(row.payload),
+        }
+    }
+}
+
+/// Both databases check that payloads are JSON. One that was damaged since must
+/// not stop all that come after it, so it goes out as the text it is.
+fn json(text: String) -> Box<RawValue> {
+    RawValue::from_string(text.clone()).unwrap_or_else(|_| {
+        let quoted = serde_json::to_string(&text).expect("a string is always JSON");
+        RawValue::from_string(quoted).expect("a quoted string is JSON")
+    })
+}

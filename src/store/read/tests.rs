@@ -1,0 +1,502 @@
+//! One suite against both databases, and what only one of them can show.
+
+use std::{path::PathBuf, time::Duration};
+
+use sqlx::{ConnectOptions, Connection, PgConnection, SqliteConnection};
+use tempfile::TempDir;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::*;
+use crate::{
+    event::{EventType, Timestamp},
+    store::{connect, read::server::Database},
+};
+
+const SOON: Duration = Duration::from_secs(20);
+
+/// A migrated database of either kind, and a way to write to it.
+enum World {
+    Sqlite(TempDir, SqliteConnection),
+    Postgres(Database, PgConnection),
+}
+
+impl World {
+    async fn both() -> Vec<World> {
+        vec![World::sqlite().await, World::postgres().await]
+    }
+
+    async fn sqlite() -> World {
+        let dir = tempfile::tempdir().unwrap();
+        let db = sqlite_at(&dir.path().join("headspace.db")).await;
+        World::Sqlite(dir, db)
+    }
+
+    async fn postgres() -> World {
+        let database = tokio::task::spawn_blocking(Database::create).await.unwrap();
+        let mut db = connect(&database).await;
+        sqlx::migrate!("src/store/migrations/postgres")
+            .run(&mut db)
+            .await
+            .unwrap();
+        World::Postgres(database, db)
+    }
+
+    fn path(&self) -> PathBuf {
+        match self {
+            World::Sqlite(dir, _) => dir.path().join("headspace.db"),
+            World::Postgres(..) => unreachable!("a server has no path"),
+        }
+    }
+
+    fn reader(&self) -> Reader {
+        match self {
+            World::Sqlite(..) => Reader::sqlite(&self.path()),
+            World::Postgres(database, _) => Reader::postgres(&database.url(), "web").unwrap(),
+        }
+    }
+
+    async fn run(&mut self, sql: &'static str) {
+        match self {
+            World::Sqlite(_, db) => drop(sqlx::raw_sql(sql).execute(db).await.unwrap()),
+            World::Postgres(_, db) => drop(sqlx::raw_sql(sql).execute(db).await.unwrap()),
+        }
+    }
+
+    async fn event(&mut self, key: &str, kind: &str, payload: &str) {
+        let time = "2026-11-21T01:02:03.000004Z";
+        match self {
+            World::Sqlite(_, db) => sqlx::query(
+                "INSERT INTO events (timestamp, recorded_at, event_type, payload, event_key) \
+                 VALUES (?1, ?1, ?2, ?3, ?4)",
+            )
+            .bind(time)
+            .bind(kind)
+            .bind(payload)
+            .bind(key)
+            .execute(db)
+            .await
+            .map(drop),
+            World::Postgres(_, db) => sqlx::query(
+                "INSERT INTO events (timestamp, recorded_at, event_type, payload, event_key) \
+                 VALUES ($1::timestamptz, $1::timestamptz, $2, $3::jsonb, $4)",
+            )
+            .bind(time)
+            .bind(kind)
+            .bind(payload)
+            .bind(key)
+            .execute(db)
+            .await
+            .map(drop),
+        }
+        .unwrap();
+    }
+
+    async fn turns(&mut self, count: usize) {
+        for n in 1..=count {
+            self.event(&format!("turn {n}"), "turn_detected", r#"{"text":"hello"}"#)
+                .await;
+        }
+    }
+}
+
+async fn sqlite_at(path: &Path) -> SqliteConnection {
+    let mut db = connect::sqlite(path)
+        .create_if_missing(true)
+        .connect()
+        .await
+        .unwrap();
+    sqlx::migrate!("src/store/migrations/sqlite")
+        .run(&mut db)
+        .await
+        .unwrap();
+    db
+}
+
+async fn connect(database: &Database) -> PgConnection {
+    connect::postgres(&database.url(), "test")
+        .unwrap()
+        .connect()
+        .await
+        .unwrap()
+}
+
+fn ids(events: &[super::super::Stored]) -> Vec<i64> {
+    events.iter().map(|event| event.id).collect()
+}
+
+#[tokio::test]
+async fn an_event_reads_the_same_from_both() {
+    for mut world in World::both().await {
+        world
+            .event("k", "turn_detected", r#"{"text":"a\nb é"}"#)
+            .await;
+        let settled = world.reader().after(0, 10).await.unwrap();
+        let json: serde_json::Value = serde_json::to_value(&settled.events[0]).unwrap();
+        let expected = serde_json::json!({"id": 1, "event_type": "turn_detected",
+            "timestamp": "2026-11-21T01:02:03.000004Z", "recorded_at": "2026-11-21T01:02:03.000004Z",
+            "project_id": null, "agent_id": null, "command_id": null, "turn_id": null,
+            "payload": {"text": "a\nb é"}});
+        assert_eq!(json, expected);
+        assert_eq!(settled.rest, Rest::Nothing);
+    }
+}
+
+#[tokio::test]
+async fn following_goes_in_full_answers_until_nothing_is_left() {
+    for mut world in World::both().await {
+        world.turns(5).await;
+        let reader = world.reader();
+        let first = reader.after(0, 3).await.unwrap();
+        assert_eq!(
+            (ids(&first.events), first.rest),
+            (vec![1, 2, 3], Rest::More)
+        );
+        let second = reader.after(3, 3).await.unwrap();
+        assert_eq!(
+            (ids(&second.events), second.rest),
+            (vec![4, 5], Rest::Nothing)
+        );
+        assert!(reader.after(5, 3).await.unwrap().events.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn an_answer_is_bounded_in_bytes_and_never_empty() {
+    for mut world in World::both().await {
+        for n in 0..4 {
+            let text: String = (0..40_000).map(|i| format!("{:x}", i * 7919 + n)).collect();
+            world
+                .event(
+                    &format!("{n}"),
+                    "turn_detected",
+                    &format!(r#"{{"text":"{text}"}}"#),
+                )
+                .await;
+        }
+        let reader = world.reader();
+        let all = Filter::default();
+        let page = reader.replay(&all, 0, 4, 10, 1).await.unwrap();
+        assert_eq!((ids(&page.events), page.more), (vec![1], true));
+        let page = reader.replay(&all, 1, 4, 10, PAGE_BYTES).await.unwrap();
+        assert_eq!((ids(&page.events), page.more), (vec![2, 3, 4], false));
+    }
+}
+
+#[tokio::test]
+async fn pages_go_backwards_through_the_filter() {
+    for mut world in World::both().await {
+        world.turns(3).await;
+        world.event("end", "session_ended", "{}").await;
+        world.run("INSERT INTO projects (id, host, path, name, created_at) VALUES (7, 'h', '/p', 'p', '2026-11-21T01:02:03Z')").await;
+        world
+            .run("UPDATE events SET project_id = 7 WHERE id IN (2, 4)")
+            .await;
+        let reader = world.reader();
+        let page = |filter: Filter, before, after, limit| {
+            let reader = reader.clone();
+            async move {
+                let page = reader.page(&filter, before, after, limit).await.unwrap();
+                (ids(&page.events), page.more)
+            }
+        };
+        let turns = Filter {
+            types: vec![EventType::TurnDetected],
+            ..Filter::default()
+        };
+        let project = Filter {
+            project_ids: vec![7, 8],
+            ..Filter::default()
+        };
+        let both = Filter {
+            project_ids: vec![7],
+            ..turns.clone()
+        };
+        let later = Filter {
+            since: Timestamp::parse("2026-11-21T01:02:04Z"),
+            ..Filter::default()
+        };
+        assert_eq!(
+            page(Filter::default(), None, None, 2).await,
+            (vec![4, 3], true)
+        );
+        assert_eq!(
+            page(Filter::default(), Some(3), Some(1), 9).await,
+            (vec![2], false)
+        );
+        assert_eq!(page(turns, None, None, 9).await, (vec![3, 2, 1], false));
+        assert_eq!(page(project, None, None, 9).await, (vec![4, 2], false));
+        assert_eq!(page(both, None, None, 9).await, (vec![2], false));
+        assert_eq!(page(later, None, None, 9).await, (vec![], false));
+    }
+}
+
+#[tokio::test]
+async fn ends_and_totals_are_right_with_and_without_events() {
+    for mut world in World::both().await {
+        let reader = world.reader();
+        let head = reader.head().await.unwrap();
+        assert_eq!(
+            head,
+            Head {
+                newest: 0,
+                oldest: None,
+                last_given: 0
+            }
+        );
+        assert_eq!(
+            (
+                reader.settled().await.unwrap(),
+                reader.last_write().await.unwrap()
+            ),
+            (0, None)
+        );
+        world.turns(4).await;
+        world
+            .run("INSERT INTO facts SELECT event_key, id FROM events")
+            .await;
+        world.run("DELETE FROM events WHERE id IN (1, 2, 4)").await;
+        let head = reader.head().await.unwrap();
+        assert_eq!(
+            head,
+            Head {
+                newest: 3,
+                oldest: Some(3),
+                last_given: 4
+            }
+        );
+        assert_eq!(reader.count(0, 9).await.unwrap(), 1);
+        assert_eq!(reader.pruned_below(3).await.unwrap(), 2);
+        assert_eq!(reader.pruned_below(1).await.unwrap(), 0);
+        assert_eq!(reader.mark(3).await.unwrap().as_deref(), Some("turn 3"));
+        assert_eq!(reader.mark(2).await.unwrap(), None);
+        assert!(reader.knows(3, "turn 3").await.unwrap());
+        assert!(
+            reader.knows(2, "turn 2").await.unwrap(),
+            "pruned, but of this log"
+        );
+        assert!(!reader.knows(2, "turn 3").await.unwrap());
+        assert_eq!(reader.rejected().await.unwrap(), 0);
+        assert_eq!(reader.schema_version().await.unwrap(), 1);
+        assert_eq!(
+            reader.last_write().await.unwrap().as_deref(),
+            Some("2026-11-21T01:02:03.000004Z")
+        );
+    }
+}
+
+#[tokio::test]
+async fn status_lists_watchers_projects_and_agents() {
+    for mut world in World::both().await {
+        world.run("INSERT INTO watchers (host, state_dir, pid, version, started_at, beat_at, state) \
+            VALUES ('h', '/s', 12, '0.1.0', '2026-11-21T01:02:03.000000Z', '2026-11-21T01:02:04.000000Z', 'ready'); \
+            INSERT INTO projects (host, path, name, created_at) VALUES ('h', '/p', 'p', '2026-11-21T01:02:03.000000Z'); \
+            INSERT INTO agents (session_uuid, project_id, working_directory, cli, started_at, last_seen_at) \
+            VALUES ('u', 1, '/p', 'claude', '2026-11-21T01:02:03.000000Z', '2026-11-21T01:02:05.000000Z')").await;
+        let reader = world.reader();
+        let watcher = reader.watchers().await.unwrap().remove(0);
+        assert_eq!(
+            (watcher.pid, watcher.beat_at.as_str()),
+            (12, "2026-11-21T01:02:04.000000Z")
+        );
+        let project = reader.projects().await.unwrap().remove(0);
+        assert_eq!((project.name.as_str(), project.agents), ("p", 1));
+        let agent = reader.agents(5).await.unwrap().remove(0);
+        assert_eq!(
+            (agent.project_name.as_str(), agent.last_seen_at.as_str()),
+            ("p", "2026-11-21T01:02:05.000000Z")
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_schema_of_another_version_is_named() {
+    for mut world in World::both().await {
+        world.run("UPDATE _sqlx_migrations SET version = 9").await;
+        let error = world.reader().after(0, 1).await.unwrap_err();
+        assert!(
+            matches!(error, ReadError::SchemaNewer { found: 9, known: 1 }),
+            "{error:?}"
+        );
+        world.run("DROP TABLE _sqlx_migrations").await;
+        let error = world.reader().after(0, 1).await.unwrap_err();
+        assert!(matches!(error, ReadError::SchemaMissing), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_reader_never_makes_the_file_and_finds_it_when_it_comes() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("headspace.db");
+    let reader = Reader::sqlite(&path);
+    assert!(matches!(reader.head().await, Err(ReadError::Absent)));
+    assert!(!path.exists());
+    let db = sqlite_at(&path).await;
+    assert_eq!(reader.head().await.unwrap().newest, 0);
+    db.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_replaced_file_is_opened_anew() {
+    let mut world = World::sqlite().await;
+    world.turns(3).await;
+    let reader = world.reader();
+    assert_eq!(reader.head().await.unwrap().newest, 3);
+    let path = world.path();
+    for end in ["", "-wal", "-shm"] {
+        let _ = std::fs::remove_file(format!("{}{end}", path.display()));
+    }
+    assert!(matches!(reader.head().await, Err(ReadError::Absent)));
+    let _other = sqlite_at(&path).await;
+    assert_eq!(reader.head().await.unwrap().newest, 0);
+}
+
+const INSERT: &str = "INSERT INTO events (timestamp, recorded_at, event_type, payload, event_key) \
+    VALUES (now(), now(), 'turn_detected', '{}', gen_random_uuid()::text) RETURNING id";
+
+async fn insert(db: &mut PgConnection) -> i64 {
+    sqlx::query_scalar(INSERT).fetch_one(db).await.unwrap()
+}
+
+/// The younger transaction draws the smaller id and commits last. A rule that
+/// compares with the snapshot's xmax delivers 2 and never sees 1.
+#[tokio::test]
+async fn a_hole_owned_by_the_younger_transaction_is_waited_for() {
+    let world = World::postgres().await;
+    let World::Postgres(database, _) = &world else {
+        unreachable!()
+    };
+    let (mut old, mut young) = (connect(database).await, connect(database).await);
+    let mut elder = old.begin().await.unwrap();
+    sqlx::query("SELECT pg_current_xact_id()")
+        .execute(&mut *elder)
+        .await
+        .unwrap();
+    let mut younger = young.begin().await.unwrap();
+    assert_eq!(
+        (insert(&mut younger).await, insert(&mut elder).await),
+        (1, 2)
+    );
+    elder.commit().await.unwrap();
+    let reader = world.reader();
+    for _ in 0..3 {
+        let seen = reader.after(0, 10).await.unwrap();
+        assert_eq!((ids(&seen.events), seen.rest), (vec![], Rest::Hole));
+    }
+    younger.commit().await.unwrap();
+    assert_eq!(ids(&reader.after(0, 10).await.unwrap().events), [1, 2]);
+}
+
+#[tokio::test]
+async fn an_id_that_was_rolled_back_does_not_stop_the_feed() {
+    let world = World::postgres().await;
+    let World::Postgres(database, _) = &world else {
+        unreachable!()
+    };
+    let mut db = connect(database).await;
+    let mut lost = db.begin().await.unwrap();
+    insert(&mut lost).await;
+    lost.rollback().await.unwrap();
+    insert(&mut db).await;
+    let reader = world.reader();
+    let deadline = Instant::now() + SOON;
+    while reader.after(0, 10).await.unwrap().events.is_empty() {
+        assert!(Instant::now() < deadline);
+        sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_beginning_beside_a_transaction_that_stays_open_is_below_its_id() {
+    let world = World::postgres().await;
+    let World::Postgres(database, _) = &world else {
+        unreachable!()
+    };
+    let (mut one, mut two) = (connect(database).await, connect(database).await);
+    insert(&mut two).await;
+    let mut open = one.begin().await.unwrap();
+    insert(&mut open).await;
+    insert(&mut two).await;
+    assert_eq!(world.reader().settled().await.unwrap(), 1);
+    open.commit().await.unwrap();
+    assert_eq!(world.reader().settled().await.unwrap(), 3);
+}
+
+/// A writer that holds its transactions open for a while, and sometimes drops one.
+async fn write(mut db: PgConnection, seed: u64, transactions: usize) -> Vec<i64> {
+    let (mut random, mut kept) = (seed * 2 + 1, vec![]);
+    for _ in 0..transactions {
+        random = random
+            .wrapping_mul(6364136223846793005)
+            .wrapping_add(1442695040888963407);
+        let mut open = db.begin().await.unwrap();
+        let id = insert(&mut open).await;
+        sleep(Duration::from_micros((random >> 33) % 8000)).await;
+        if (random >> 40).is_multiple_of(10) {
+            open.rollback().await.unwrap();
+        } else {
+            open.commit().await.unwrap();
+            kept.push(id);
+        }
+    }
+    kept
+}
+
+/// What a follower gets that asks until it has `end`, by either rule.
+async fn follow(
+    reader: Reader,
+    mut naive: Option<PgConnection>,
+    end: tokio::sync::watch::Receiver<i64>,
+) -> Vec<i64> {
+    let mut got: Vec<i64> = vec![];
+    loop {
+        let last_id = *end.borrow();
+        let cursor = got.last().copied().unwrap_or(0);
+        if last_id > 0 && cursor >= last_id {
+            return got;
+        }
+        got.extend(match &mut naive {
+            None => ids(&reader.after(cursor, 50).await.unwrap().events),
+            Some(db) => {
+                sqlx::query_scalar("SELECT id FROM events WHERE id > $1 ORDER BY id LIMIT 50")
+                    .bind(cursor)
+                    .fetch_all(db)
+                    .await
+                    .unwrap()
+            }
+        });
+        sleep(Duration::from_millis(1)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn twelve_writers_and_a_follower_that_skips_nothing() {
+    let world = World::postgres().await;
+    let World::Postgres(database, _) = &world else {
+        unreachable!()
+    };
+    let (done, end) = tokio::sync::watch::channel(0);
+    let follower = tokio::spawn(follow(world.reader(), None, end.clone()));
+    let naive = tokio::spawn(follow(world.reader(), Some(connect(database).await), end));
+    let mut writers = vec![];
+    for seed in 0..12 {
+        writers.push(tokio::spawn(write(connect(database).await, seed, 100)));
+    }
+    let mut committed = vec![];
+    for writer in writers {
+        committed.extend(writer.await.unwrap());
+    }
+    committed.push(insert(&mut connect(database).await).await);
+    committed.sort();
+    done.send(*committed.last().unwrap()).unwrap();
+    let got = timeout(SOON, follower).await.unwrap().unwrap();
+    assert_eq!(got, committed);
+    let skipped = committed.len() - timeout(SOON, naive).await.unwrap().unwrap().len();
+    assert!(
+        skipped > 0,
+        "`id > last` is expected to skip here, or this test shows nothing"
+    );
+    println!(
+        "{} events: 0 skipped; `id > last` skipped {skipped}",
+        committed.len()
+    );
+}

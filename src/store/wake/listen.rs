@@ -1,0 +1,78 @@
+//! `LISTEN`: PostgreSQL's own wake-ups.
+
+use std::{sync::Arc, time::Duration};
+
+use sqlx::{
+    PgPool,
+    postgres::{PgListener, PgPoolOptions},
+};
+use tokio::{
+    sync::Notify,
+    task::JoinHandle,
+    time::{Instant, sleep},
+};
+use tracing::{debug, warn};
+
+use super::{super::connect, CHANNEL, SLOW_POLL};
+
+/// A listener that died sooner than this after it began is rebuilt with a pause.
+const STABLE: Duration = Duration::from_secs(10);
+
+/// The reader's side. Listening is a task of its own: rebuilding a connection
+/// takes longer than its owner may wait, and must not start anew with each wait.
+pub struct Ear {
+    news: Arc<Notify>,
+    task: JoinHandle<()>,
+}
+
+impl Ear {
+    pub fn start(url: &str) -> Option<Ear> {
+        let options = connect::postgres(url, "listen")
+            .inspect_err(|error| warn!(%error, "no wake-ups from the database"))
+            .ok()?;
+        let pool = PgPoolOptions::new()
+            .max_connections(1)
+            .acquire_timeout(connect::CONNECT_TIMEOUT)
+            .connect_lazy_with(options);
+        let news = Arc::new(Notify::new());
+        let task = tokio::spawn(listen(pool, news.clone()));
+        Some(Ear { news, task })
+    }
+
+    pub async fn heard(&mut self) {
+        self.news.notified().await;
+    }
+}
+
+impl Drop for Ear {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// Any error, and the `None` that tells of a lost connection, ends a listener
+/// for good: a driver that reconnects by itself does so without saying whether
+/// it listened all the time. After `LISTEN` comes one look at the log.
+async fn listen(pool: PgPool, news: Arc<Notify>) {
+    loop {
+        let begun = Instant::now();
+        if let Err(error) = listen_once(&pool, &news).await {
+            debug!(%error, "listening for wake-ups again");
+        }
+        if begun.elapsed() < STABLE {
+            sleep(SLOW_POLL).await;
+        }
+    }
+}
+
+async fn listen_once(pool: &PgPool, news: &Notify) -> sqlx::Result<()> {
+    let mut listener = PgListener::connect_with(pool).await?;
+    listener.eager_reconnect(false);
+    listener.listen(CHANNEL).await?;
+    news.notify_one();
+    while listener.try_recv().await?.is_some() {
+        while listener.next_buffered().is_some() {}
+        news.notify_one();
+    }
+    Ok(())
+}
