@@ -7,5 +7,6 @@ pub mod cli;
 pub mod config;
 pub mod event;
 pub mod store;
+pub mod stream;
 pub mod supervise;
 pub mod telemetry;

@@ -22,9 +22,11 @@ mod failure;
 mod migrate;
 mod plan;
 mod postgres;
+pub mod read;
 mod segment;
 mod sqlite;
 mod stored;
+pub mod wake;
 mod writer;
 
 use std::path::PathBuf;
