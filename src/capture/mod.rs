@@ -28,6 +28,7 @@ mod json;
 mod lines;
 mod queue;
 mod record;
+mod reread;
 mod retry;
 mod roots;
 mod run;
@@ -36,6 +37,8 @@ mod translate;
 
 pub use batch::Limits;
 pub use discover::{Place, place};
+pub use reread::{Reread, reread};
 pub use retry::Schedule;
+pub use roots::Roots;
 pub use run::{BEAT, Capture, Options, Status};
 pub use tail::{Look, Tail};

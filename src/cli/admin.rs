@@ -4,6 +4,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::{Context, bail};
 
+use super::say::say;
 use crate::{
     config,
     event::{self, EventType},
@@ -36,7 +37,7 @@ pub fn migrate(flags: &config::Flags) -> anyhow::Result<ExitCode> {
         writer.close().await;
         anyhow::Ok(())
     })?;
-    println!("{}: schema version {SCHEMA_VERSION}", settings.database.url);
+    say!("{}: schema version {SCHEMA_VERSION}", settings.database.url);
     Ok(ExitCode::SUCCESS)
 }
 
@@ -71,8 +72,8 @@ pub fn config(flags: &config::Flags, what: Option<ConfigCommand>) -> anyhow::Res
         ConfigCommand::Check => {
             let file = settings.places.config_file.as_ref();
             match file {
-                Some(file) => println!("{}: valid", file.display()),
-                None => println!("no settings file; defaults and environment are valid"),
+                Some(file) => say!("{}: valid", file.display()),
+                None => say!("no settings file; defaults and environment are valid"),
             }
         }
     }

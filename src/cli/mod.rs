@@ -10,6 +10,10 @@
 //! - scripts get JSON where they ask for it, colour only a terminal
 
 mod admin;
+mod events;
+mod say;
+mod status;
+mod verify;
 mod watch;
 
 use std::{path::PathBuf, process::ExitCode};
@@ -19,7 +23,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::{
     config::{self, DatabaseUrl, Settings},
-    store::Database,
+    store::{Database, read::Reader, wake},
     telemetry,
 };
 
@@ -56,6 +60,15 @@ enum Command {
     /// Read transcripts and write the log
     #[command(after_help = watch::EXAMPLES)]
     Watch(watch::WatchArgs),
+    /// Show the log, or follow it
+    #[command(after_help = events::EXAMPLES)]
+    Events(events::EventsArgs),
+    /// Read every input again and compare it with the log
+    #[command(after_help = verify::EXAMPLES)]
+    Verify(verify::VerifyArgs),
+    /// Show the watcher, the projects and the open sessions
+    #[command(after_help = status::EXAMPLES)]
+    Status(status::StatusArgs),
     /// Bring the database's tables up to this version
     #[command(
         after_help = "Examples:\n  headspace migrate\n  headspace --database-url postgres://me@localhost/headspace migrate"
@@ -84,6 +97,9 @@ pub fn main() -> ExitCode {
     let flags = cli.global.flags();
     let outcome = match cli.command {
         Command::Watch(args) => watch::main(&flags, &args),
+        Command::Events(args) => events::main(&flags, &args),
+        Command::Verify(args) => verify::main(&flags, &args),
+        Command::Status(args) => status::main(&flags, &args),
         Command::Migrate => admin::migrate(&flags),
         Command::Schema(args) => admin::schema(&args),
         Command::Config { what } => admin::config(&flags, what),
@@ -129,6 +145,21 @@ fn database(settings: &Settings) -> Database {
     match &settings.database.url {
         DatabaseUrl::Sqlite(path) => Database::Sqlite(path.clone()),
         DatabaseUrl::Postgres(url) => Database::Postgres(url.clone()),
+    }
+}
+
+fn reader(settings: &Settings) -> anyhow::Result<Reader> {
+    Ok(match &settings.database.url {
+        DatabaseUrl::Sqlite(path) => Reader::sqlite(path),
+        DatabaseUrl::Postgres(url) => Reader::postgres(url, "reader")?,
+    })
+}
+
+/// Where a reader hears that there may be something new.
+fn wake_source(settings: &Settings) -> wake::Source {
+    match &settings.database.url {
+        DatabaseUrl::Sqlite(_) => wake::Source::doorbell(&settings.places.run),
+        DatabaseUrl::Postgres(url) => wake::Source::Postgres(url.clone()),
     }
 }
 

@@ -7,10 +7,11 @@ use indicatif::{ProgressBar, ProgressStyle};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use super::say::say;
 use crate::{
     capture::{Capture, Options, Schedule, Status},
-    config::{self, Settings},
-    store::Writer,
+    config::{self, DatabaseUrl, Settings},
+    store::{Writer, wake::Bell},
     supervise::{self, Lock, Signals},
 };
 
@@ -96,9 +97,12 @@ async fn once(settings: &Settings) -> anyhow::Result<ExitCode> {
     if let Err(reason) = done {
         bail!("the database cannot be used: {reason}; nothing is lost, run it again");
     }
-    println!(
+    say!(
         "{} events stored, {} known already, {} lines rejected, {} sessions open",
-        status.events_written, status.duplicates, status.rejected, status.sessions
+        status.events_written,
+        status.duplicates,
+        status.rejected,
+        status.sessions
     );
     Ok(ExitCode::SUCCESS)
 }
@@ -120,7 +124,18 @@ fn options(settings: &Settings, once: bool) -> Options {
         },
         once,
         state_dir: settings.places.state.to_string_lossy().into_owned(),
-        wake: Box::new(|| {}),
+        wake: doorbell(settings),
+    }
+}
+
+/// PostgreSQL tells its readers itself.
+fn doorbell(settings: &Settings) -> Box<dyn Fn() + Send> {
+    match &settings.database.url {
+        DatabaseUrl::Sqlite(_) => {
+            let bell = Bell::new(&settings.places.run);
+            Box::new(move || bell.ring())
+        }
+        DatabaseUrl::Postgres(_) => Box::new(|| {}),
     }
 }
 

@@ -268,14 +268,8 @@ impl Moved {
 }
 
 impl<'a> RejectionRow<'a> {
-    /// The same bytes at the same place of a file of the same name are one
-    /// rejection, also after the file was moved or read again.
     fn new(source: &'a str, offset: u64, rejection: &'a Rejection) -> RejectionRow<'a> {
-        let name = source.rsplit('/').next().unwrap_or(source);
-        let key = hex_digest(&format!(
-            "{name}\0{offset}\0{}\0{}",
-            rejection.sha256, rejection.reason
-        ));
+        let key = rejection_key(source, offset, rejection);
         RejectionRow {
             source,
             offset,
@@ -283,4 +277,12 @@ impl<'a> RejectionRow<'a> {
             key,
         }
     }
+}
+
+/// The same bytes at the same place of a file of the same name are one
+/// rejection, also after the file was moved or read again.
+pub fn rejection_key(source: &str, offset: u64, rejection: &Rejection) -> String {
+    let name = source.rsplit('/').next().unwrap_or(source);
+    let Rejection { sha256, reason, .. } = rejection;
+    hex_digest(&format!("{name}\0{offset}\0{sha256}\0{reason}"))
 }

@@ -31,6 +31,7 @@ mod writer;
 
 use std::path::PathBuf;
 
+pub use append::rejection_key;
 pub use failure::Failure;
 pub use migrate::{SCHEMA_VERSION, SchemaError};
 pub use segment::{

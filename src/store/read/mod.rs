@@ -13,6 +13,16 @@
 //!
 //! Not here: waiting for news (`wake`), sharing one reading among many (`stream`).
 
+macro_rules! ask {
+    ($self:ident.$verb:ident($($argument:expr),*)) => {
+        match &$self.arm {
+            Arm::Sqlite(sqlite) => sqlite.$verb($($argument),*).await,
+            Arm::Postgres(postgres) => postgres.$verb($($argument),*).await,
+        }
+    };
+}
+
+mod audit;
 mod error;
 mod postgres;
 mod rows;
@@ -27,6 +37,7 @@ mod tests;
 
 use std::{path::Path, sync::Arc, time::Duration};
 
+pub use audit::{CheckpointFacts, StoredTurn};
 pub use error::ReadError;
 pub use rows::{
     AgentRow, Head, PAGE_BYTES, PAGE_EVENTS, Page, ProjectRow, Rest, Settled, WatcherRow,
@@ -59,15 +70,6 @@ struct Range {
     newest_first: bool,
     limit: usize,
     bytes: usize,
-}
-
-macro_rules! ask {
-    ($self:ident.$verb:ident($($argument:expr),*)) => {
-        match &$self.arm {
-            Arm::Sqlite(sqlite) => sqlite.$verb($($argument),*).await,
-            Arm::Postgres(postgres) => postgres.$verb($($argument),*).await,
-        }
-    };
 }
 
 impl Reader {

@@ -309,7 +309,7 @@ impl Postgres {
     }
 
     /// The pool, the schema behind it checked once.
-    async fn ready(&self) -> Result<&PgPool> {
+    pub(super) async fn ready(&self) -> Result<&PgPool> {
         if !self.checked.load(Ordering::Relaxed) {
             self.schema_version().await?;
             self.checked.store(true, Ordering::Relaxed);

@@ -182,7 +182,7 @@ impl Sqlite {
     }
 
     /// A pool on the file that has this path now, its schema checked once.
-    async fn ready(&self) -> Result<SqlitePool> {
+    pub(super) async fn ready(&self) -> Result<SqlitePool> {
         let opened = self.opened()?;
         if !opened.checked.load(Ordering::Relaxed) {
             self.schema_version().await?;

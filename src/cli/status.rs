@@ -1,0 +1,134 @@
+//! `headspace status`: what is known, in one look.
+
+use std::process::ExitCode;
+
+use serde::Serialize;
+
+use super::say::say;
+use crate::{
+    config::{self, Settings},
+    store::read::{AgentRow, ProjectRow, ReadError, Reader, WatcherRow},
+    telemetry::visible,
+};
+
+pub const EXAMPLES: &str = "Examples:
+  headspace status
+  headspace status --json | jq .watchers";
+
+/// Sessions shown to people; JSON has more.
+const SHOWN: usize = 10;
+const LISTED: usize = 1000;
+
+#[derive(clap::Args)]
+pub struct StatusArgs {
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Report {
+    database: String,
+    backend: &'static str,
+    schema_version: i64,
+    events: i64,
+    rejected: i64,
+    last_write_timestamp: Option<String>,
+    watchers: Vec<WatcherRow>,
+    projects: Vec<ProjectRow>,
+    /// The agents seen last, open ones and ended ones.
+    agents: Vec<AgentRow>,
+}
+
+pub fn main(flags: &config::Flags, args: &StatusArgs) -> anyhow::Result<ExitCode> {
+    let settings = super::prepare(flags, "headspace")?;
+    let reader = super::reader(&settings)?;
+    let report = match super::runtime()?.block_on(gather(&settings, &reader)) {
+        Ok(report) => report,
+        Err(ReadError::Absent | ReadError::SchemaMissing) => {
+            anyhow::bail!(
+                "{}: nothing recorded yet: start `headspace up` or `headspace watch`",
+                settings.database.url
+            )
+        }
+        Err(error) => return Err(error.into()),
+    };
+    if args.json {
+        say!("{}", serde_json::to_string_pretty(&report)?);
+    } else {
+        print(&report);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn gather(settings: &Settings, reader: &Reader) -> Result<Report, ReadError> {
+    let head = reader.head().await?;
+    Ok(Report {
+        database: settings.database.url.to_string(),
+        backend: reader.backend(),
+        schema_version: reader.schema_version().await?,
+        events: reader.count(0, head.newest).await?,
+        rejected: reader.rejected().await?,
+        last_write_timestamp: reader.last_write().await?,
+        watchers: reader.watchers().await?,
+        projects: reader.projects().await?,
+        agents: reader.agents(LISTED).await?,
+    })
+}
+
+fn print(report: &Report) {
+    say!(
+        "database  {} (schema {})",
+        report.database,
+        report.schema_version
+    );
+    let last = report.last_write_timestamp.as_deref().unwrap_or("never");
+    say!(
+        "log       {} events, {} lines rejected, last write {last}",
+        report.events,
+        report.rejected
+    );
+    for watcher in &report.watchers {
+        let reason = watcher
+            .reason
+            .as_ref()
+            .map_or(String::new(), |why| format!(": {}", visible(why)));
+        say!(
+            "watcher   {} pid {}, {}{reason}; {} sessions, {} bytes behind, last beat {}",
+            visible(&watcher.host),
+            watcher.pid,
+            watcher.state,
+            watcher.sessions,
+            watcher.bytes_behind,
+            watcher.beat_at
+        );
+    }
+    if report.watchers.is_empty() {
+        say!("watcher   none has ever run on this database");
+    }
+    let open: Vec<&AgentRow> = report
+        .agents
+        .iter()
+        .filter(|agent| agent.ended_at.is_none())
+        .collect();
+    say!(
+        "\n{} projects, {} open sessions",
+        report.projects.len(),
+        open.len()
+    );
+    for agent in open.iter().take(SHOWN) {
+        say!(
+            "  {:>5}  {:20}  {:36}  last seen {}",
+            agent.id,
+            visible(&agent.project_name),
+            visible(&agent.session_uuid),
+            agent.last_seen_at
+        );
+    }
+    if open.len() > SHOWN {
+        say!(
+            "  … and {} more (`headspace status --json` has all)",
+            open.len() - SHOWN
+        );
+    }
+}
