@@ -17,7 +17,7 @@
 //! readers are slow (`stream`).
 
 mod append;
-mod connect;
+pub(crate) mod connect;
 mod failure;
 mod migrate;
 mod plan;
