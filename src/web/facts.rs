@@ -1,0 +1,159 @@
+//! What `/health` asks around for, without ever waiting long.
+
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use tokio::{sync::watch, time::timeout};
+
+use super::{
+    Settings,
+    liveness::{Beat, Local, beat, shell_supervisor, watcher_lock},
+};
+use crate::store::read::{ReadError, Reader};
+
+/// How long an answer may wait for the database.
+pub const PATIENCE: Duration = Duration::from_millis(80);
+/// A database that does not answer in time may just be busy: what it said
+/// shortly before still counts.
+const STILL_GOOD: Duration = Duration::from_secs(5);
+/// Ids this close to the newest may still be filled by running transactions, so
+/// they are counted each time.
+const UNSETTLED: i64 = 1000;
+
+/// What the database says about itself.
+#[derive(Debug, Clone)]
+pub struct Readings {
+    pub schema_version: i64,
+    pub last_write: Option<String>,
+    pub rejected: i64,
+    /// Unknown until they were counted once.
+    pub events: Option<i64>,
+    pub beats: Vec<Beat>,
+}
+
+type Answer = Arc<Result<Readings, String>>;
+
+pub struct Facts {
+    asker: Arc<Asker>,
+    host: String,
+    state: PathBuf,
+    run: PathBuf,
+}
+
+struct Asker {
+    reader: Reader,
+    asking: AtomicBool,
+    answers: watch::Sender<Option<(Instant, Answer)>>,
+    counted: Mutex<Option<Counted>>,
+}
+
+/// How many events there are from the oldest one on, up to an id.
+#[derive(Clone, Copy)]
+struct Counted {
+    oldest: Option<i64>,
+    upto: i64,
+    events: i64,
+}
+
+impl Facts {
+    pub fn new(reader: Reader, settings: &Settings) -> Facts {
+        let asker = Asker {
+            reader,
+            asking: AtomicBool::new(false),
+            answers: watch::Sender::new(None),
+            counted: Mutex::default(),
+        };
+        Facts {
+            asker: Arc::new(asker),
+            host: settings.host.clone(),
+            state: settings.state.clone(),
+            run: settings.run.clone(),
+        }
+    }
+
+    pub fn local(&self) -> Local {
+        Local {
+            host: self.host.clone(),
+            state_dir: self.state.display().to_string(),
+            lock: watcher_lock(&self.state),
+            supervisor: shell_supervisor(&self.run),
+        }
+    }
+
+    /// The database's answer, a fresh enough earlier one, or why there is none.
+    /// One question at a time is under way, however many ask.
+    pub async fn database(&self) -> Answer {
+        let mut answers = self.asker.answers.subscribe();
+        if !self.asker.asking.swap(true, Ordering::AcqRel) {
+            tokio::spawn(ask(self.asker.clone()));
+        }
+        let _ = timeout(PATIENCE, answers.changed()).await;
+        let latest = answers.borrow().clone();
+        match latest {
+            Some((at, answer)) if at.elapsed() < STILL_GOOD => answer,
+            _ => Arc::new(Err("the database does not answer".into())),
+        }
+    }
+}
+
+/// Goes on when nobody waits any more; the next one who asks gets the answer.
+async fn ask(asker: Arc<Asker>) {
+    let readings = read(&asker).await;
+    let answer = Arc::new(readings.map_err(|error| error.to_string()));
+    asker.asking.store(false, Ordering::Release);
+    asker.answers.send_replace(Some((Instant::now(), answer)));
+    // Counting a long log for the first time takes longer than anybody waits.
+    if let Err(error) = count(&asker).await {
+        tracing::debug!(%error, "the events could not be counted");
+    }
+}
+
+async fn read(asker: &Asker) -> Result<Readings, ReadError> {
+    let reader = &asker.reader;
+    let schema_version = reader.schema_version().await?;
+    let now = jiff::Timestamp::now();
+    let beats = reader
+        .watchers()
+        .await?
+        .into_iter()
+        .map(|row| beat(row, now))
+        .collect();
+    let events = match known_count(asker) {
+        Some(known) => Some(known.events + reader.count(known.upto, i64::MAX).await?),
+        None => None,
+    };
+    Ok(Readings {
+        schema_version,
+        last_write: reader.last_write().await?,
+        rejected: reader.rejected().await?,
+        events,
+        beats,
+    })
+}
+
+fn known_count(asker: &Asker) -> Option<Counted> {
+    *asker.counted.lock().expect("no panic while held")
+}
+
+/// Counts once, then only what is new; all over when old events were removed.
+async fn count(asker: &Asker) -> Result<(), ReadError> {
+    let head = asker.reader.head().await?;
+    let known =
+        known_count(asker).filter(|known| known.oldest == head.oldest && known.upto <= head.newest);
+    let from = known.map_or(0, |known| known.upto);
+    let upto = (head.newest - UNSETTLED).max(from);
+    let more = asker.reader.count(from, upto).await?;
+    let events = known.map_or(0, |known| known.events) + more;
+    *asker.counted.lock().expect("no panic while held") = Some(Counted {
+        oldest: head.oldest,
+        upto,
+        events,
+    });
+    Ok(())
+}

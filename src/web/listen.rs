@@ -1,0 +1,126 @@
+//! Where connections come from: loopback TCP and a unix socket.
+
+use std::{
+    fs, io,
+    net::{SocketAddr, TcpListener},
+    os::unix::{
+        fs::{DirBuilderExt, MetadataExt, PermissionsExt},
+        net::{UnixListener, UnixStream},
+    },
+    path::{Path, PathBuf},
+};
+
+/// A bound socket, made here or inherited.
+#[derive(Debug)]
+pub enum Listener {
+    Tcp(TcpListener),
+    /// The path is removed at the end, if it was made here.
+    Unix(UnixListener, Option<SocketFile>),
+}
+
+/// The file of a unix socket; removed when dropped, if it is still ours.
+#[derive(Debug)]
+pub struct SocketFile {
+    path: PathBuf,
+    file: (u64, u64),
+}
+
+pub fn bind_tcp(address: SocketAddr) -> io::Result<Listener> {
+    TcpListener::bind(address).map(Listener::Tcp)
+}
+
+/// A socket file nobody answers at is left over and replaced; a live one is not.
+pub fn bind_unix(path: &Path) -> io::Result<Listener> {
+    if let Some(folder) = path.parent() {
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)?;
+    }
+    let listener = match UnixListener::bind(path) {
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse && is_left_over(path) => {
+            fs::remove_file(path)?;
+            UnixListener::bind(path)?
+        }
+        bound => bound?,
+    };
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
+    let file = SocketFile {
+        path: path.to_owned(),
+        file: identity(path)?,
+    };
+    Ok(Listener::Unix(listener, Some(file)))
+}
+
+impl Listener {
+    pub fn port(&self) -> Option<u16> {
+        match self {
+            Listener::Tcp(tcp) => tcp.local_addr().ok().map(|address| address.port()),
+            Listener::Unix(..) => None,
+        }
+    }
+
+    /// There is no login and no encryption here, so nobody else's machine may
+    /// come in.
+    pub fn check_is_local(&self) -> io::Result<()> {
+        let Listener::Tcp(tcp) = self else {
+            return Ok(());
+        };
+        let address = tcp.local_addr()?;
+        if address.ip().is_loopback() {
+            return Ok(());
+        }
+        let told = format!("{address} is not a loopback address; only this machine is served");
+        Err(io::Error::new(io::ErrorKind::PermissionDenied, told))
+    }
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        if identity(&self.path).is_ok_and(|file| file == self.file) {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+fn identity(path: &Path) -> io::Result<(u64, u64)> {
+    fs::symlink_metadata(path).map(|meta| (meta.dev(), meta.ino()))
+}
+
+fn is_left_over(path: &Path) -> bool {
+    UnixStream::connect(path).is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_left_over_socket_is_replaced_and_a_live_one_is_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("run/web.sock");
+        let first = bind_unix(&path).unwrap();
+        assert_eq!(
+            fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
+        assert_eq!(
+            bind_unix(&path).unwrap_err().kind(),
+            io::ErrorKind::AddrInUse
+        );
+        drop(first);
+        assert!(!path.exists());
+        drop(UnixListener::bind(&path).unwrap());
+        bind_unix(&path).unwrap();
+    }
+
+    #[test]
+    fn only_loopback_is_served() {
+        bind_tcp("127.0.0.1:0".parse().unwrap())
+            .unwrap()
+            .check_is_local()
+            .unwrap();
+        let everywhere = bind_tcp("0.0.0.0:0".parse().unwrap()).unwrap();
+        assert!(everywhere.check_is_local().is_err());
+    }
+}

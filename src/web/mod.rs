@@ -1,0 +1,106 @@
+//! The log over HTTP, for people and programs on this machine.
+//!
+//! In: requests of the same user, on loopback TCP or a unix socket.
+//! Out: the stream, pages of events, health, and the page that shows them.
+//!
+//! Promises
+//! - every route is behind the [`guard`]: a web page of another origin, a
+//!   rebound name and another user of this machine get nothing
+//! - `/health` answers in [`facts::PATIENCE`], whatever the database does
+//! - headers, addresses, connections and waiting have bounds
+//! - nothing is written: the database is only read
+//!
+//! Not here: which events a reader gets and when (`stream`), SQL (`store`).
+
+mod assets;
+mod connection;
+mod error;
+mod events;
+mod facts;
+mod guard;
+mod health;
+mod listen;
+mod liveness;
+mod peer;
+mod query;
+mod stall;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    io,
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use axum::{Router, middleware, routing::get};
+use tokio_util::sync::CancellationToken;
+
+pub use listen::{Listener, bind_tcp, bind_unix};
+
+use crate::{store::read::Reader, stream::Hub};
+use facts::Facts;
+use guard::Hosts;
+
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Names the page may be reached by, beside those of loopback, with port.
+    pub hosts: Vec<String>,
+    /// How the watcher's row names this machine.
+    pub host: String,
+    pub state: PathBuf,
+    pub run: PathBuf,
+    /// A connection that takes no data for this long is let go.
+    pub connection_timeout: Duration,
+    /// How long open connections may take to end after the shutdown began.
+    pub drain: Duration,
+}
+
+/// What handlers share.
+struct App {
+    reader: Reader,
+    hub: Hub,
+    facts: Facts,
+    hosts: Hosts,
+    started: Instant,
+}
+
+type Shared = Arc<App>;
+
+/// Serves until `shutdown`, then ends streams with `event: close` and returns
+/// within `settings.drain`.
+pub async fn serve(
+    settings: Settings,
+    reader: Reader,
+    hub: Hub,
+    listeners: Vec<Listener>,
+    shutdown: CancellationToken,
+) -> io::Result<()> {
+    for listener in &listeners {
+        listener.check_is_local()?;
+    }
+    let app = Arc::new(App {
+        hosts: Hosts::new(&settings.hosts, listeners.iter().filter_map(Listener::port)),
+        facts: Facts::new(reader.clone(), &settings),
+        reader,
+        hub: hub.clone(),
+        started: Instant::now(),
+    });
+    connection::serve_all(&settings, router(app), hub, listeners, shutdown).await
+}
+
+fn router(app: Shared) -> Router {
+    Router::new()
+        .route("/health", get(health::show))
+        .route("/api/events", get(events::page_or_stream))
+        .route("/api/events/stream", get(events::stream))
+        .route("/", get(assets::index))
+        .route("/app.js", get(assets::app))
+        .route("/sse-client.js", get(assets::sse_client))
+        .route("/style.css", get(assets::style))
+        .fallback(error::not_found)
+        .method_not_allowed_fallback(error::method_not_allowed)
+        .layer(middleware::from_fn_with_state(app.clone(), guard::guard))
+        .with_state(app)
+}

@@ -1,0 +1,136 @@
+//! Which user is at the other end.
+
+use std::net::SocketAddr;
+
+use rustix::process::geteuid;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Peer {
+    /// The user who runs this process, or root.
+    Ours,
+    /// Anybody else, and anybody about whom nothing is known.
+    Other,
+}
+
+impl Peer {
+    fn of_uid(uid: u32) -> Peer {
+        if uid == geteuid().as_raw() || uid == 0 {
+            Peer::Ours
+        } else {
+            Peer::Other
+        }
+    }
+
+    pub fn of_unix(stream: &tokio::net::UnixStream) -> Peer {
+        stream
+            .peer_cred()
+            .map_or(Peer::Other, |peer| Peer::of_uid(peer.uid()))
+    }
+
+    /// The kernel's socket table names the user of the other end of a loopback
+    /// connection. Asked once, right after accepting, while that end is still
+    /// established: the table gives a closed one to root.
+    ///
+    /// Where the table cannot be read (`PrivateNetwork=`, a hidden `/proc`), or
+    /// has no such row (another network namespace, a proxy of the kernel's),
+    /// nobody is ours: refusing is safe, and the unix socket still works.
+    #[cfg(target_os = "linux")]
+    pub fn of_tcp(peer: SocketAddr, local: SocketAddr) -> Peer {
+        let tables = ["/proc/net/tcp", "/proc/net/tcp6"];
+        let mut rows = tables
+            .iter()
+            .filter_map(|path| std::fs::read_to_string(path).ok());
+        let uid = rows.find_map(|table| uid_in(&table, peer, local));
+        uid.map_or(Peer::Other, Peer::of_uid)
+    }
+
+    /// There is no such table here. Loopback is trusted as far as the guard's
+    /// other checks go; the unix socket tells users apart.
+    #[cfg(not(target_os = "linux"))]
+    pub fn of_tcp(peer: SocketAddr, _local: SocketAddr) -> Peer {
+        if peer.ip().is_loopback() {
+            Peer::Ours
+        } else {
+            Peer::Other
+        }
+    }
+}
+
+/// Finds the peer's own row: its local address is our peer, its remote is we.
+#[cfg(any(target_os = "linux", test))]
+fn uid_in(table: &str, peer: SocketAddr, local: SocketAddr) -> Option<u32> {
+    const ESTABLISHED: &str = "01";
+    table.lines().skip(1).find_map(|line| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        let (own, remote, state) = (fields.get(1)?, fields.get(2)?, fields.get(3)?);
+        let matches = *state == ESTABLISHED
+            && address(own).is_some_and(|own| is_same(own, peer))
+            && address(remote).is_some_and(|remote| is_same(remote, local));
+        if matches {
+            fields.get(7)?.parse().ok()
+        } else {
+            None
+        }
+    })
+}
+
+#[cfg(any(target_os = "linux", test))]
+fn is_same(one: SocketAddr, other: SocketAddr) -> bool {
+    one.port() == other.port() && one.ip().to_canonical() == other.ip().to_canonical()
+}
+
+/// `0100007F:13BF`: 32-bit words in the machine's order, the port in plain hex.
+#[cfg(any(target_os = "linux", test))]
+fn address(text: &str) -> Option<SocketAddr> {
+    let (ip, port) = text.split_once(':')?;
+    let port = u16::from_str_radix(port, 16).ok()?;
+    let words: Option<Vec<[u8; 4]>> = ip
+        .as_bytes()
+        .chunks(8)
+        .map(|word| {
+            u32::from_str_radix(std::str::from_utf8(word).ok()?, 16)
+                .ok()
+                .map(u32::to_ne_bytes)
+        })
+        .collect();
+    let bytes = words?.concat();
+    if let Ok(v4) = <[u8; 4]>::try_from(bytes.as_slice()) {
+        return Some((v4, port).into());
+    }
+    Some((<[u8; 16]>::try_from(bytes).ok()?, port).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[cfg(target_endian = "little")]
+    const TABLE: &str = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n\
+        0: 0100007F:13BF 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 1\n\
+        1: 0100007F:C001 0100007F:13BF 06 00000000:00000000 00:00000000 00000000     0        0 0\n\
+        2: 0100007F:C001 0100007F:13BF 01 00000000:00000000 00:00000000 00000000  1000        0 2\n\
+        3: 0100007F:13BF 0100007F:C001 01 00000000:00000000 00:00000000 00000000     0        0 3\n\
+        4: 0000000000000000FFFF00000100007F:C002 0000000000000000FFFF00000100007F:13BF 01 0:0 00:0 0 1001 0 4\n\
+        5: 00000000000000000000000001000000:C003 00000000000000000000000001000000:13BF 01 0:0 00:0 0 1002 0 5\n";
+
+    #[test]
+    #[cfg(target_endian = "little")]
+    fn the_peers_own_established_row_counts() {
+        let uid =
+            |peer: &str, local: &str| uid_in(TABLE, peer.parse().unwrap(), local.parse().unwrap());
+        assert_eq!(uid("127.0.0.1:49153", "127.0.0.1:5055"), Some(1000));
+        assert_eq!(uid("127.0.0.1:49154", "127.0.0.1:5055"), Some(1001));
+        assert_eq!(uid("[::1]:49155", "[::1]:5055"), Some(1002));
+        assert_eq!(uid("127.0.0.1:49155", "127.0.0.1:5055"), None);
+        assert_eq!(uid("127.0.0.1:49153", "127.0.0.1:5056"), None);
+    }
+
+    #[tokio::test]
+    async fn our_own_connections_are_ours() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let local = listener.local_addr().unwrap();
+        let _client = tokio::net::TcpStream::connect(local).await.unwrap();
+        let (_stream, peer) = listener.accept().await.unwrap();
+        assert_eq!(Peer::of_tcp(peer, local), Peer::Ours);
+    }
+}
