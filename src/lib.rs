@@ -10,3 +10,4 @@ pub mod store;
 pub mod stream;
 pub mod supervise;
 pub mod telemetry;
+pub mod web;

@@ -84,6 +84,8 @@ pub struct Capture {
     told_events: u64,
     started_at: Timestamp,
     loaded: bool,
+    /// All that was there at the start has been read.
+    caught_up: bool,
     next_beat: Instant,
     next_reconcile: Instant,
 }
@@ -111,6 +113,7 @@ impl Capture {
             told_events: 0,
             started_at: Timestamp::now(),
             loaded: false,
+            caught_up: false,
             next_beat: now,
             next_reconcile: now,
         }
@@ -136,6 +139,11 @@ impl Capture {
             }
             if self.step().await {
                 tokio::task::yield_now().await;
+                continue;
+            }
+            if self.loaded && !self.caught_up {
+                self.caught_up = true;
+                self.next_beat = Instant::now();
                 continue;
             }
             tokio::select! {
@@ -546,10 +554,10 @@ impl Capture {
             rejected: status.rejected,
             bytes_behind: status.bytes_behind,
             sessions: status.sessions,
-            state: if status.reason.is_some() && state == "running" {
-                "degraded"
-            } else {
-                state
+            state: match state {
+                "running" if status.reason.is_some() => "degraded",
+                "running" if !self.caught_up => "catching_up",
+                state => state,
             },
             reason: status.reason,
         };

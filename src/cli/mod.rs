@@ -13,8 +13,10 @@ mod admin;
 mod events;
 mod say;
 mod status;
+mod up;
 mod verify;
 mod watch;
+mod web;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -57,9 +59,15 @@ struct Global {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Watch your sessions and serve the page, both until Ctrl-C
+    #[command(after_help = up::EXAMPLES)]
+    Up,
     /// Read transcripts and write the log
     #[command(after_help = watch::EXAMPLES)]
     Watch(watch::WatchArgs),
+    /// Serve the page, the API and the stream
+    #[command(after_help = web::EXAMPLES)]
+    Web,
     /// Show the log, or follow it
     #[command(after_help = events::EXAMPLES)]
     Events(events::EventsArgs),
@@ -96,6 +104,8 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let flags = cli.global.flags();
     let outcome = match cli.command {
+        Command::Up => up::main(&flags),
+        Command::Web => web::main(&flags),
         Command::Watch(args) => watch::main(&flags, &args),
         Command::Events(args) => events::main(&flags, &args),
         Command::Verify(args) => verify::main(&flags, &args),

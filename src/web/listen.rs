@@ -53,6 +53,23 @@ pub fn bind_unix(path: &Path) -> io::Result<Listener> {
 }
 
 impl Listener {
+    /// Where it can be reached, for people.
+    pub fn address(&self) -> String {
+        match self {
+            Listener::Tcp(tcp) => match tcp.local_addr() {
+                Ok(address) => format!("http://{address}"),
+                Err(error) => format!("unknown ({error})"),
+            },
+            Listener::Unix(unix, _) => match unix.local_addr() {
+                Ok(address) => match address.as_pathname() {
+                    Some(path) => format!("unix:{}", path.display()),
+                    None => "unix:unnamed".into(),
+                },
+                Err(error) => format!("unknown ({error})"),
+            },
+        }
+    }
+
     pub fn port(&self) -> Option<u16> {
         match self {
             Listener::Tcp(tcp) => tcp.local_addr().ok().map(|address| address.port()),

@@ -35,7 +35,21 @@ pub struct StoredTurn {
     pub source_offset: Option<i64>,
 }
 
+/// What there is, for a first look.
+#[derive(Debug, Clone, Copy, sqlx::FromRow)]
+pub struct Totals {
+    pub sessions: i64,
+    pub turns: i64,
+}
+
+const TOTALS: &str = "SELECT (SELECT count(*) FROM agents WHERE parent_agent_id IS NULL) AS sessions, \
+                      (SELECT count(*) FROM events WHERE event_type = 'turn_detected') AS turns";
+
 impl Reader {
+    pub async fn totals(&self) -> Result<Totals> {
+        ask!(self.totals())
+    }
+
     pub async fn checkpoints(&self, host: &str) -> Result<Vec<CheckpointFacts>> {
         ask!(self.checkpoints(host))
     }
@@ -93,6 +107,12 @@ macro_rules! postgres_turns {
 }
 
 impl Sqlite {
+    async fn totals(&self) -> Result<Totals> {
+        Ok(sqlx::query_as(TOTALS)
+            .fetch_one(&self.ready().await?)
+            .await?)
+    }
+
     async fn checkpoints(&self, host: &str) -> Result<Vec<CheckpointFacts>> {
         let sql = r#"SELECT path, identity, "offset", rewrites FROM checkpoints WHERE host = ?"#;
         Ok(sqlx::query_as(sql)
@@ -135,6 +155,12 @@ impl Sqlite {
 }
 
 impl Postgres {
+    async fn totals(&self) -> Result<Totals> {
+        Ok(sqlx::query_as(TOTALS)
+            .fetch_one(self.ready().await?)
+            .await?)
+    }
+
     async fn checkpoints(&self, host: &str) -> Result<Vec<CheckpointFacts>> {
         let sql = r#"SELECT path, identity, "offset", rewrites FROM checkpoints WHERE host = $1"#;
         Ok(sqlx::query_as(sql)
