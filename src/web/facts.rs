@@ -49,6 +49,7 @@ pub struct Facts {
 struct Asker {
     reader: Reader,
     asking: AtomicBool,
+    counting: AtomicBool,
     answers: watch::Sender<Option<(Instant, Answer)>>,
     counted: Mutex<Option<Counted>>,
 }
@@ -66,6 +67,7 @@ impl Facts {
         let asker = Asker {
             reader,
             asking: AtomicBool::new(false),
+            counting: AtomicBool::new(false),
             answers: watch::Sender::new(None),
             counted: Mutex::default(),
         };
@@ -103,15 +105,14 @@ impl Facts {
 }
 
 /// Goes on when nobody waits any more; the next one who asks gets the answer.
+/// Counting a long log for the first time takes longer than anybody waits.
 async fn ask(asker: Arc<Asker>) {
+    let counting = tokio::spawn(count(asker.clone()));
+    let _ = timeout(PATIENCE / 2, counting).await;
     let readings = read(&asker).await;
     let answer = Arc::new(readings.map_err(|error| error.to_string()));
     asker.asking.store(false, Ordering::Release);
     asker.answers.send_replace(Some((Instant::now(), answer)));
-    // Counting a long log for the first time takes longer than anybody waits.
-    if let Err(error) = count(&asker).await {
-        tracing::debug!(%error, "the events could not be counted");
-    }
 }
 
 async fn read(asker: &Asker) -> Result<Readings, ReadError> {
@@ -142,18 +143,57 @@ fn known_count(asker: &Asker) -> Option<Counted> {
 }
 
 /// Counts once, then only what is new; all over when old events were removed.
-async fn count(asker: &Asker) -> Result<(), ReadError> {
+async fn count(asker: Arc<Asker>) {
+    if asker.counting.swap(true, Ordering::AcqRel) {
+        return;
+    }
+    if let Err(error) = count_more(&asker).await {
+        tracing::debug!(%error, "the events could not be counted");
+    }
+    asker.counting.store(false, Ordering::Release);
+}
+
+async fn count_more(asker: &Asker) -> Result<(), ReadError> {
     let head = asker.reader.head().await?;
-    let known =
-        known_count(asker).filter(|known| known.oldest == head.oldest && known.upto <= head.newest);
+    let is_same = |known: &Counted| known.oldest == head.oldest && known.upto <= head.newest;
+    let known = known_count(asker).filter(is_same);
     let from = known.map_or(0, |known| known.upto);
     let upto = (head.newest - UNSETTLED).max(from);
     let more = asker.reader.count(from, upto).await?;
     let events = known.map_or(0, |known| known.events) + more;
-    *asker.counted.lock().expect("no panic while held") = Some(Counted {
+    let counted = Counted {
         oldest: head.oldest,
         upto,
         events,
-    });
+    };
+    *asker.counted.lock().expect("no panic while held") = Some(counted);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_database_that_never_answers_does_not_hold_the_verdict_up() {
+        let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = silent.local_addr().unwrap().port();
+        let url = format!("postgres://nobody@127.0.0.1:{port}/none?sslmode=disable");
+        let settings = Settings {
+            hosts: vec![],
+            host: "here".into(),
+            state: "/nowhere".into(),
+            run: "/nowhere".into(),
+            connection_timeout: STILL_GOOD,
+            drain: STILL_GOOD,
+        };
+        let facts = Facts::new(Reader::postgres(&url, "web").unwrap(), &settings);
+        let answer = timeout(PATIENCE * 10, facts.database())
+            .await
+            .expect("at once");
+        assert_eq!(
+            answer.as_ref().as_ref().unwrap_err(),
+            "the database does not answer"
+        );
+    }
 }

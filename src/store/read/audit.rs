@@ -157,7 +157,7 @@ impl Sqlite {
 impl Postgres {
     async fn totals(&self) -> Result<Totals> {
         Ok(sqlx::query_as(TOTALS)
-            .fetch_one(self.ready().await?)
+            .fetch_one(&self.ready().await?)
             .await?)
     }
 
@@ -165,7 +165,7 @@ impl Postgres {
         let sql = r#"SELECT path, identity, "offset", rewrites FROM checkpoints WHERE host = $1"#;
         Ok(sqlx::query_as(sql)
             .bind(host)
-            .fetch_all(self.ready().await?)
+            .fetch_all(&self.ready().await?)
             .await?)
     }
 
@@ -173,7 +173,7 @@ impl Postgres {
         let sql = "SELECT key, event_id FROM facts WHERE key = ANY($1)";
         let rows: Vec<(String, i64)> = sqlx::query_as(sql)
             .bind(keys)
-            .fetch_all(self.ready().await?)
+            .fetch_all(&self.ready().await?)
             .await?;
         Ok(rows.into_iter().collect())
     }
@@ -182,7 +182,7 @@ impl Postgres {
         let sql = "SELECT rejection_key FROM rejections WHERE rejection_key = ANY($1)";
         Ok(sqlx::query_scalar(sql)
             .bind(keys)
-            .fetch_all(self.ready().await?)
+            .fetch_all(&self.ready().await?)
             .await?)
     }
 
@@ -190,14 +190,14 @@ impl Postgres {
         let sql = postgres_turns!("e.id = ANY($1)");
         Ok(sqlx::query_as(sql)
             .bind(ids)
-            .fetch_all(self.ready().await?)
+            .fetch_all(&self.ready().await?)
             .await?)
     }
 
     async fn turns_from(&self, host: &str, path: Option<&str>) -> Result<Vec<StoredTurn>> {
         let sql = postgres_turns!("(c.host = $1 AND c.path = $2 OR $2 IS NULL AND c.id IS NULL)");
         let rows = sqlx::query_as(sql).bind(host).bind(path);
-        Ok(rows.fetch_all(self.ready().await?).await?)
+        Ok(rows.fetch_all(&self.ready().await?).await?)
     }
 }
 

@@ -10,6 +10,9 @@ pub enum ReadError {
     /// Refused, reset, locked, too slow: the next try may work.
     #[error("the database cannot be reached")]
     Away(#[source] Error),
+    /// It took the question and never answered: frozen, or the network is gone.
+    #[error("the database does not answer")]
+    Silent,
     #[error("the database has no tables of headspace yet")]
     SchemaMissing,
     #[error("the schema is version {found}, this program needs {known}: run `headspace migrate`")]
@@ -26,7 +29,7 @@ impl ReadError {
     pub fn is_transient(&self) -> bool {
         matches!(
             self,
-            ReadError::Absent | ReadError::Away(_) | ReadError::SchemaMissing
+            ReadError::Absent | ReadError::Away(_) | ReadError::Silent | ReadError::SchemaMissing
         )
     }
 }

@@ -14,12 +14,18 @@
 //! Not here: waiting for news (`wake`), sharing one reading among many (`stream`).
 
 macro_rules! ask {
-    ($self:ident.$verb:ident($($argument:expr),*)) => {
-        match &$self.arm {
-            Arm::Sqlite(sqlite) => sqlite.$verb($($argument),*).await,
-            Arm::Postgres(postgres) => postgres.$verb($($argument),*).await,
+    ($self:ident.$verb:ident($($argument:expr),*)) => {{
+        let answer = async {
+            match &$self.arm {
+                Arm::Sqlite(sqlite) => sqlite.$verb($($argument),*).await,
+                Arm::Postgres(postgres) => postgres.$verb($($argument),*).await,
+            }
+        };
+        match tokio::time::timeout($crate::store::read::ANSWER_TIMEOUT, answer).await {
+            Ok(answer) => answer,
+            Err(_) => $self.abandon(),
         }
-    };
+    }};
 }
 
 mod audit;
@@ -43,10 +49,15 @@ pub use rows::{
     AgentRow, Head, PAGE_BYTES, PAGE_EVENTS, Page, ProjectRow, Rest, Settled, WatcherRow,
 };
 
-use super::Filter;
+use super::{Filter, connect};
 
 /// How long a read may wait for a connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How long a database may take to answer. The server ends what takes longer,
+/// so no answer by then means that there is nobody to give it.
+const ANSWER_TIMEOUT: Duration =
+    connect::STATEMENT_TIMEOUT.saturating_add(connect::CONNECT_TIMEOUT);
 
 type Result<T> = std::result::Result<T, ReadError>;
 
@@ -121,6 +132,14 @@ impl Reader {
         if let Arm::Postgres(postgres) = &self.arm {
             postgres.forget();
         }
+    }
+
+    fn abandon<T>(&self) -> Result<T> {
+        match &self.arm {
+            Arm::Sqlite(sqlite) => sqlite.abandon(),
+            Arm::Postgres(postgres) => postgres.abandon(),
+        }
+        Err(ReadError::Silent)
     }
 
     /// Events in (`after`, `before`), newest first.

@@ -9,7 +9,10 @@ use std::{
     time::Duration,
 };
 
-use sqlx::{PgPool, QueryBuilder, postgres::PgPoolOptions};
+use sqlx::{
+    PgPool, QueryBuilder,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
 use tokio::time::{Instant, sleep};
 
 use super::{
@@ -76,7 +79,8 @@ struct Begin {
 }
 
 pub struct Postgres {
-    pool: PgPool,
+    options: PgConnectOptions,
+    pool: Mutex<PgPool>,
     known: i64,
     checked: AtomicBool,
     holes: Mutex<Holes>,
@@ -85,11 +89,9 @@ pub struct Postgres {
 impl Postgres {
     pub fn new(url: &str, role: &str) -> Result<Postgres> {
         let options = connect::postgres(url, role)?;
-        let pool = PgPoolOptions::new()
-            .max_connections(CONNECTIONS)
-            .acquire_timeout(ACQUIRE_TIMEOUT);
         Ok(Postgres {
-            pool: pool.connect_lazy_with(options),
+            pool: Mutex::new(pool(&options)),
+            options,
             known: newest(&sqlx::migrate!("src/store/migrations/postgres")),
             checked: AtomicBool::new(false),
             holes: Mutex::default(),
@@ -155,7 +157,7 @@ impl Postgres {
                    pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS over_below, \
                    pg_snapshot_xmax(pg_current_snapshot())::text::bigint \
                    + age(pg_snapshot_xmax(pg_current_snapshot())::xid) AS next FROM events";
-        Ok(sqlx::query_as(sql).fetch_one(self.ready().await?).await?)
+        Ok(sqlx::query_as(sql).fetch_one(&self.ready().await?).await?)
     }
 
     async fn below_first_hole(&self, newest: i64) -> Result<i64> {
@@ -165,7 +167,7 @@ impl Postgres {
         let first: Option<i64> = sqlx::query_scalar(sql)
             .bind(newest)
             .bind(BEGIN_SCAN)
-            .fetch_one(self.ready().await?)
+            .fetch_one(&self.ready().await?)
             .await?;
         Ok(first.unwrap_or(newest))
     }
@@ -177,14 +179,14 @@ impl Postgres {
 
     pub async fn mark(&self, id: i64) -> Result<Option<String>> {
         let key = sqlx::query_scalar("SELECT event_key FROM events WHERE id = $1").bind(id);
-        Ok(key.fetch_optional(self.ready().await?).await?)
+        Ok(key.fetch_optional(&self.ready().await?).await?)
     }
 
     pub async fn knows(&self, id: i64, mark: &str) -> Result<bool> {
         let sql = "SELECT EXISTS (SELECT 1 FROM events WHERE id = $1 AND event_key = $2) \
                    OR EXISTS (SELECT 1 FROM facts WHERE key = $2 AND event_id = $1)";
         let known = sqlx::query_scalar(sql).bind(id).bind(mark);
-        Ok(known.fetch_one(self.ready().await?).await?)
+        Ok(known.fetch_one(&self.ready().await?).await?)
     }
 
     pub async fn range(&self, filter: &Filter, range: Range) -> Result<Page> {
@@ -216,7 +218,7 @@ impl Postgres {
         sql.push(") chosen) sized WHERE size_before < ")
             .push_bind(range.bytes as i64);
         sql.push(order);
-        Ok(sql.build_query_as().fetch_all(self.ready().await?).await?)
+        Ok(sql.build_query_as().fetch_all(&self.ready().await?).await?)
     }
 
     /// `last_value` needs a right on the sequence; without it the newest id has
@@ -226,26 +228,26 @@ impl Postgres {
                    (SELECT min(id) FROM events) AS oldest, \
                    coalesce((SELECT last_value FROM pg_sequences WHERE schemaname = current_schema() \
                    AND sequencename = 'events_id_seq'), (SELECT max(id) FROM events), 0) AS last_given";
-        Ok(sqlx::query_as(sql).fetch_one(self.ready().await?).await?)
+        Ok(sqlx::query_as(sql).fetch_one(&self.ready().await?).await?)
     }
 
     pub async fn pruned_below(&self, oldest: i64) -> Result<i64> {
         let sql = "SELECT coalesce(max(event_id), 0) FROM facts WHERE event_id < $1";
         Ok(sqlx::query_scalar(sql)
             .bind(oldest)
-            .fetch_one(self.ready().await?)
+            .fetch_one(&self.ready().await?)
             .await?)
     }
 
     pub async fn count(&self, after: i64, upto: i64) -> Result<i64> {
         let sql = "SELECT count(*) FROM events WHERE id > $1 AND id <= $2";
         let count = sqlx::query_scalar(sql).bind(after).bind(upto);
-        Ok(count.fetch_one(self.ready().await?).await?)
+        Ok(count.fetch_one(&self.ready().await?).await?)
     }
 
     pub async fn rejected(&self) -> Result<i64> {
         let count = sqlx::query_scalar("SELECT count(*) FROM rejections");
-        Ok(count.fetch_one(self.ready().await?).await?)
+        Ok(count.fetch_one(&self.ready().await?).await?)
     }
 
     pub async fn last_write(&self) -> Result<Option<String>> {
@@ -255,14 +257,14 @@ impl Postgres {
             " FROM events ORDER BY id DESC LIMIT 1"
         );
         Ok(sqlx::query_scalar(sql)
-            .fetch_optional(self.ready().await?)
+            .fetch_optional(&self.ready().await?)
             .await?)
     }
 
     pub async fn schema_version(&self) -> Result<i64> {
         let sql = "SELECT max(version) FROM _sqlx_migrations WHERE success";
         check_schema(
-            sqlx::query_scalar(sql).fetch_one(&self.pool).await?,
+            sqlx::query_scalar(sql).fetch_one(&self.pool()).await?,
             self.known,
         )
     }
@@ -279,7 +281,7 @@ impl Postgres {
              events_written, duplicates, failed_writes, retries, rejected, bytes_behind, sessions, \
              state, reason FROM watchers ORDER BY id"
         );
-        Ok(sqlx::query_as(sql).fetch_all(self.ready().await?).await?)
+        Ok(sqlx::query_as(sql).fetch_all(&self.ready().await?).await?)
     }
 
     pub async fn projects(&self) -> Result<Vec<ProjectRow>> {
@@ -289,7 +291,7 @@ impl Postgres {
             " AS created_at, (SELECT count(*) FROM agents a WHERE a.project_id = p.id) AS agents \
              FROM projects p ORDER BY name, id"
         );
-        Ok(sqlx::query_as(sql).fetch_all(self.ready().await?).await?)
+        Ok(sqlx::query_as(sql).fetch_all(&self.ready().await?).await?)
     }
 
     pub async fn agents(&self, limit: usize) -> Result<Vec<AgentRow>> {
@@ -305,17 +307,34 @@ impl Postgres {
              ORDER BY a.last_seen_at DESC, a.id DESC LIMIT $1"
         );
         let rows = sqlx::query_as(sql).bind(limit as i64);
-        Ok(rows.fetch_all(self.ready().await?).await?)
+        Ok(rows.fetch_all(&self.ready().await?).await?)
+    }
+
+    /// A connection that fell silent may stay so for as long as the kernel
+    /// tries, and holds its place in the pool: leave it behind.
+    pub fn abandon(&self) {
+        *self.pool.lock().expect("no panic while held") = pool(&self.options);
+    }
+
+    fn pool(&self) -> PgPool {
+        self.pool.lock().expect("no panic while held").clone()
     }
 
     /// The pool, the schema behind it checked once.
-    pub(super) async fn ready(&self) -> Result<&PgPool> {
+    pub(super) async fn ready(&self) -> Result<PgPool> {
         if !self.checked.load(Ordering::Relaxed) {
             self.schema_version().await?;
             self.checked.store(true, Ordering::Relaxed);
         }
-        Ok(&self.pool)
+        Ok(self.pool())
     }
+}
+
+fn pool(options: &PgConnectOptions) -> PgPool {
+    PgPoolOptions::new()
+        .max_connections(CONNECTIONS)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .connect_lazy_with(options.clone())
 }
 
 fn is_more(rows: &[FoundRow], limit: usize) -> bool {

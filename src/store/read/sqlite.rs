@@ -181,6 +181,10 @@ impl Sqlite {
             .await?)
     }
 
+    pub fn abandon(&self) {
+        *self.open.lock().expect("no panic while opening") = None;
+    }
+
     /// A pool on the file that has this path now, its schema checked once.
     pub(super) async fn ready(&self) -> Result<SqlitePool> {
         let opened = self.opened()?;

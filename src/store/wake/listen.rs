@@ -76,3 +76,33 @@ async fn listen_once(pool: &PgPool, news: &Notify) -> sqlx::Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::timeout;
+
+    use super::*;
+    use crate::store::read::server::Database;
+
+    const SOON: Duration = Duration::from_secs(20);
+
+    #[tokio::test]
+    async fn a_notification_is_heard_and_a_cut_connection_is_rebuilt() {
+        let database = tokio::task::spawn_blocking(Database::create).await.unwrap();
+        let mut ear = Ear::start(&database.url()).unwrap();
+        timeout(SOON, ear.heard()).await.expect("listening began");
+        database.sql("NOTIFY headspace_events");
+        timeout(SOON, ear.heard()).await.expect("a notification");
+        database.sql(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+             WHERE application_name = 'headspace listen' AND datname = current_database()",
+        );
+        timeout(SOON, ear.heard())
+            .await
+            .expect("listening began again");
+        database.sql("NOTIFY headspace_events");
+        timeout(SOON, ear.heard())
+            .await
+            .expect("a notification after that");
+    }
+}
