@@ -1,0 +1,108 @@
+"""The program under test: started on a root and a database, with nothing of the user's settings."""
+
+import http.client
+import os
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+
+import measure
+
+
+class Program:
+    def __init__(self, binary, folder):
+        self.binary, self.folder = binary, folder
+
+    def has(self, command):
+        """Whether this build knows the subcommand."""
+        return subprocess.run([self.binary, command, "--help"], capture_output=True).returncode == 0
+
+    def once(self, root, database):
+        """Catches up with everything and exits."""
+        state = tempfile.mkdtemp(dir=self.folder)
+        return measure.run([self.binary, "watch", "--once"], self.environment(root, database, state))
+
+    def start(self, command, root, database, state=None, port=None):
+        """A process that is left to run; the caller stops it."""
+        state = state or tempfile.mkdtemp(dir=self.folder)
+        return Process([self.binary, command], self.environment(root, database, state, port), state, port)
+
+    def environment(self, root, database, state, port=None):
+        os.makedirs(f"{root}/projects", exist_ok=True)
+        kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
+        return kept | {
+            "HOME": state,
+            "HEADSPACE_CLAUDE__ROOTS": f'["{root}"]',
+            "HEADSPACE_DATABASE__URL": database.url,
+            "HEADSPACE_STATE_DIR": state,
+            "HEADSPACE_WEB__LISTEN": f'["127.0.0.1:{port or 0}"]',
+        }
+
+
+class Process:
+    """Running; ready when it says so to its service manager, which is us."""
+
+    def __init__(self, command, environment, state, port):
+        self.state, self.port = state, port
+        self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        address = f"{state}/notify-{command[1]}"
+        self.notify.bind(address)
+        self.log = open(f"{state}/{command[1]}.log", "wb")
+        self.started = time.monotonic()
+        self.child = subprocess.Popen(
+            command, env=environment | {"NOTIFY_SOCKET": address}, stdout=self.log, stderr=self.log
+        )
+        self.pid = self.child.pid
+
+    def wait_ready(self, timeout=30):
+        """Seconds from start to ready."""
+        self.notify.settimeout(timeout)
+        try:
+            while b"READY=1" not in self.notify.recv(4096):
+                pass
+        except TimeoutError:
+            raise measure.Failed(f"not ready after {timeout} s: {self.said()}") from None
+        return time.monotonic() - self.started
+
+    def wait_healthy(self, timeout=30):
+        """Seconds from start to the first /health that answers 200."""
+        deadline = self.started + timeout
+        while time.monotonic() < deadline:
+            try:
+                if get(self.port, "/health").status == 200:
+                    return time.monotonic() - self.started
+            except OSError:
+                time.sleep(0.002)
+        raise measure.Failed(f"no healthy answer in {timeout} s: {self.said()}")
+
+    def stop(self):
+        """Seconds from SIGTERM to the end."""
+        started = time.monotonic()
+        if self.child.poll() is None:
+            self.child.send_signal(signal.SIGTERM)
+        try:
+            self.child.wait(10)
+        except subprocess.TimeoutExpired:
+            self.child.kill()
+            self.child.wait()
+        self.notify.close()
+        self.log.close()
+        return time.monotonic() - started
+
+    def said(self):
+        with open(self.log.name, errors="replace") as log:
+            return log.read()[-2000:]
+
+
+def get(port, path, **headers):
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection.request("GET", path, headers=headers)
+    return connection.getresponse()
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
