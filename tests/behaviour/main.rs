@@ -3,4 +3,5 @@
 //! Real parts only: the executable as it is built, a PostgreSQL server of the
 //! tests' own, real transcripts, real files and signals.
 
+mod structure;
 mod support;
