@@ -51,6 +51,9 @@ impl Roots {
             }
             self.scan(&projects, &projects, hints, tail, queue);
         }
+        for path in tail.vanished() {
+            queue.push_backlog(path, 0);
+        }
     }
 
     /// Takes a hint: a transcript is queued as live, a folder is looked through.

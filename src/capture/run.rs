@@ -83,7 +83,8 @@ pub struct Capture {
     /// How many events the log has been told of.
     told_events: u64,
     started_at: Timestamp,
-    loaded: bool,
+    /// The connection over which the checkpoints were loaded.
+    loaded: Option<u64>,
     /// All that was there at the start has been read.
     caught_up: bool,
     next_beat: Instant,
@@ -112,7 +113,7 @@ impl Capture {
             status: Status::default(),
             told_events: 0,
             started_at: Timestamp::now(),
-            loaded: false,
+            loaded: None,
             caught_up: false,
             next_beat: now,
             next_reconcile: now,
@@ -141,7 +142,7 @@ impl Capture {
                 tokio::task::yield_now().await;
                 continue;
             }
-            if self.loaded && !self.caught_up {
+            if self.loaded.is_some() && !self.caught_up {
                 self.caught_up = true;
                 self.next_beat = Instant::now();
                 continue;
@@ -199,7 +200,7 @@ impl Capture {
         if self.retry.until(now).is_some() {
             return false;
         }
-        if !self.loaded {
+        if self.loaded != Some(self.writer.connections()) {
             return self.load().await;
         }
         self.take_hints(now);
@@ -248,7 +249,8 @@ impl Capture {
                 .map_or(Duration::ZERO, |at| at.elapsed().unwrap_or_default());
             self.activity.seen(&session.session_uuid, idle, now);
         }
-        self.loaded = true;
+        self.loaded = Some(self.writer.connections());
+        self.next_reconcile = now;
         true
     }
 
@@ -380,10 +382,8 @@ impl Capture {
                 appended.rejected > 0,
             );
             self.looked(path, look);
-            // What was not read in this look may be there: look until it is quiet.
-            if !look.more {
-                self.queue.push_more(path.clone());
-            }
+            // There may be more than the look saw: look until it is quiet.
+            self.queue.push_more(path.clone());
         }
     }
 

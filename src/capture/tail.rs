@@ -184,6 +184,15 @@ impl Tail {
         self.files.contains_key(path)
     }
 
+    /// Files that were not read to their end and are no longer there.
+    pub fn vanished(&self) -> Vec<PathBuf> {
+        let unread = self.files.iter().filter(|(_, known)| known.pending > 0);
+        unread
+            .filter(|(path, _)| !path.exists())
+            .map(|(path, _)| path.clone())
+            .collect()
+    }
+
     /// Bytes seen in files but not yet committed.
     pub fn bytes_behind(&self) -> u64 {
         self.files.values().map(|known| known.pending).sum()

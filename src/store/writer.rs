@@ -24,6 +24,7 @@ pub struct Writer {
     database: Database,
     host: String,
     link: Option<Link>,
+    connections: u64,
 }
 
 enum Link {
@@ -65,6 +66,7 @@ impl Writer {
             database,
             host,
             link: None,
+            connections: 0,
         }
     }
 
@@ -137,8 +139,15 @@ impl Writer {
                 Database::Postgres(url) => Link::Postgres(Box::new(open_postgres(url).await?)),
             };
             self.link = Some(link);
+            self.connections += 1;
         }
         Ok(())
+    }
+
+    /// How often a connection was made. Behind a new one may be another database:
+    /// what was believed of the old one's checkpoints must be asked for again.
+    pub fn connections(&self) -> u64 {
+        self.connections
     }
 
     /// Lets the connection go in order.
