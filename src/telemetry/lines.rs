@@ -1,119 +1,51 @@
 //! Records as lines on standard error.
 
-use std::fmt::Write as _;
-use std::io::{self, Write as _};
+use std::fmt;
 
-use jiff::Timestamp;
-use serde::{Serialize, Serializer};
-use serde_json::Value;
-use tracing::Level;
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::fmt::format::{self, Writer};
+use tracing_subscriber::fmt::time::FormatTime;
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::registry::LookupSpan;
 
-use super::record::{Fields, Record, Sink};
 use super::visible::{is_hidden, visible};
 
-/// Standard error, one line a record, each in a single write.
-pub(super) struct Stderr {
-    line: fn(&Record) -> String,
+/// `2026-11-21T01:02:03.123Z  INFO watch: message key=value`
+pub(super) struct Plain {
+    pub(super) colour: bool,
 }
 
-impl Stderr {
-    pub(super) fn plain(colour: bool) -> Stderr {
-        let line = if colour { coloured } else { uncoloured };
-        Stderr { line }
+impl<S, N> FormatEvent<S, N> for Plain
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'w> FormatFields<'w> + 'static,
+{
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        mut line: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        let (level, target) = (event.metadata().level(), event.metadata().target());
+        let mut text = String::new();
+        context.format_fields(Writer::new(&mut text), event)?;
+
+        Clock.format_time(&mut line)?;
+        match self.colour {
+            true => write!(line, " \u{1b}[{}m{level:>5}\u{1b}[0m", colour(*level))?,
+            false => write!(line, " {level:>5}")?,
+        }
+        writeln!(line, " {}: {}", stage(target), visible(&text))
     }
-
-    pub(super) fn json() -> Stderr {
-        Stderr { line: json }
-    }
 }
 
-impl Sink for Stderr {
-    fn take(&self, record: &Record) {
-        // Nobody is left to tell when standard error is gone.
-        let _ = io::stderr()
-            .lock()
-            .write_all((self.line)(record).as_bytes());
-    }
-}
-
-fn uncoloured(record: &Record) -> String {
-    plain(record, record.level.as_str())
-}
-
-fn coloured(record: &Record) -> String {
-    let code = match record.level {
+fn colour(level: Level) -> u8 {
+    match level {
         Level::ERROR => 31,
         Level::WARN => 33,
         Level::INFO => 32,
         _ => 2,
-    };
-    plain(record, &format!("\u{1b}[{code}m{}\u{1b}[0m", record.level))
-}
-
-/// `2026-11-21T01:02:03.123Z INFO watch: message key=value`
-fn plain(record: &Record, level: &str) -> String {
-    let (time, stage) = (time(record.at), stage(record.target));
-    let mut line = format!("{time} {level} {stage}: {}", visible(&record.message));
-    for (name, value) in &record.fields {
-        let _ = write!(line, " {name}={}", plain_value(value));
     }
-    line.push('\n');
-    line
-}
-
-/// Quoted only where the end of the value would be in doubt.
-fn plain_value(value: &Value) -> String {
-    let Value::String(text) = value else {
-        return value.to_string();
-    };
-    let in_doubt = |c: char| c.is_whitespace() || c == '"' || c == '=';
-    if !text.is_empty() && !text.contains(in_doubt) {
-        return visible(text).into_owned();
-    }
-    let quoted = text.replace('\\', r"\\").replace('"', r#"\""#);
-    format!("\"{}\"", visible(&quoted))
-}
-
-#[derive(Serialize)]
-struct JsonLine<'a> {
-    timestamp: String,
-    level: &'static str,
-    target: &'static str,
-    message: &'a str,
-    #[serde(serialize_with = "in_order")]
-    fields: &'a Fields,
-}
-
-fn json(record: &Record) -> String {
-    let line = JsonLine {
-        timestamp: time(record.at),
-        level: record.level.as_str(),
-        target: record.target,
-        message: &record.message,
-        fields: &record.fields,
-    };
-    let text = serde_json::to_string(&line).unwrap_or_default();
-    let mut shown = String::with_capacity(text.len() + 1);
-    for c in text.chars() {
-        if is_hidden(c) {
-            // Such a character stands inside a string, where JSON takes escapes.
-            for unit in c.encode_utf16(&mut [0; 2]) {
-                let _ = write!(shown, "\\u{unit:04x}");
-            }
-        } else {
-            shown.push(c);
-        }
-    }
-    shown.push('\n');
-    shown
-}
-
-fn in_order<S: Serializer>(fields: &&Fields, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_map(fields.iter().map(|(name, value)| (name, value)))
-}
-
-fn time(at: Timestamp) -> String {
-    at.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
 }
 
 /// `capture` of `headspace::capture::lines`; another crate's target as it is.
@@ -124,72 +56,129 @@ fn stage(target: &str) -> &str {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// JSON itself escapes only what is below U+0020. Every other hidden character
+/// stands inside a string, where JSON takes an escape as well.
+pub(super) struct Json(pub(super) format::Format<format::Json, Clock>);
 
-    fn record(message: &str, fields: &[(&'static str, Value)]) -> Record {
-        Record {
-            at: "2026-11-21T01:02:03.1234Z".parse().expect("time"),
-            level: Level::INFO,
-            target: "headspace::watch::tail",
-            message: message.into(),
-            fields: fields.to_vec(),
+impl<S, N> FormatEvent<S, N> for Json
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'w> FormatFields<'w> + 'static,
+{
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        mut line: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        let mut text = String::new();
+        self.0
+            .format_event(context, Writer::new(&mut text), event)?;
+        for c in text.trim_end().chars() {
+            if is_hidden(c) {
+                for unit in c.encode_utf16(&mut [0; 2]) {
+                    write!(line, "\\u{unit:04x}")?;
+                }
+            } else {
+                line.write_char(c)?;
+            }
         }
+        writeln!(line)
+    }
+}
+
+/// UTC with milliseconds.
+pub(super) struct Clock;
+
+impl FormatTime for Clock {
+    fn format_time(&self, line: &mut Writer<'_>) -> fmt::Result {
+        write!(line, "{:.3}", jiff::Timestamp::now())
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use std::{fs, io, sync::Arc};
+
+    use tracing_subscriber::{layer::SubscriberExt, registry};
+
+    use super::super::{Format, output};
+
+    /// The line that one record makes, and why it is not in the journal.
+    pub(in super::super) fn logged(
+        format: Format,
+        journal: impl FnOnce() -> io::Result<tracing_journald::Layer>,
+        log: impl FnOnce(),
+    ) -> (String, Option<io::Error>) {
+        let file = tempfile::NamedTempFile::new().expect("file");
+        let writer = Arc::new(file.reopen().expect("opened"));
+        let (output, unreachable) = output(format, journal, writer);
+        tracing::subscriber::with_default(registry().with(output), log);
+        let line = fs::read_to_string(file.path()).expect("text");
+        assert_eq!(line.lines().count(), 1, "{line}");
+        (line, unreachable)
+    }
+
+    fn line(format: Format, log: impl FnOnce()) -> String {
+        logged(format, || unreachable!("no journal was asked for"), log).0
+    }
+
+    const PLAIN: Format = Format::Plain { colour: false };
+    const HOSTILE: &str = "a\n2026 ERROR x: forged\u{1b}[2J\u{202e}\u{85}\u{2028}";
+
+    fn log_hostile() {
+        tracing::warn!(shown = %HOSTILE, quoted = HOSTILE, "{HOSTILE}");
     }
 
     #[test]
     fn a_plain_line_reads_alone() {
-        let fields = [
-            ("count", 12.into()),
-            ("file", "a.jsonl".into()),
-            ("why", "two words".into()),
-            ("empty", "".into()),
-            ("quote", r#"a"b\"#.into()),
-        ];
-        assert_eq!(
-            uncoloured(&record("appended", &fields)),
-            "2026-11-21T01:02:03.123Z INFO watch: appended count=12 file=a.jsonl \
-             why=\"two words\" empty=\"\" quote=\"a\\\"b\\\\\"\n"
+        let line = line(
+            PLAIN,
+            || tracing::info!(count = 12, file = %"a", "appended"),
         );
+        let (time, rest) = line.split_at("2026-11-21T01:02:03.123Z".len());
+        assert!(time.parse::<jiff::Timestamp>().is_ok(), "{time}");
+        assert_eq!(rest, "  INFO telemetry: appended count=12 file=a\n");
     }
 
     #[test]
     fn hostile_text_stays_on_its_line() {
-        let hostile = "a\n2026 ERROR x: forged\u{1b}[2J\u{202e}\u{85}\u{2028}";
-        let record = record(
-            hostile,
-            &[("field", hostile.into()), ("bare", "\u{1b}c".into())],
-        );
-        for line in [uncoloured(&record), json(&record)] {
-            assert_eq!(line.lines().count(), 1, "{line}");
-            let text = line.strip_suffix('\n').expect("line end");
-            assert!(!text.contains(is_hidden), "{text:?}");
-        }
-        let read: Value = serde_json::from_str(&json(&record)).expect("json");
-        assert_eq!(read["message"], hostile);
-        assert_eq!(read["fields"]["field"], hostile);
-    }
+        let plain = line(PLAIN, log_hostile);
+        let field = r"a\n2026 ERROR x: forged\u{1b}[2J\u{202e}\u{85}\u{2028}";
+        let message = field.replace(r"\u{1b}", r"\x1b");
+        let expected = format!("  WARN telemetry: {message} shown={field} quoted=\"{field}\"\n");
+        assert!(plain.ends_with(&expected), "{plain}");
 
-    #[test]
-    fn a_json_line_keeps_types_and_order() {
-        let record = record("ready", &[("zeta", 1.into()), ("alpha", true.into())]);
-        assert_eq!(
-            json(&record),
-            concat!(
-                r#"{"timestamp":"2026-11-21T01:02:03.123Z","level":"INFO","#,
-                r#""target":"headspace::watch::tail","message":"ready","#,
-                r#""fields":{"zeta":1,"alpha":true}}"#,
-                "\n"
-            )
-        );
+        let json = line(Format::Json, log_hostile);
+        assert!(!json.trim_end().contains(is_hidden), "{json:?}");
+        let read: serde_json::Value = serde_json::from_str(&json).expect("json");
+        for key in ["message", "shown", "quoted"] {
+            assert_eq!(read[key], HOSTILE);
+        }
     }
 
     #[test]
     fn only_the_level_is_coloured() {
-        let record = record("ready", &[]);
-        let expected = uncoloured(&record).replace("INFO", "\u{1b}[32mINFO\u{1b}[0m");
-        assert_eq!(coloured(&record), expected);
+        let line = line(Format::Plain { colour: true }, log_hostile);
+        let level = " \u{1b}[33m WARN\u{1b}[0m ";
+        assert!(line.contains(level), "{line:?}");
+        assert!(!line.replace(level, "").trim_end().contains(is_hidden));
+    }
+
+    #[test]
+    fn a_json_line_is_flat_and_keeps_types() {
+        let line = line(Format::Json, || tracing::info!(n = 1, done = true, "ready"));
+        let (time, rest) = line.split_at(r#"{"timestamp":"2026-11-21T01:02:03.123Z"#.len());
+        assert!(time.ends_with('Z'), "{time}");
+        assert_eq!(
+            rest,
+            concat!(
+                r#"","level":"INFO","message":"ready","n":1,"done":true,"#,
+                r#""target":"headspace::telemetry::lines::tests"}"#,
+                "\n"
+            )
+        );
     }
 
     #[test]

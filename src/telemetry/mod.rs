@@ -1,20 +1,25 @@
 //! The log of a process: one record, one line, wherever it goes.
 //!
-//! In: `tracing` events and the fields of the spans around them.
+//! In: `tracing` events with their fields. We use no spans.
 //! Out: journal records with fields under systemd; plain or JSON lines on
 //! standard error elsewhere.
 //!
 //! Promises
-//! - a record is one line: line breaks, escape sequences and invisible
-//!   characters in messages and values are shown, never obeyed
-//! - a journal that hangs cannot hang the process; what it did not take is
-//!   counted and told once it listens again
+//! - a record on standard error is one line, written at once: line breaks,
+//!   escape sequences and invisible characters are shown, never obeyed
+//! - in the journal, text cannot pose as another field: every value has its
+//!   length before it, and a field's name begins with `HEADSPACE_`
+//!
+//! Not promised
+//! - The journal's socket blocks. A journal that hangs, instead of being away,
+//!   hangs whoever logs, even here at the start; the watchdog is the last resort.
+//!   So a record for each event is at debug, and ordinary running logs little.
+//! - What a journal that is away does not take is lost, and nobody counts it.
+//! - The journal keeps text as it was; `journalctl` decides how it shows.
 //!
 //! Not here: what is logged. Transcript text stays at debug and below.
 
-mod journal;
 mod lines;
-mod record;
 mod visible;
 
 pub use visible::visible;
@@ -22,14 +27,15 @@ pub use visible::visible;
 use std::io::{self, IsTerminal};
 use std::sync::OnceLock;
 
-use tracing::Level;
+use lines::{Clock, Json, Plain};
 use tracing::level_filters::LevelFilter;
+use tracing::{Level, Subscriber};
+use tracing_journald::{Priority, PriorityMappings};
 use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt::{self, MakeWriter};
 use tracing_subscriber::layer::SubscriberExt;
-use tracing_subscriber::{Registry, reload};
-
-use journal::Journal;
-use record::Recorder;
+use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::{Layer, Registry, reload};
 
 /// Where records go and how they look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,9 +66,8 @@ static LEVEL: OnceLock<reload::Handle<Targets, Registry>> = OnceLock::new();
 /// `journalctl -t` knows it by: `headspace` or `headspace-watcher`.
 pub fn init(identifier: &str, level: &str, format: Format) -> Result<(), Error> {
     let (filter, handle) = reload::Layer::new(filter(level)?);
-    let (sink, unreachable) = sink(identifier, format);
-    let subscriber = Registry::default().with(filter).with(Recorder::new(sink));
-    // Not `try_init`: that would also take in the `log` records of other crates.
+    let (output, unreachable) = output(format, || journal(identifier), io::stderr);
+    let subscriber = Registry::default().with(filter).with(output);
     tracing::subscriber::set_global_default(subscriber).map_err(|_| Error::Twice)?;
     LEVEL.set(handle).map_err(|_| Error::Twice)?;
     if let Some(error) = unreachable {
@@ -108,14 +113,7 @@ impl Format {
 
 /// Our own records from `level` on; of other crates only what is wrong.
 fn filter(level: &str) -> Result<Targets, Error> {
-    let ours = match level {
-        "error" => Level::ERROR,
-        "warn" => Level::WARN,
-        "info" => Level::INFO,
-        "debug" => Level::DEBUG,
-        "trace" => Level::TRACE,
-        other => return Err(Error::Level(other.into())),
-    };
+    let ours: Level = level.parse().map_err(|_| Error::Level(level.into()))?;
     let others = LevelFilter::from_level(ours).min(LevelFilter::WARN);
     Ok(Targets::new()
         .with_default(others)
@@ -125,16 +123,51 @@ fn filter(level: &str) -> Result<Targets, Error> {
         .with_target("sqlx::postgres::notice", others))
 }
 
-type Sink = Box<dyn record::Sink>;
+type Output<S> = Box<dyn Layer<S> + Send + Sync>;
 
-fn sink(identifier: &str, format: Format) -> (Sink, Option<io::Error>) {
+/// Plain lines stand in for a journal that cannot be reached, and the error says why.
+fn output<S, W>(
+    format: Format,
+    journal: impl FnOnce() -> io::Result<tracing_journald::Layer>,
+    stderr: W,
+) -> (Output<S>, Option<io::Error>)
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
+{
+    let lines = fmt::layer().with_writer(stderr);
     match format {
-        Format::Json => (Box::new(lines::Stderr::json()), None),
-        Format::Plain { colour } => (Box::new(lines::Stderr::plain(colour)), None),
-        Format::Journal => match Journal::connect(journal::SOCKET, identifier) {
-            Ok(journal) => (Box::new(journal), None),
-            Err(error) => (Box::new(lines::Stderr::plain(false)), Some(error)),
+        Format::Json => {
+            let json = lines.json().flatten_event(true).with_timer(Clock);
+            (json.map_event_format(Json).boxed(), None)
+        }
+        Format::Plain { colour } => (lines.event_format(Plain { colour }).boxed(), None),
+        Format::Journal => match journal() {
+            Ok(journal) => (journal.boxed(), None),
+            Err(error) => (
+                lines.event_format(Plain { colour: false }).boxed(),
+                Some(error),
+            ),
         },
+    }
+}
+
+/// `event_type` becomes `HEADSPACE_EVENT_TYPE`.
+fn journal(identifier: &str) -> io::Result<tracing_journald::Layer> {
+    Ok(tracing_journald::layer()?
+        .with_syslog_identifier(identifier.into())
+        .with_field_prefix(Some("HEADSPACE".into()))
+        .with_priority_mappings(priorities()))
+}
+
+/// Syslog's 3, 4, 6, 7 and 7: the numbers that `journalctl -p` is asked by.
+fn priorities() -> PriorityMappings {
+    PriorityMappings {
+        error: Priority::Error,
+        warn: Priority::Warning,
+        info: Priority::Informational,
+        debug: Priority::Debug,
+        trace: Priority::Debug,
     }
 }
 
@@ -168,6 +201,23 @@ mod tests {
         let error = filter("error").expect("level");
         assert!(!error.would_enable("hyper::proto", &Level::WARN));
         assert!(matches!(filter("loud"), Err(Error::Level(_))));
+    }
+
+    #[test]
+    fn without_a_journal_plain_lines_stand_in_and_say_why() {
+        let gone = || Err(io::Error::from(io::ErrorKind::NotFound));
+        let (line, unreachable) = lines::tests::logged(Format::Journal, gone, || {
+            tracing::info!(count = 3, "ready");
+        });
+        assert!(line.ends_with(" INFO telemetry: ready count=3\n"), "{line}");
+        assert_eq!(unreachable.expect("why").kind(), io::ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn each_level_has_its_priority() {
+        let told = priorities();
+        let told = [told.error, told.warn, told.info, told.debug, told.trace];
+        assert_eq!(told.map(|priority| priority as u8), *b"34677");
     }
 
     /// The only test that sets the process's logger.
