@@ -144,6 +144,9 @@ async fn accept_tcp(server: Arc<Server>, listener: TcpListener) {
     while let Some((stream, peer)) = server.accept(|| listener.accept()).await {
         let served = server.clone();
         server.spawn(async move {
+            if !served.says_something(&stream).await {
+                return;
+            }
             let local = stream.local_addr().ok();
             let peer = local.map_or(Peer::Other, |local| Peer::of_tcp(peer, local));
             let _ = tune_tcp(&stream, served.patience);
@@ -184,6 +187,15 @@ impl Server {
                     sleep(ACCEPT_PAUSE).await;
                 }
             }
+        }
+    }
+
+    /// Asking the kernel who somebody is costs more than taking the connection,
+    /// so it is not done for those who never say a word.
+    async fn says_something(&self, stream: &TcpStream) -> bool {
+        tokio::select! {
+            _ = self.stop.cancelled() => false,
+            heard = timeout(HEAD_TIMEOUT, stream.readable()) => heard.is_ok(),
         }
     }
 

@@ -1,6 +1,6 @@
 //! Which user is at the other end.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use rustix::process::geteuid;
 
@@ -28,7 +28,7 @@ impl Peer {
     }
 
     /// The kernel's socket table names the user of the other end of a loopback
-    /// connection. Asked once, right after accepting, while that end is still
+    /// connection. Asked once, at the first byte, while that end is still
     /// established: the table gives a closed one to root.
     ///
     /// Where the table cannot be read (`PrivateNetwork=`, a hidden `/proc`), or
@@ -36,11 +36,9 @@ impl Peer {
     /// nobody is ours: refusing is safe, and the unix socket still works.
     #[cfg(target_os = "linux")]
     pub fn of_tcp(peer: SocketAddr, local: SocketAddr) -> Peer {
-        let tables = ["/proc/net/tcp", "/proc/net/tcp6"];
-        let mut rows = tables
-            .iter()
-            .filter_map(|path| std::fs::read_to_string(path).ok());
-        let uid = rows.find_map(|table| uid_in(&table, peer, local));
+        let read = |path| std::fs::read_to_string(path).unwrap_or_default();
+        let uid = uid_in(&read("/proc/net/tcp"), peer, local)
+            .or_else(|| uid_in(&read("/proc/net/tcp6"), peer, local));
         uid.map_or(Peer::Other, Peer::of_uid)
     }
 
@@ -56,48 +54,46 @@ impl Peer {
     }
 }
 
-/// Finds the peer's own row: its local address is our peer, its remote is we.
+/// Finds the peer's own, established row: its local address is our peer, its
+/// remote one is ours. Searched for as text, since the table may be long.
 #[cfg(any(target_os = "linux", test))]
 fn uid_in(table: &str, peer: SocketAddr, local: SocketAddr) -> Option<u32> {
     const ESTABLISHED: &str = "01";
-    table.lines().skip(1).find_map(|line| {
-        let fields: Vec<&str> = line.split_whitespace().collect();
-        let (own, remote, state) = (fields.get(1)?, fields.get(2)?, fields.get(3)?);
-        let matches = *state == ESTABLISHED
-            && address(own).is_some_and(|own| is_same(own, peer))
-            && address(remote).is_some_and(|remote| is_same(remote, local));
-        if matches {
-            fields.get(7)?.parse().ok()
-        } else {
-            None
-        }
-    })
-}
-
-#[cfg(any(target_os = "linux", test))]
-fn is_same(one: SocketAddr, other: SocketAddr) -> bool {
-    one.port() == other.port() && one.ip().to_canonical() == other.ip().to_canonical()
+    let row = [row_address_v4, row_address_v6]
+        .into_iter()
+        .find_map(|write| {
+            let row = format!(" {} {} {ESTABLISHED} ", write(peer)?, write(local)?);
+            table.lines().find(|line| line.contains(&row))
+        })?;
+    row.split_whitespace().nth(7)?.parse().ok()
 }
 
 /// `0100007F:13BF`: 32-bit words in the machine's order, the port in plain hex.
 #[cfg(any(target_os = "linux", test))]
-fn address(text: &str) -> Option<SocketAddr> {
-    let (ip, port) = text.split_once(':')?;
-    let port = u16::from_str_radix(port, 16).ok()?;
-    let words: Option<Vec<[u8; 4]>> = ip
-        .as_bytes()
-        .chunks(8)
-        .map(|word| {
-            u32::from_str_radix(std::str::from_utf8(word).ok()?, 16)
-                .ok()
-                .map(u32::to_ne_bytes)
-        })
-        .collect();
-    let bytes = words?.concat();
-    if let Ok(v4) = <[u8; 4]>::try_from(bytes.as_slice()) {
-        return Some((v4, port).into());
+fn row_address_v4(address: SocketAddr) -> Option<String> {
+    match address.ip().to_canonical() {
+        IpAddr::V4(ip) => Some(row_address(&ip.octets(), address.port())),
+        IpAddr::V6(_) => None,
     }
-    Some((<[u8; 16]>::try_from(bytes).ok()?, port).into())
+}
+
+/// IPv4 over an IPv6 socket is in the IPv6 table, in its mapped form.
+#[cfg(any(target_os = "linux", test))]
+fn row_address_v6(address: SocketAddr) -> Option<String> {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) => ip.to_ipv6_mapped(),
+        IpAddr::V6(ip) => ip,
+    };
+    Some(row_address(&ip.octets(), address.port()))
+}
+
+#[cfg(any(target_os = "linux", test))]
+fn row_address(ip: &[u8], port: u16) -> String {
+    let words = ip.chunks_exact(4).map(|word| {
+        let word = u32::from_ne_bytes([word[0], word[1], word[2], word[3]]);
+        format!("{word:08X}")
+    });
+    format!("{}:{port:04X}", words.collect::<String>())
 }
 
 #[cfg(test)]

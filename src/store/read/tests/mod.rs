@@ -10,7 +10,10 @@ use tempfile::TempDir;
 use super::*;
 use crate::{
     event::{EventType, Timestamp},
-    store::{connect, read::server::Database},
+    store::{
+        connect,
+        read::server::{Cluster, Database},
+    },
 };
 
 const SOON: Duration = Duration::from_secs(20);
@@ -33,12 +36,18 @@ impl World {
     }
 
     async fn postgres() -> World {
-        let database = tokio::task::spawn_blocking(Database::create).await.unwrap();
+        World::within(Database::create).await
+    }
+
+    async fn postgres_alone() -> World {
+        World::within(|| Database::within(Arc::new(Cluster::start()))).await
+    }
+
+    async fn within(create: fn() -> Database) -> World {
+        let database = tokio::task::spawn_blocking(create).await.unwrap();
         let mut db = connect(&database).await;
-        sqlx::migrate!("src/store/migrations/postgres")
-            .run(&mut db)
-            .await
-            .unwrap();
+        let migrations = sqlx::migrate!("src/store/migrations/postgres");
+        migrations.run(&mut db).await.unwrap();
         World::Postgres(database, db)
     }
 
