@@ -5,6 +5,7 @@ use std::{
     io::{self, Read, Seek, Write},
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 /// Held as long as the process lives; the kernel lets it go however it ends.
@@ -39,7 +40,7 @@ impl Lock {
             .mode(0o600)
             .open(&path)
             .map_err(failed)?;
-        match file.try_lock() {
+        match patiently(&file) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 let mut pid = String::new();
@@ -59,6 +60,18 @@ impl Lock {
         written.map_err(failed)?;
         Ok(Lock { _file: file })
     }
+}
+
+/// `/health` probes the lock for an instant; a watcher keeps it.
+fn patiently(file: &File) -> Result<(), TryLockError> {
+    for _ in 0..10 {
+        match file.try_lock() {
+            #[allow(clippy::disallowed_methods, reason = "nothing runs yet that could wake us")]
+            Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(20)),
+            done => return done,
+        }
+    }
+    file.try_lock()
 }
 
 #[cfg(test)]
