@@ -15,7 +15,16 @@ const MAY_USE: [(&str, &[&str]); 9] = [
     ("web", &["event", "store", "stream"]),
     (
         "cli",
-        &["event", "config", "telemetry", "supervise", "store", "capture", "stream", "web"],
+        &[
+            "event",
+            "config",
+            "telemetry",
+            "supervise",
+            "store",
+            "capture",
+            "stream",
+            "web",
+        ],
     ),
 ];
 
@@ -37,10 +46,17 @@ fn no_arrow_points_back() {
             }
             modules.insert(name);
         } else {
-            assert!(["lib", "main"].contains(&name.as_str()), "src/{name}.rs is no stage");
+            assert!(
+                ["lib", "main"].contains(&name.as_str()),
+                "src/{name}.rs is no stage"
+            );
         }
     }
-    assert_eq!(modules.len(), MAY_USE.len(), "the table names a module that is gone");
+    assert_eq!(
+        modules.len(),
+        MAY_USE.len(),
+        "the table names a module that is gone"
+    );
     assert_eq!(wrong, Vec::<String>::new());
 }
 
@@ -49,14 +65,20 @@ fn only_the_writer_writes() {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     for module in ["stream", "web"] {
         for text in sources(&src.join(module)) {
-            assert!(!text.contains("Writer"), "{module} must not hold the store's writer");
+            assert!(
+                !text.contains("Writer"),
+                "{module} must not hold the store's writer"
+            );
         }
     }
 }
 
 /// The modules of ours that a folder's files name.
 fn uses(folder: &Path) -> BTreeSet<String> {
-    sources(folder).iter().flat_map(|text| named(text)).collect()
+    sources(folder)
+        .iter()
+        .flat_map(|text| named(text))
+        .collect()
 }
 
 /// Finds `crate::name` and the names in `crate::{a, b::c}`, at the first level.
@@ -89,7 +111,9 @@ fn named(text: &str) -> BTreeSet<String> {
 }
 
 fn word(text: &str) -> Option<String> {
-    let end = text.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(text.len());
+    let end = text
+        .find(|c: char| !c.is_alphanumeric() && c != '_')
+        .unwrap_or(text.len());
     let name = &text[..end];
     // A macro or a type at the crate's root is none of the modules.
     (!name.is_empty() && name.starts_with(char::is_lowercase)).then(|| name.to_owned())
@@ -105,7 +129,12 @@ fn sources(folder: &Path) -> Vec<String> {
             // Tests inside a module may use what they like.
             let text = fs::read_to_string(&path).unwrap();
             if path.file_name().is_some_and(|name| name != "tests.rs") {
-                texts.push(text.split("#[cfg(test)]\nmod tests").next().unwrap().to_owned());
+                texts.push(
+                    text.split("#[cfg(test)]\nmod tests")
+                        .next()
+                        .unwrap()
+                        .to_owned(),
+                );
             }
         }
     }
