@@ -3,5 +3,6 @@
 //! Real parts only: the executable as it is built, a PostgreSQL server of the
 //! tests' own, real transcripts, real files and signals.
 
+mod capture;
 mod structure;
 mod support;

@@ -1,4 +1,8 @@
 //! What the tests stand on.
 
-#[allow(dead_code, reason = "not every behaviour needs a server")]
+#![allow(dead_code, reason = "not every behaviour needs all of it")]
+
+pub mod headspace;
+pub mod oracle;
 pub mod postgres;
+pub mod transcripts;

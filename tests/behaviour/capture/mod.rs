@@ -1,0 +1,3 @@
+//! Transcripts become events, each once, whatever happens meanwhile.
+
+mod partial_line;

@@ -1,0 +1,70 @@
+//! The oracle: `tests/oracle`, which shares no code with headspace, says what
+//! was lost, doubled, invented or altered.
+
+use std::{path::Path, process::Command};
+
+use super::headspace::{Headspace, Store};
+
+/// Fails unless the database holds what the transcripts hold, each fact once,
+/// and nothing else.
+pub fn assert_clean(headspace: &Headspace) {
+    assert_none(&findings(&headspace.store, &[&headspace.root()], &[]));
+}
+
+/// The same where files were cut, rewritten or deleted after they were read:
+/// what is gone from them may still be stored.
+pub fn assert_clean_with_extra(headspace: &Headspace) {
+    assert_none(&findings(
+        &headspace.store,
+        &[&headspace.root()],
+        &["--allow-extra"],
+    ));
+}
+
+/// Fails unless the database holds exactly what was counted in the real
+/// transcripts by hand; `root` is where they lie.
+pub fn assert_expected(store: &Store, root: &Path) {
+    let expected = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/EXPECTED.json");
+    let mut command = oracle("expected", store);
+    command.args(["--expected", expected, "--root"]).arg(root);
+    assert_none(&answer(command));
+}
+
+/// What is wrong, a line each.
+pub fn findings(store: &Store, roots: &[&Path], options: &[&str]) -> Vec<String> {
+    let mut command = oracle("check", store);
+    command.args(options);
+    for root in roots {
+        command.arg("--root").arg(root);
+    }
+    answer(command)
+}
+
+fn oracle(mode: &str, store: &Store) -> Command {
+    let program = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/oracle/oracle.py");
+    let mut command = Command::new("python3");
+    command.args([program, mode, "--database", &store.url()]);
+    command
+}
+
+fn answer(mut command: Command) -> Vec<String> {
+    let output = command.output().expect("python3 runs the oracle");
+    let said = String::from_utf8_lossy(&output.stdout);
+    match output.status.code() {
+        Some(0) => Vec::new(),
+        Some(1) => said.lines().map(str::to_owned).collect(),
+        _ => panic!(
+            "the oracle cannot say: {}",
+            String::from_utf8_lossy(&output.stderr)
+        ),
+    }
+}
+
+fn assert_none(findings: &[String]) {
+    let shown: Vec<_> = findings.iter().take(20).map(String::as_str).collect();
+    assert!(
+        findings.is_empty(),
+        "the oracle found\n{}",
+        shown.join("\n")
+    );
+}
