@@ -1,7 +1,8 @@
 //! The taxonomy: every event type with its payload.
 //!
 //! A new type is one line in [`taxonomy!`] and its struct below; parsing, the
-//! stream's filters, the schemas and the refusals follow from those two.
+//! stream's filters, the schemas and the refusals follow from those two. The
+//! line also names the field that holds the session, if the type has one.
 
 use schemars::{JsonSchema, Schema, schema_for};
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
@@ -10,7 +11,7 @@ use serde_json::{Map, Value};
 use super::Timestamp;
 
 macro_rules! taxonomy {
-    ($($variant:ident = $name:literal),+ $(,)?) => {
+    ($($variant:ident = $name:literal $(of $session:ident)?),+ $(,)?) => {
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum EventType { $($variant),+ }
 
@@ -37,6 +38,15 @@ macro_rules! taxonomy {
                 match self { $(Payload::$variant(_) => EventType::$variant),+ }
             }
 
+            /// The session the event speaks of, by its uuid.
+            pub fn session(&self) -> Option<&str> {
+                match self {
+                    $(Payload::$variant(_payload) => {
+                        None$(.or(Some(_payload.$session.as_str())))?
+                    })+
+                }
+            }
+
             /// Reads the fields of `kind`; the error names the field.
             pub fn parse(kind: EventType, value: Value) -> Result<Payload, String> {
                 match kind { $(EventType::$variant => fields(value).map(Payload::$variant)),+ }
@@ -46,11 +56,11 @@ macro_rules! taxonomy {
 }
 
 taxonomy! {
-    SessionRegistered = "session_registered",
-    SessionEnded = "session_ended",
-    TurnDetected = "turn_detected",
+    SessionRegistered = "session_registered" of session_uuid,
+    SessionEnded = "session_ended" of session_uuid,
+    TurnDetected = "turn_detected" of session_uuid,
     StateTransition = "state_transition",
-    HookReceived = "hook_received",
+    HookReceived = "hook_received" of claude_session_id,
 }
 
 impl EventType {

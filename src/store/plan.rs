@@ -90,7 +90,7 @@ pub fn questions(segments: &[Segment]) -> (Vec<&str>, Vec<&str>, Vec<&str>) {
             What::Event(event) => {
                 keys.extend(event.keys.iter().map(FactKey::as_str));
                 starts.extend(event.group.as_ref().map(Group::start));
-                sessions.push(session_of(&event.payload));
+                sessions.extend(event.payload.session());
             }
             What::Seen(sighting) => {
                 sessions.push(&sighting.session_uuid);
@@ -246,7 +246,7 @@ impl<'a> Planner<'a> {
             }
         }
         self.plan.events.push(NewEvent {
-            session_uuid: session_of(&payload).to_owned(),
+            session_uuid: payload.session().unwrap_or_default().to_owned(),
             kind: payload.event_type(),
             payload: payload.to_json(),
             moment: event.moment,
@@ -331,15 +331,5 @@ fn beginning(sighting: &Sighting) -> SessionRegistered {
         project_path: sighting.project_path.clone(),
         working_directory: sighting.working_directory.clone(),
         iterm_pane_id: None,
-    }
-}
-
-fn session_of(payload: &Payload) -> &str {
-    match payload {
-        Payload::SessionRegistered(p) => &p.session_uuid,
-        Payload::SessionEnded(p) => &p.session_uuid,
-        Payload::TurnDetected(p) => &p.session_uuid,
-        Payload::HookReceived(p) => &p.claude_session_id,
-        Payload::StateTransition(_) => "",
     }
 }

@@ -66,7 +66,10 @@ impl Lock {
 fn patiently(file: &File) -> Result<(), TryLockError> {
     for _ in 0..10 {
         match file.try_lock() {
-            #[allow(clippy::disallowed_methods, reason = "nothing runs yet that could wake us")]
+            #[allow(
+                clippy::disallowed_methods,
+                reason = "nothing runs yet that could wake us"
+            )]
             Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(20)),
             done => return done,
         }
