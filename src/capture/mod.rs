@@ -20,12 +20,14 @@
 
 mod activity;
 mod batch;
+mod deliver;
 mod discover;
 mod file;
 mod git;
 mod hints;
 mod json;
 mod lines;
+mod pulse;
 mod queue;
 mod record;
 mod reread;

@@ -1,0 +1,288 @@
+//! From looks to the store, and what follows from its answer.
+
+use std::{
+    path::{Path, PathBuf},
+    time::{Duration, Instant, SystemTime},
+};
+
+use crate::{
+    event::Timestamp,
+    store::{Appended, Duplicates, Entry, Failure, Segment, What},
+};
+
+use super::{
+    batch::Limits,
+    discover::Place,
+    lines,
+    pulse::jitter,
+    run::{Capture, Doubt},
+    tail::Look,
+};
+
+/// Events that share a transaction while catching up.
+const MAX_EVENTS: usize = 512;
+
+impl Capture {
+    /// Looks at files and stores what they have, in one transaction.
+    pub(super) async fn read(&mut self, paths: &[PathBuf], take_tail: bool) {
+        let mut segments = Vec::new();
+        let mut looks = Vec::new();
+        let mut events = 0;
+        for path in paths {
+            if events >= MAX_EVENTS {
+                self.queue.push_more(path.clone());
+                continue;
+            }
+            let Some(mut look) = self.look(path, take_tail, MAX_EVENTS - events) else {
+                continue;
+            };
+            if let Some(segment) = look.segment.take() {
+                events += segment.entries.len();
+                segments.push(segment);
+                looks.push((path.clone(), look));
+            } else {
+                self.looked(path, &look);
+            }
+        }
+        if segments.is_empty() {
+            return;
+        }
+        match self.writer.append(&segments).await {
+            Ok(appended) => self.stored(&segments, &looks, appended),
+            Err(failure) => self.not_stored(segments, failure).await,
+        }
+    }
+
+    fn look(&mut self, path: &Path, take_tail: bool, max_events: usize) -> Option<Look> {
+        let place = self.roots.place(path);
+        if place == Place::Nothing {
+            return None;
+        }
+        let limits = Limits {
+            max_events: if self.doubted.contains_key(path) {
+                1
+            } else {
+                max_events
+            },
+            max_line_bytes: self.options.max_line_bytes,
+            take_tail,
+            now: Timestamp::now(),
+        };
+        match self.tail.look(path, &place, limits, SystemTime::now()) {
+            Ok(look) => {
+                self.roots.can_read(path);
+                Some(look)
+            }
+            Err(error) => {
+                self.roots.cannot_read(path, &error);
+                None
+            }
+        }
+    }
+
+    /// What follows from a look whose segment, if it had one, is stored.
+    fn looked(&mut self, path: &Path, look: &Look) {
+        if look.lost_bytes > 0 {
+            tracing::warn!(
+                transcript = %path.display(), bytes = look.lost_bytes,
+                "a transcript vanished before its last bytes could be read"
+            );
+        }
+        if look.more {
+            self.queue.push_more(path.to_owned());
+        } else if let Some(met) = self.duplicates.remove(&*path.to_string_lossy()) {
+            tracing::warn!(
+                transcript = %path.display(), count = met.count, key = %met.key,
+                "facts that are stored already were met again; each is kept once"
+            );
+        }
+        self.queue.note_tail(path, look.whole_tail, Instant::now());
+    }
+
+    fn stored(&mut self, segments: &[Segment], looks: &[(PathBuf, Look)], appended: Appended) {
+        self.succeeded();
+        (self.options.wake)();
+        self.status.events_written += appended.stored;
+        self.status.rejected += appended.rejected;
+        if appended.stored > 0 {
+            self.status.last_write_at = Some(Timestamp::now());
+        }
+        for met in appended.duplicates {
+            self.status.duplicates += met.count;
+            let known = self
+                .duplicates
+                .entry(met.path.clone())
+                .or_insert(Duplicates {
+                    count: 0,
+                    ..met.clone()
+                });
+            known.count += met.count;
+        }
+        for session in &appended.registered {
+            tracing::debug!(session = %session, "session registered");
+        }
+        for (segment, (path, look)) in segments.iter().zip(looks) {
+            self.tail.committed(segment);
+            self.settle_doubt(path, segment.after.offset);
+            self.note_entries(
+                segment,
+                look.idle.unwrap_or_default(),
+                appended.rejected > 0,
+            );
+            self.looked(path, look);
+            // There may be more than the look saw: look until it is quiet.
+            self.queue.push_more(path.clone());
+        }
+    }
+
+    fn note_entries(&mut self, segment: &Segment, idle: Duration, new_rejections: bool) {
+        let now = Instant::now();
+        for entry in &segment.entries {
+            match &entry.what {
+                What::Seen(sighting) => self.activity.seen(&sighting.session_uuid, idle, now),
+                What::Event(event) => tracing::debug!(
+                    event_type = event.payload.event_type().as_str(),
+                    key = %event.keys[0], transcript = %segment.path, offset = entry.offset,
+                    "event stored"
+                ),
+                What::Rejected(rejection) if new_rejections => tracing::warn!(
+                    transcript = %segment.path, offset = entry.offset,
+                    length = rejection.length, reason = %rejection.reason, "line rejected"
+                ),
+                What::Rejected(_) => {}
+            }
+        }
+    }
+
+    async fn not_stored(&mut self, segments: Vec<Segment>, failure: Failure) {
+        for segment in &segments {
+            self.queue.push_front(PathBuf::from(&segment.path));
+        }
+        match failure {
+            Failure::Raced => {}
+            Failure::Moved { path } => match self.writer.checkpoint(&path).await {
+                Ok(position) => {
+                    tracing::debug!(transcript = %path, offset = position.offset, "reading again from the checkpoint");
+                    self.tail.moved(Path::new(&path), position);
+                }
+                Err(failure) => {
+                    self.failed(&failure, "read a checkpoint");
+                }
+            },
+            Failure::Refused(reason) => self.refused(segments, reason).await,
+            failure @ (Failure::Away(_) | Failure::Schema(_)) => {
+                self.describe(&segments, &failure);
+                self.failed(&failure, "store events");
+            }
+        }
+    }
+
+    /// One event is refused for ever. Its neighbours are stored one by one
+    /// until it stands alone; then it is tried again, and at last set aside.
+    async fn refused(&mut self, mut segments: Vec<Segment>, reason: String) {
+        self.status.failed_writes += 1;
+        let alone = segments.len() == 1 && is_one_line(&segments[0]);
+        for segment in &segments {
+            let path = PathBuf::from(&segment.path);
+            let doubt = self
+                .doubted
+                .entry(path)
+                .or_insert(Doubt { until: 0, tries: 0 });
+            doubt.until = doubt.until.max(segment.after.offset);
+        }
+        if !alone {
+            return;
+        }
+        let segment = &mut segments[0];
+        let path = PathBuf::from(&segment.path);
+        let tries = self.doubted.get_mut(&path).map_or(0, |doubt| {
+            doubt.tries += 1;
+            doubt.tries
+        });
+        self.describe(&segments, &Failure::Refused(reason.clone()));
+        if tries < self.options.schedule.attempts {
+            self.status.retries += 1;
+            tokio::time::sleep(self.options.schedule.pause(tries, jitter())).await;
+            return;
+        }
+        let Some(aside) = set_aside(&segments[0], &reason) else {
+            self.failed(&Failure::Refused(reason), "move a checkpoint");
+            return;
+        };
+        match self.writer.append(std::slice::from_ref(&aside)).await {
+            Ok(appended) => {
+                let look = Look {
+                    more: true,
+                    ..Look::default()
+                };
+                self.stored(&[aside], &[(path, look)], appended);
+            }
+            Err(failure) => {
+                self.failed(&failure, "set an event aside");
+            }
+        }
+    }
+
+    fn settle_doubt(&mut self, path: &Path, offset: u64) {
+        if let Some(doubt) = self.doubted.get_mut(path) {
+            doubt.tries = 0;
+            if offset >= doubt.until {
+                self.doubted.remove(path);
+            }
+        }
+    }
+
+    /// Tells which events could not be stored: never their text.
+    fn describe(&self, segments: &[Segment], failure: &Failure) {
+        if self.retry.is_degraded(&self.options.schedule) {
+            return;
+        }
+        for segment in segments {
+            let event = segment.entries.iter().find_map(|entry| match &entry.what {
+                What::Event(event) => Some((entry.offset, event)),
+                _ => None,
+            });
+            let Some((offset, event)) = event else {
+                continue;
+            };
+            tracing::warn!(
+                event_type = event.payload.event_type().as_str(), key = %event.keys[0],
+                transcript = %segment.path, offset, entries = segment.entries.len(), %failure,
+                "events could not be stored"
+            );
+        }
+    }
+}
+
+/// Whether the segment has the events of one line at most: no smaller piece
+/// of it can be stored.
+fn is_one_line(segment: &Segment) -> bool {
+    let mut events = segment
+        .entries
+        .iter()
+        .filter(|e| matches!(e.what, What::Event(_)));
+    let first = events.next().map(|entry| entry.offset);
+    events.all(|entry| Some(entry.offset) == first)
+}
+
+/// The same stretch of the file, with a rejection for what was refused.
+fn set_aside(segment: &Segment, reason: &str) -> Option<Segment> {
+    let is_event = |entry: &&Entry| matches!(entry.what, What::Event(_));
+    let refused = segment
+        .entries
+        .iter()
+        .find(is_event)
+        .or(segment.entries.first())?
+        .offset;
+    let reason = format!("refused by the database: {reason}");
+    let rejection = lines::line_at(Path::new(&segment.path), refused, reason).ok()?;
+    let mut aside = segment.clone();
+    aside
+        .entries
+        .retain(|entry| matches!(entry.what, What::Rejected(_)));
+    aside.entries.push(Entry {
+        offset: refused,
+        what: What::Rejected(rejection),
+    });
+    Some(aside)
+}

@@ -1,0 +1,105 @@
+//! How the watcher is doing: its row, its status, the database's absences.
+
+use std::{
+    hash::{BuildHasher, Hasher, RandomState},
+    time::Instant,
+};
+
+use crate::store::{Beat, Failure};
+
+use super::run::{BEAT, Capture, Status};
+
+impl Capture {
+    pub(super) async fn beat(&mut self, state: &'static str) {
+        let now = Instant::now();
+        self.next_beat = now + BEAT;
+        if self.retry.until(now).is_some() {
+            self.refreshed_status();
+            return;
+        }
+        let status = self.refreshed_status().clone();
+        let beat = Beat {
+            state_dir: self.options.state_dir.clone(),
+            pid: std::process::id(),
+            version: env!("CARGO_PKG_VERSION"),
+            started_at: self.started_at,
+            last_write_at: status.last_write_at,
+            events_written: status.events_written,
+            duplicates: status.duplicates,
+            failed_writes: status.failed_writes,
+            retries: status.retries,
+            rejected: status.rejected,
+            bytes_behind: status.bytes_behind,
+            sessions: status.sessions,
+            state: match state {
+                "running" if status.reason.is_some() => "degraded",
+                "running" if !self.caught_up => "catching_up",
+                state => state,
+            },
+            reason: status.reason,
+        };
+        match self.writer.beat(&beat).await {
+            Ok(()) => self.succeeded(),
+            Err(failure) => {
+                self.failed(&failure, "write the watcher's row");
+            }
+        }
+    }
+
+    /// Says at info how much was stored since the last time, if anything was.
+    pub(super) fn summarise(&mut self) {
+        let count = self.status.events_written - self.told_events;
+        self.told_events = self.status.events_written;
+        if count > 0 {
+            let bytes_behind = self.status.bytes_behind;
+            tracing::info!(count, bytes_behind, "events stored");
+        }
+    }
+
+    pub(super) fn refreshed_status(&mut self) -> &Status {
+        self.status.sessions = self.activity.open();
+        self.status.bytes_behind = self.tail.bytes_behind() + self.queue.bytes();
+        self.status.reason = if self.retry.is_degraded(&self.options.schedule) {
+            self.retry.reason().map(str::to_owned)
+        } else {
+            self.hints.blind().map(|why| {
+                format!("not all folders can be watched, so all are looked at every second: {why}")
+            })
+        };
+        &self.status
+    }
+
+    pub(super) fn succeeded(&mut self) {
+        if let Some(failures) = self.retry.succeeded() {
+            tracing::info!(failures, "the database is back");
+        }
+    }
+
+    /// Notes that the database could not be used; false, as nothing was done.
+    pub(super) fn failed(&mut self, failure: &Failure, what: &str) -> bool {
+        self.status.failed_writes += 1;
+        if self.retry.failures() > 0 {
+            self.status.retries += 1;
+        }
+        let last = self.retry.failed(
+            &self.options.schedule,
+            failure.to_string(),
+            Instant::now(),
+            jitter(),
+        );
+        if last {
+            tracing::error!(%failure, "failed to {what}; degraded: positions are kept, the files are the queue, trying again");
+        } else if self.retry.is_degraded(&self.options.schedule) {
+            tracing::debug!(%failure, failures = self.retry.failures(), "failed to {what}");
+        } else {
+            tracing::warn!(%failure, "failed to {what}; trying again");
+        }
+        false
+    }
+}
+
+/// From 0 to 1, different every time: many watchers must not return at once.
+pub(super) fn jitter() -> f64 {
+    let random = RandomState::new().build_hasher().finish();
+    f64::from(u32::try_from(random >> 32).unwrap_or(0)) / f64::from(u32::MAX)
+}
