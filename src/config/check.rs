@@ -160,6 +160,9 @@ fn host(name: &str) -> Result<String, String> {
 /// them in silence would promise something that does not happen.
 fn available(path: &str, value: &Value) -> Result<(), String> {
     let wrong = match path {
+        "watch.sessions" if value.as_str() == Some("registered") => {
+            "registering sessions is not available in this version; set it to all"
+        }
         "web.allow_remote" if value.to_bool() == Some(true) => {
             "remote access needs tokens and TLS, which are not available in this version; set it to false"
         }
@@ -285,6 +288,7 @@ pub(super) mod tests {
     #[test]
     fn what_this_version_cannot_do_is_refused() {
         for json in [
+            r#"{"watch": {"sessions": "registered"}}"#,
             r#"{"web": {"allow_remote": true}}"#,
             r#"{"redact": {"mode": "display"}}"#,
             r#"{"redact": {"mode": "store"}}"#,

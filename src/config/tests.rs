@@ -147,7 +147,7 @@ fn every_kind_of_setting_can_come_from_the_environment() {
             ),
             ("HEADSPACE_EVENT_SYSTEM__WRITE_RETRY_ATTEMPTS", "5"),
             ("HEADSPACE_HOOKS__ENABLED", "false"),
-            ("HEADSPACE_WATCH__SESSIONS", "registered"),
+            ("HEADSPACE_WATCH__SESSIONS", "all"),
             // Scripts have variables of their own.
             ("HEADSPACE_BIN", "/usr/bin/headspace"),
             ("HEADSPACE_MAX_RESTARTS_PER_MINUTE", "many"),
@@ -158,7 +158,7 @@ fn every_kind_of_setting_can_come_from_the_environment() {
     assert_eq!(settings.web.listen[1], Listen::Unix(socket));
     assert_eq!(settings.event_system.write_retry_attempts, 5);
     assert!(!settings.hooks.enabled);
-    assert_eq!(settings.watch.sessions, Sessions::Registered);
+    assert_eq!(settings.watch.sessions, Sessions::All);
 }
 
 #[test]
