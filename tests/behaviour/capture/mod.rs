@@ -1,3 +1,4 @@
 //! Transcripts become events, each once, whatever happens meanwhile.
 
 mod partial_line;
+mod real_input;
