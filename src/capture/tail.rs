@@ -45,6 +45,8 @@ struct Known {
     position: Position,
     /// The file as it was when nothing more could be read from it.
     quiet: Option<Snapshot>,
+    /// Whether it then ended with a whole record that only lacks its newline.
+    whole_tail: bool,
     /// No newline stands between the position and here.
     scanned: u64,
     /// Bytes behind the position, at the last look.
@@ -115,6 +117,7 @@ impl Tail {
         if known.quiet == Some(snapshot) && moved_from.is_none() && !limits.take_tail {
             return Ok(Look {
                 idle,
+                whole_tail: known.whole_tail,
                 ..Look::default()
             });
         }
@@ -131,6 +134,7 @@ impl Tail {
             known.handle = Some(file);
         } else if look.segment.is_none() && snapshot.is_settled(now) {
             known.quiet = Some(snapshot);
+            known.whole_tail = look.whole_tail;
         }
         self.by_inode
             .insert((snapshot.device, snapshot.inode), source.to_owned());

@@ -5,4 +5,5 @@
 pub mod headspace;
 pub mod oracle;
 pub mod postgres;
+pub mod random;
 pub mod transcripts;
