@@ -75,7 +75,9 @@ class Text:
 
     def about(self, median, p95):
         sigma = math.log(p95 / median) / 1.645
-        return self.exactly(min(LONGEST_TEXT, max(1, int(self.rng.lognormvariate(math.log(median), sigma)))))
+        chars = int(self.rng.lognormvariate(math.log(median), sigma))
+        # A text of nothing but blanks would be no turn.
+        return self.exactly(min(LONGEST_TEXT, max(12, chars)))
 
 
 class Session:

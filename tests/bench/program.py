@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 
 import measure
@@ -55,16 +56,22 @@ class Process:
             command, env=environment | {"NOTIFY_SOCKET": address}, stdout=self.log, stderr=self.log
         )
         self.pid = self.child.pid
+        self.ready = threading.Event()
+        self.ready_at = None
+        threading.Thread(target=self.listen, daemon=True).start()
+
+    def listen(self):
+        """Takes everything it is told, as a service manager does: who is not listened to has to wait."""
+        while told := self.notify.recv(4096):
+            if b"READY=1" in told:
+                self.ready_at = time.monotonic()
+                self.ready.set()
 
     def wait_ready(self, timeout=30):
         """Seconds from start to ready."""
-        self.notify.settimeout(timeout)
-        try:
-            while b"READY=1" not in self.notify.recv(4096):
-                pass
-        except TimeoutError:
-            raise measure.Failed(f"not ready after {timeout} s: {self.said()}") from None
-        return time.monotonic() - self.started
+        if not self.ready.wait(timeout):
+            raise measure.Failed(f"not ready after {timeout} s: {self.said()}")
+        return self.ready_at - self.started
 
     def wait_healthy(self, timeout=30):
         """Seconds from start to the first /health that answers 200."""
@@ -87,7 +94,7 @@ class Process:
         except subprocess.TimeoutExpired:
             self.child.kill()
             self.child.wait()
-        self.notify.close()
+        self.notify.shutdown(socket.SHUT_RDWR)
         self.log.close()
         return time.monotonic() - started
 
