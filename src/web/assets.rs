@@ -27,6 +27,10 @@ pub async fn style() -> impl IntoResponse {
     file("text/css; charset=utf-8", include_str!("assets/style.css"))
 }
 
+pub async fn icon() -> impl IntoResponse {
+    file("image/svg+xml", include_str!("assets/icon.svg"))
+}
+
 /// Asked for anew each time: a new version of the program is a new page.
 fn file(kind: &'static str, text: &'static str) -> impl IntoResponse {
     (

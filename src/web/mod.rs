@@ -99,6 +99,7 @@ fn router(app: Shared) -> Router {
         .route("/app.js", get(assets::app))
         .route("/sse-client.js", get(assets::sse_client))
         .route("/style.css", get(assets::style))
+        .route("/icon.svg", get(assets::icon))
         .fallback(error::not_found)
         .method_not_allowed_fallback(error::method_not_allowed)
         .layer(middleware::from_fn_with_state(app.clone(), guard::guard))

@@ -23,6 +23,7 @@ byId("older").addEventListener("click", () => showOlder());
 
 async function start() {
   try {
+    await fetchProjects();
     const page = await fetchPage();
     follow(page.follow_after);
   } catch (error) {
@@ -61,6 +62,12 @@ async function showHealth() {
 function setState(id, colour, words) {
   byId(id).textContent = words;
   byId(`${id}-dot`).className = `dot ${colour}`;
+}
+
+// A turn names its session; which project that is stands in its registration.
+async function fetchProjects() {
+  const response = await fetch("/api/events?types=session_registered&limit=500");
+  if (response.ok) (await response.json()).events.reverse().forEach(remember);
 }
 
 async function fetchPage() {
