@@ -1,7 +1,12 @@
 //! From lines to the entries of a segment, as far as the limits allow.
 
 use std::{
-    collections::HashMap, fs::File, io, ops::ControlFlow, os::unix::fs::FileExt, path::Path,
+    collections::{BTreeMap, HashMap},
+    fs::File,
+    io,
+    ops::ControlFlow,
+    os::unix::fs::FileExt,
+    path::Path,
 };
 
 use crate::{
@@ -33,9 +38,14 @@ const BATCH_BYTES: u64 = 1024 * 1024;
 /// An unfinished line longer than this is not looked into.
 const TAIL_BYTES: u64 = 1024 * 1024;
 
-/// What records have told of sessions, whatever file they stood in.
+/// How many unknown record types are told apart.
+const MAX_UNKNOWN: usize = 100;
+
+/// What records have told so far, whatever file they stood in.
 #[derive(Default)]
-pub struct Sessions {
+pub struct Memory {
+    /// Record types nobody has seen yet, with how often they were met.
+    unknown: BTreeMap<String, u64>,
     /// The least time of sessions that had not named their folder yet.
     nameless: HashMap<String, Timestamp>,
     projects: HashMap<String, Project>,
@@ -54,7 +64,7 @@ pub struct Batch<'a> {
     path: String,
     stem: String,
     place: Place,
-    sessions: &'a mut Sessions,
+    memory: &'a mut Memory,
     limits: Limits,
     entries: Vec<Entry>,
     /// Where in `entries` a session's sighting stands.
@@ -70,7 +80,7 @@ impl<'a> Batch<'a> {
         path: &Path,
         place: Place,
         file: &'a File,
-        sessions: &'a mut Sessions,
+        memory: &'a mut Memory,
         limits: Limits,
     ) -> Batch<'a> {
         Batch {
@@ -82,7 +92,7 @@ impl<'a> Batch<'a> {
                 .to_string_lossy()
                 .into_owned(),
             place,
-            sessions,
+            memory,
             limits,
             entries: Vec::new(),
             sightings: HashMap::new(),
@@ -181,6 +191,7 @@ impl<'a> Batch<'a> {
     }
 
     fn record(&mut self, offset: u64, record: &Record, line: &[u8]) {
+        self.memory.count_unknown(record);
         let in_subagent = matches!(self.place, Place::Subagent(_));
         let said = record.said(in_subagent);
         let moment = Moment::of_record(record.time(), self.limits.now);
@@ -190,11 +201,11 @@ impl<'a> Batch<'a> {
             None if said == record::Said::Nothing || in_subagent => return,
             None => self.stem.clone(),
         };
-        self.sessions.learn(&session, record.cwd.as_deref());
+        self.memory.learn(&session, record.cwd.as_deref());
         let key = FactKey::line(&session, line);
         let drafts = translate::drafts(record, said, &session, moment, &key);
         if !drafts.is_empty() {
-            self.sessions.assume(&session);
+            self.memory.assume(&session);
         }
         self.see(offset, &session, record, moment, !drafts.is_empty());
         for draft in drafts {
@@ -218,9 +229,9 @@ impl<'a> Batch<'a> {
         if moment.observed && !must {
             return;
         }
-        if !self.sessions.projects.contains_key(session) {
+        if !self.memory.projects.contains_key(session) {
             self.nameless = true;
-            self.sessions.begun(session, moment.at);
+            self.memory.begun(session, moment.at);
             return;
         }
         let own_file = self.stem == session;
@@ -246,18 +257,17 @@ impl<'a> Batch<'a> {
         {
             sighting.first = sighting.first.min(moment.at);
             sighting.last = sighting.last.max(moment.at);
-            sighting.working_directory =
-                self.sessions.projects[project_of].working_directory.clone();
+            sighting.working_directory = self.memory.projects[project_of].working_directory.clone();
             return;
         }
-        let project = self.sessions.projects[project_of].clone();
+        let project = self.memory.projects[project_of].clone();
         let begun = self
-            .sessions
+            .memory
             .nameless
             .get(&uuid)
             .copied()
             .unwrap_or(moment.at);
-        let repository = self.sessions.repository(&project.path);
+        let repository = self.memory.repository(&project.path);
         let sighting = Sighting {
             session_uuid: uuid.clone(),
             parent: parent.map(str::to_owned),
@@ -286,7 +296,22 @@ impl<'a> Batch<'a> {
     }
 }
 
-impl Sessions {
+impl Memory {
+    /// Unknown types are counted, not errors: the format is free to grow.
+    fn count_unknown(&mut self, record: &Record) {
+        let Some(mut kind) = record.unknown_type() else {
+            return;
+        };
+        kind.truncate(kind.floor_char_boundary(64));
+        if self.unknown.len() < MAX_UNKNOWN || self.unknown.contains_key(&kind) {
+            *self.unknown.entry(kind).or_default() += 1;
+        }
+    }
+
+    pub fn unknown(&self) -> &BTreeMap<String, u64> {
+        &self.unknown
+    }
+
     /// Forgets what the repositories looked like, so that they are read anew.
     pub fn forget_repositories(&mut self) {
         self.repositories.clear();

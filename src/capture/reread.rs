@@ -5,7 +5,7 @@ use std::{io, path::Path};
 use crate::store::{Entry, Position};
 
 use super::{
-    batch::{Batch, Limits, Sessions},
+    batch::{Batch, Limits, Memory},
     discover::Place,
     file::{self, Verdict},
     lines,
@@ -39,11 +39,11 @@ pub fn reread(
     if file::judge(upto, snapshot.size, &identity) == Verdict::ReadAgain {
         return Ok(Reread::Changed);
     }
-    let mut sessions = Sessions::default();
+    let mut memory = Memory::default();
     let mut buffer = Vec::new();
     let mut at = 0;
     while at < upto.offset {
-        let mut batch = Batch::new(path, place.clone(), &file, &mut sessions, limits);
+        let mut batch = Batch::new(path, place.clone(), &file, &mut memory, limits);
         let from = at;
         at = lines::read(
             &file,

@@ -171,6 +171,9 @@ impl Capture {
 
     /// Lets go in order: the row says so, the connection is closed.
     pub async fn close(&mut self) {
+        if !self.tail.unknown_types().is_empty() {
+            tracing::info!(types = ?self.tail.unknown_types(), "record types this version does not know were passed over");
+        }
         self.beat("stopped").await;
         self.writer.close().await;
     }

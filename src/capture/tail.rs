@@ -5,7 +5,7 @@
 //! what is not committed is simply read again.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     ffi::{OsStr, OsString},
     fs::File,
     io,
@@ -16,7 +16,7 @@ use std::{
 use crate::store::{CheckpointRow, Position, Segment};
 
 use super::{
-    batch::{Batch, Limits, Sessions},
+    batch::{Batch, Limits, Memory},
     discover::Place,
     file::{self, Snapshot, Verdict},
     lines,
@@ -34,7 +34,7 @@ pub struct Tail {
     /// Paths by file name: `/cd` moves a transcript to another folder.
     by_name: HashMap<OsString, HashSet<PathBuf>>,
     by_inode: HashMap<(u64, u64), PathBuf>,
-    sessions: Sessions,
+    memory: Memory,
     buffer: Vec<u8>,
 }
 
@@ -129,7 +129,7 @@ impl Tail {
             limits,
             moved_from: moved_from.as_deref(),
         };
-        let look = reading.read(known, &mut self.sessions, &mut self.buffer)?;
+        let look = reading.read(known, &mut self.memory, &mut self.buffer)?;
         if look.more {
             known.handle = Some(file);
         } else if look.segment.is_none() && snapshot.is_settled(now) {
@@ -202,9 +202,14 @@ impl Tail {
         self.files.values().map(|known| known.pending).sum()
     }
 
+    /// Record types nobody has seen yet, with how often they were read.
+    pub fn unknown_types(&self) -> &BTreeMap<String, u64> {
+        self.memory.unknown()
+    }
+
     /// Forgets what the projects' repositories looked like.
     pub fn forget_repositories(&mut self) {
-        self.sessions.forget_repositories();
+        self.memory.forget_repositories();
     }
 
     /// Makes the file known; tells the path it was moved from, if it was.
@@ -280,7 +285,7 @@ impl Reading<'_> {
     fn read(
         &mut self,
         known: &mut Known,
-        sessions: &mut Sessions,
+        memory: &mut Memory,
         buffer: &mut Vec<u8>,
     ) -> io::Result<Look> {
         let (file, size) = (self.file, self.snapshot.size);
@@ -296,7 +301,7 @@ impl Reading<'_> {
             self.limits.max_events = 1;
         }
 
-        let mut batch = Batch::new(self.path, self.place.clone(), file, sessions, self.limits);
+        let mut batch = Batch::new(self.path, self.place.clone(), file, memory, self.limits);
         let unfinished =
             known.scanned > start && !lines::has_newline(file, known.scanned, size, buffer)?;
         let mut end = start;
