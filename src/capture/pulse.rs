@@ -7,9 +7,28 @@ use std::{
 
 use crate::store::{Beat, Failure};
 
-use super::run::{BEAT, Capture, Status};
+use super::run::{BEAT, Capture, Status, TICK};
 
 impl Capture {
+    /// Shows that the loop runs; in the watcher's row when there is something
+    /// to tell, and every few times without.
+    pub(super) async fn tick(&mut self) {
+        let now = Instant::now();
+        self.next_tick = now + TICK;
+        if self.writer.let_go_of_lost_file() {
+            tracing::warn!(
+                "the database file was removed or replaced; reading everything again into what is there now"
+            );
+            self.loaded = None;
+        }
+        self.refreshed_status();
+        let changed = self.status != self.beaten;
+        if changed || now >= self.next_beat {
+            self.beat("running").await;
+            self.summarise();
+        }
+    }
+
     pub(super) async fn beat(&mut self, state: &'static str) {
         let now = Instant::now();
         self.next_beat = now + BEAT;
@@ -36,10 +55,13 @@ impl Capture {
                 "running" if !self.caught_up => "catching_up",
                 state => state,
             },
-            reason: status.reason,
+            reason: status.reason.clone(),
         };
         match self.writer.beat(&beat).await {
-            Ok(()) => self.succeeded(),
+            Ok(()) => {
+                self.beaten = status;
+                self.succeeded();
+            }
             Err(failure) => {
                 self.failed(&failure, "write the watcher's row");
             }

@@ -25,8 +25,10 @@ use super::{
 
 /// Files that share a transaction while catching up.
 const MAX_FILES: usize = 64;
+/// How often the loop shows that it runs, and looks after its database file.
+pub const TICK: Duration = Duration::from_secs(4);
 /// The watcher's row tells this often that it lives.
-pub const BEAT: Duration = Duration::from_secs(4);
+pub const BEAT: Duration = Duration::from_secs(12);
 /// How often everything is looked at when the kernel gives no hints.
 const BLIND_RECONCILE: Duration = Duration::from_secs(1);
 
@@ -74,6 +76,8 @@ pub struct Capture {
     /// Facts met again since a file was last at its end.
     pub(super) duplicates: HashMap<String, Duplicates>,
     pub(super) status: Status,
+    /// What the watcher's row says.
+    pub(super) beaten: Status,
     /// How many events the log has been told of.
     pub(super) told_events: u64,
     pub(super) started_at: Timestamp,
@@ -81,6 +85,7 @@ pub struct Capture {
     pub(super) loaded: Option<u64>,
     /// All that was there at the start has been read.
     pub(super) caught_up: bool,
+    pub(super) next_tick: Instant,
     pub(super) next_beat: Instant,
     pub(super) next_reconcile: Instant,
 }
@@ -105,22 +110,23 @@ impl Capture {
             doubted: HashMap::new(),
             duplicates: HashMap::new(),
             status: Status::default(),
+            beaten: Status::default(),
             told_events: 0,
             started_at: Timestamp::now(),
             loaded: None,
             caught_up: false,
+            next_tick: now,
             next_beat: now,
             next_reconcile: now,
         }
     }
 
-    /// Works until `stop`. `told` hears the status after every beat; the loop
+    /// Works until `stop`. `told` hears the status after every tick; the loop
     /// that works is the one that calls it.
     pub async fn run(&mut self, stop: &CancellationToken, mut told: impl FnMut(&Status)) {
         while !stop.is_cancelled() {
-            if Instant::now() >= self.next_beat {
-                self.beat("running").await;
-                self.summarise();
+            if Instant::now() >= self.next_tick {
+                self.tick().await;
                 told(&self.status);
             }
             if self.step().await {
@@ -129,7 +135,8 @@ impl Capture {
             }
             if self.loaded.is_some() && !self.caught_up {
                 self.caught_up = true;
-                self.next_beat = Instant::now();
+                self.next_tick = Instant::now();
+                self.next_beat = self.next_tick;
                 continue;
             }
             tokio::select! {
@@ -293,10 +300,14 @@ impl Capture {
 
     fn next_wake(&self) -> Instant {
         let now = Instant::now();
-        if let Some(until) = self.retry.until(now) {
-            return until.min(self.next_beat);
-        }
-        let tail = self.queue.next_tail().unwrap_or(self.next_beat);
-        self.next_beat.min(self.next_reconcile).min(tail)
+        let work = match self.retry.until(now) {
+            Some(until) => until,
+            None => self
+                .queue
+                .next_tail()
+                .unwrap_or(self.next_reconcile)
+                .min(self.next_reconcile),
+        };
+        work.min(self.next_tick)
     }
 }

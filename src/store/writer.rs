@@ -128,11 +128,7 @@ impl Writer {
 
     /// Connects and brings the schema up to date, unless that is done.
     pub async fn ensure_link(&mut self) -> Outcome<()> {
-        if let (Database::Sqlite(path), Some(Link::Sqlite(link))) = (&self.database, &self.link)
-            && file_id(path) != Some(link.file)
-        {
-            self.link = None;
-        }
+        self.let_go_of_lost_file();
         if self.link.is_none() {
             let link = match &self.database {
                 Database::Sqlite(path) => Link::Sqlite(Box::new(open_sqlite(path).await?)),
@@ -142,6 +138,19 @@ impl Writer {
             self.connections += 1;
         }
         Ok(())
+    }
+
+    /// Lets go of a SQLite file that no longer stands under its path; true if
+    /// it did.
+    pub fn let_go_of_lost_file(&mut self) -> bool {
+        let lost = match (&self.database, &self.link) {
+            (Database::Sqlite(path), Some(Link::Sqlite(link))) => file_id(path) != Some(link.file),
+            _ => false,
+        };
+        if lost {
+            self.link = None;
+        }
+        lost
     }
 
     /// How often a connection was made. Behind a new one may be another database:

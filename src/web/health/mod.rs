@@ -20,7 +20,7 @@ use super::{
 };
 
 /// A watcher that has not written its row for this long is not taken for alive.
-pub const FRESH_SECONDS: f64 = 10.0;
+pub const FRESH_SECONDS: f64 = 30.0;
 
 /// Everything the verdict rests on.
 pub struct Evidence<'a> {
