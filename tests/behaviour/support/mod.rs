@@ -5,4 +5,8 @@
 pub mod headspace;
 pub mod oracle;
 pub mod postgres;
+pub mod server;
+pub mod stream;
+pub mod talk;
 pub mod transcripts;
+pub mod web;
