@@ -126,6 +126,7 @@ async fn follow(
             item = subscription.next() => item,
         };
         match item {
+            Item::Joined => {}
             Item::Event(frame) => print(&frame.event, json)?,
             Item::Reset(reset) => eprintln!(
                 "headspace: the log is another one now ({}); going on after event {}",

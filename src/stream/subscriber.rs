@@ -19,6 +19,9 @@ const REPLAY_BYTES: usize = 64 * 1024;
 /// What a subscriber gets.
 #[derive(Debug, Clone)]
 pub enum Item {
+    /// First of all: where to begin is known, and whatever is committed from
+    /// now on will arrive.
+    Joined,
     Event(Arc<Frame>),
     Reset(Reset),
 }
@@ -110,6 +113,7 @@ impl Subscription {
         };
         self.start = None;
         self.log = log;
+        self.ready.push_back(Item::Joined);
         match resumed {
             Ok(cursor) => self.cursor = cursor,
             Err(reason) => self.reset(reason, head),

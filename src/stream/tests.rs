@@ -92,9 +92,15 @@ async fn insert(db: &mut SqliteConnection, count: usize, kind: &str) {
 }
 
 async fn next(subscription: &mut Subscription) -> Item {
-    timeout(SOON, subscription.next())
-        .await
-        .expect("an item in time")
+    let item = async {
+        loop {
+            match subscription.next().await {
+                Item::Joined => {}
+                item => return item,
+            }
+        }
+    };
+    timeout(SOON, item).await.expect("an item in time")
 }
 
 async fn ids(subscription: &mut Subscription, count: usize) -> Vec<i64> {
@@ -102,7 +108,7 @@ async fn ids(subscription: &mut Subscription, count: usize) -> Vec<i64> {
     while got.len() < count {
         match next(subscription).await {
             Item::Event(frame) => got.push(frame.event.id),
-            Item::Reset(reset) => panic!("{reset:?}"),
+            other => panic!("{other:?}"),
         }
     }
     got
@@ -111,17 +117,16 @@ async fn ids(subscription: &mut Subscription, count: usize) -> Vec<i64> {
 async fn reset(subscription: &mut Subscription) -> Reset {
     match next(subscription).await {
         Item::Reset(reset) => reset,
-        Item::Event(frame) => panic!("event {} instead of a reset", frame.event.id),
+        other => panic!("{other:?} instead of a reset"),
     }
 }
 
-/// Waits until the subscriber has begun, by an event that is its first.
+/// Waits until the subscriber has begun, and returns its first event.
 async fn begun(world: &mut World, subscription: &mut Subscription) -> i64 {
-    let Ok(item) = timeout(Duration::from_millis(200), subscription.next()).await else {
-        world.append(1).await;
-        return ids(subscription, 1).await[0];
-    };
-    panic!("{item:?} before anything happened");
+    let first = timeout(SOON, subscription.next()).await;
+    assert!(matches!(first, Ok(Item::Joined)), "{first:?}");
+    world.append(1).await;
+    ids(subscription, 1).await[0]
 }
 
 #[tokio::test]

@@ -21,10 +21,15 @@ use super::{Item, Reset, Settings, Subscription};
 use crate::store::Stored;
 
 const HEARTBEAT: &[u8] = b": heartbeat\n\n";
+/// How long the opening waits for the subscription to begin. Who has read it
+/// misses nothing that is committed afterwards; but it comes without a database too.
+const OPENING_PATIENCE: Duration = Duration::from_millis(300);
 
 /// The body of a stream. It ends with `event: close` when the program stops.
 pub struct Wire {
-    opening: Option<Bytes>,
+    /// Until it was sent: when to send it at the latest.
+    opening: Option<Pin<Box<Sleep>>>,
+    retry: Duration,
     next: Next,
     heartbeat: Pin<Box<Sleep>>,
     heartbeat_interval: Duration,
@@ -44,7 +49,8 @@ impl Wire {
     ) -> Wire {
         let heartbeat_interval = settings.heartbeat_interval;
         Wire {
-            opening: Some(opening(spread(settings.retry_after))),
+            opening: Some(Box::pin(sleep(OPENING_PATIENCE))),
+            retry: spread(settings.retry_after),
             next: Box::pin(next(subscription)),
             heartbeat: Box::pin(sleep(heartbeat_interval)),
             heartbeat_interval,
@@ -55,19 +61,31 @@ impl Wire {
     }
 
     fn poll_bytes(&mut self, cx: &mut Context<'_>) -> Poll<Bytes> {
-        if let Some(opening) = self.opening.take() {
-            return Poll::Ready(opening);
-        }
         if self.stop.as_mut().poll(cx).is_ready() {
             self.closed = true;
             return Poll::Ready(close());
         }
-        if let Poll::Ready((subscription, item)) = self.next.as_mut().poll(cx) {
+        while let Poll::Ready((subscription, item)) = self.next.as_mut().poll(cx) {
             self.next = Box::pin(next(subscription));
-            return Poll::Ready(item_bytes(&item));
+            if let Some(bytes) = self.item_bytes(&item) {
+                return Poll::Ready(bytes);
+            }
+        }
+        if let Some(deadline) = &mut self.opening {
+            ready!(deadline.as_mut().poll(cx));
+            self.opening = None;
+            return Poll::Ready(opening(self.retry));
         }
         ready!(self.heartbeat.as_mut().poll(cx));
         Poll::Ready(Bytes::from_static(HEARTBEAT))
+    }
+
+    fn item_bytes(&mut self, item: &Item) -> Option<Bytes> {
+        match item {
+            Item::Joined => self.opening.take().map(|_| opening(self.retry)),
+            Item::Event(frame) => Some(frame.wire.clone()),
+            Item::Reset(reset) => Some(self::reset(reset)),
+        }
     }
 }
 
@@ -90,13 +108,6 @@ impl Stream for Wire {
 async fn next(mut subscription: Subscription) -> (Subscription, Item) {
     let item = subscription.next().await;
     (subscription, item)
-}
-
-fn item_bytes(item: &Item) -> Bytes {
-    match item {
-        Item::Event(frame) => frame.wire.clone(),
-        Item::Reset(reset) => self::reset(reset),
-    }
 }
 
 /// `event`, `id`, one line of `data`. Text in JSON holds no raw line breaks; a
@@ -129,7 +140,7 @@ fn close() -> Bytes {
     format!("event: close\ndata: {data}\n\n").into()
 }
 
-/// A comment at once makes the headers leave.
+/// A comment makes the headers leave.
 fn opening(retry: Duration) -> Bytes {
     format!("retry: {}\n: connected\n\n", retry.as_millis()).into()
 }

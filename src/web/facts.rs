@@ -15,10 +15,12 @@ use super::{
     Settings,
     liveness::{Beat, Local, beat, shell_supervisor, watcher_lock},
 };
-use crate::store::read::{ReadError, Reader};
+use crate::store::read::{Head, ReadError, Reader};
 
 /// How long an answer may wait for the database.
 pub const PATIENCE: Duration = Duration::from_millis(80);
+/// How long the start may wait for the database's first answer.
+const FIRST_PATIENCE: Duration = Duration::from_millis(500);
 /// A database that does not answer in time may just be busy: what it said
 /// shortly before still counts.
 const STILL_GOOD: Duration = Duration::from_secs(5);
@@ -32,8 +34,8 @@ pub struct Readings {
     pub schema_version: i64,
     pub last_write: Option<String>,
     pub rejected: i64,
-    /// Unknown until they were counted once.
-    pub events: Option<i64>,
+    /// Counted; before that was done once, as many as there are ids in use.
+    pub events: i64,
     pub beats: Vec<Beat>,
 }
 
@@ -88,6 +90,14 @@ impl Facts {
         }
     }
 
+    /// Asks once before anybody else does: opening the database takes longer
+    /// than an answer may.
+    pub async fn prepare(&self) {
+        let mut answers = self.asker.answers.subscribe();
+        self.database().await;
+        let _ = timeout(FIRST_PATIENCE, answers.wait_for(Option::is_some)).await;
+    }
+
     /// The database's answer, a fresh enough earlier one, or why there is none.
     /// One question at a time is under way, however many ask.
     pub async fn database(&self) -> Answer {
@@ -126,8 +136,8 @@ async fn read(asker: &Asker) -> Result<Readings, ReadError> {
         .map(|row| beat(row, now))
         .collect();
     let events = match known_count(asker) {
-        Some(known) => Some(known.events + reader.count(known.upto, i64::MAX).await?),
-        None => None,
+        Some(known) => known.events + reader.count(known.upto, i64::MAX).await?,
+        None => ids_in_use(reader.head().await?),
     };
     Ok(Readings {
         schema_version,
@@ -136,6 +146,10 @@ async fn read(asker: &Asker) -> Result<Readings, ReadError> {
         events,
         beats,
     })
+}
+
+fn ids_in_use(head: Head) -> i64 {
+    head.oldest.map_or(0, |oldest| head.newest - oldest + 1)
 }
 
 fn known_count(asker: &Asker) -> Option<Counted> {

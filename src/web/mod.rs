@@ -87,6 +87,7 @@ pub async fn serve(
         hub: hub.clone(),
         started: Instant::now(),
     });
+    app.facts.prepare().await;
     connection::serve_all(&settings, router(app), hub, listeners, shutdown).await
 }
 

@@ -1,4 +1,6 @@
-//! A connection that ends itself when its reader stops reading.
+//! A connection that ends itself when its reader stops reading. On TCP the
+//! kernel may be quicker: it ends a connection whose other end takes nothing, or
+//! is gone, with a time-out of its own.
 
 use std::{
     io,
@@ -43,6 +45,14 @@ impl<S, F: Fn()> Stalling<S, F> {
         }
     }
 
+    /// The kernel tells a time-out once, to whoever reads or writes first.
+    fn told(&self, error: io::Error) -> io::Error {
+        if error.kind() == io::ErrorKind::TimedOut {
+            (self.on_stall)();
+        }
+        error
+    }
+
     fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         if self.deadline.is_none() {
             self.taken = 0;
@@ -71,7 +81,7 @@ impl<S: AsyncWrite + Unpin, F: Fn() + Unpin> AsyncWrite for Stalling<S, F> {
                 self.took(count, count == bytes.len());
                 Poll::Ready(Ok(count))
             }
-            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+            Poll::Ready(Err(error)) => Poll::Ready(Err(self.told(error))),
             Poll::Pending => self.poll_deadline(cx),
         }
     }
@@ -85,12 +95,13 @@ impl<S: AsyncWrite + Unpin, F: Fn() + Unpin> AsyncWrite for Stalling<S, F> {
     }
 }
 
-impl<S: AsyncRead + Unpin, F: Unpin> AsyncRead for Stalling<S, F> {
+impl<S: AsyncRead + Unpin, F: Fn() + Unpin> AsyncRead for Stalling<S, F> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buf)
+        let read = Pin::new(&mut self.stream).poll_read(cx, buf);
+        read.map_err(|error| self.told(error))
     }
 }

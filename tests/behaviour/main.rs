@@ -4,5 +4,6 @@
 //! tests' own, real transcripts, real files and signals.
 
 mod capture;
+mod stream;
 mod structure;
 mod support;

@@ -75,7 +75,7 @@ struct Database {
     last_write_timestamp: Option<String>,
     failed_write_count: i64,
     rejected_count: i64,
-    events: Option<i64>,
+    events: i64,
     bytes_behind: i64,
 }
 
@@ -238,7 +238,7 @@ fn judge_database(evidence: &Evidence, reasons: &mut Vec<String>) -> Database {
         last_write_timestamp: readings.and_then(|readings| readings.last_write.clone()),
         failed_write_count: beats.iter().map(|beat| beat.failed_writes).sum(),
         rejected_count: readings.map_or(0, |readings| readings.rejected),
-        events: readings.and_then(|readings| readings.events),
+        events: readings.map_or(0, |readings| readings.events),
         bytes_behind: beats.iter().map(|beat| beat.bytes_behind).sum(),
     }
 }

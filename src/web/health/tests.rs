@@ -19,7 +19,7 @@ fn health(lock: Lock, beats: Vec<Beat>, up: bool, active: usize) -> Health {
         schema_version: 1,
         last_write: None,
         rejected: 3,
-        events: Some(9),
+        events: 9,
         beats,
     };
     judge(&Evidence {

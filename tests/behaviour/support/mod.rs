@@ -6,4 +6,8 @@ pub mod headspace;
 pub mod oracle;
 pub mod postgres;
 pub mod random;
+pub mod server;
+pub mod stream;
+pub mod talk;
 pub mod transcripts;
+pub mod web;

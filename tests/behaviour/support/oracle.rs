@@ -40,6 +40,16 @@ pub fn findings(store: &Store, roots: &[&Path], options: &[&str]) -> Vec<String>
     answer(command)
 }
 
+/// Fails unless every reader saw the log as it is; `frames` is what they got.
+pub fn assert_stream(store: &Store, frames: &Path, types: Option<&str>) {
+    let mut command = oracle("stream", store);
+    command.arg("--frames").arg(frames);
+    if let Some(types) = types {
+        command.args(["--types", types]);
+    }
+    assert_none(&answer(command));
+}
+
 fn oracle(mode: &str, store: &Store) -> Command {
     let program = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/oracle/oracle.py");
     let mut command = Command::new("python3");

@@ -1,0 +1,185 @@
+//! The web process as it is built, and requests to it, byte for byte.
+
+use std::{
+    fs,
+    io::{self, Read, Write},
+    net::{Ipv4Addr, TcpStream},
+    os::unix::net::UnixStream,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use serde_json::Value;
+
+use super::headspace::{Headspace, PATIENCE, Running, eventually};
+
+/// `headspace web`, or any other process that serves.
+pub struct Web {
+    pub process: Running,
+    pub port: u16,
+    pub socket: PathBuf,
+}
+
+/// An answer, its head as it came.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub head: String,
+    pub body: String,
+}
+
+impl Web {
+    /// Starts it on a port of its own and waits until it serves.
+    pub fn start(headspace: &Headspace) -> Web {
+        Web::from(headspace, command(headspace))
+    }
+
+    pub fn from(headspace: &Headspace, command: Command) -> Web {
+        let process = headspace.spawn(command);
+        process.wait_for_log("serving");
+        let port = port_in(&process.log());
+        Web {
+            process,
+            port,
+            socket: headspace.state().join("run/web.sock"),
+        }
+    }
+
+    pub fn get(&self, path: &str) -> Answer {
+        self.get_with(path, &[])
+    }
+
+    pub fn get_with(&self, path: &str, headers: &[&str]) -> Answer {
+        self.ask(&request(path, self.port, headers))
+    }
+
+    pub fn ask(&self, request: impl AsRef<[u8]>) -> Answer {
+        ask(connect(self.port), request.as_ref())
+    }
+
+    pub fn health(&self) -> Value {
+        self.get("/health").json()
+    }
+
+    pub fn by_socket(&self, path: &str) -> Answer {
+        let stream = UnixStream::connect(&self.socket).expect("the unix socket is there");
+        let request =
+            format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        ask(stream, request.as_bytes())
+    }
+
+    /// Waits until `/health` has this status, and returns it.
+    pub fn wait_for_status(&self, status: &str) -> Value {
+        let mut health = Value::Null;
+        eventually(status, || {
+            health = self.health();
+            health["status"] == status
+        });
+        health
+    }
+}
+
+impl Answer {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.head.lines().find_map(|line| {
+            let (found, value) = line.split_once(':')?;
+            found.eq_ignore_ascii_case(name).then_some(value.trim())
+        })
+    }
+
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.body)
+            .unwrap_or_else(|error| panic!("{error}: {}\n{}", self.head, self.body))
+    }
+
+    /// Fails unless it is a problem with this status; returns what it says.
+    pub fn problem(&self, status: u16) -> String {
+        assert_eq!(self.status, status, "{}\n{}", self.head, self.body);
+        let kind = self.header("content-type");
+        assert_eq!(kind, Some("application/problem+json"), "{}", self.head);
+        let problem = self.json();
+        assert_eq!(problem["status"], status);
+        problem["detail"].as_str().expect("a detail").to_owned()
+    }
+}
+
+/// `headspace web` on any free port.
+pub fn command(headspace: &Headspace) -> Command {
+    let mut command = headspace.command(&["web"]);
+    command.env("HEADSPACE_WEB__LISTEN", r#"["127.0.0.1:0"]"#);
+    command
+}
+
+/// The port in the first address that is told.
+pub fn port_in(text: &str) -> u16 {
+    let (_, rest) = text.split_once("http://127.0.0.1:").expect("an address");
+    let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
+    digits.parse().expect("a port")
+}
+
+/// A request for one answer, after which the connection is closed.
+pub fn request(path: &str, port: u16, headers: &[&str]) -> String {
+    let more: String = headers.iter().map(|line| format!("{line}\r\n")).collect();
+    format!("GET {path} HTTP/1.1\r\nHost: localhost:{port}\r\nConnection: close\r\n{more}\r\n")
+}
+
+pub fn connect(port: u16) -> TcpStream {
+    let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).expect("the port is open");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    stream
+}
+
+/// Sends everything, reads to the end.
+pub fn ask(mut stream: impl Read + Write, request: &[u8]) -> Answer {
+    // Who is refused early may find the connection closed while still sending.
+    let sent = stream.write_all(request);
+    let mut bytes = Vec::new();
+    let read = stream.read_to_end(&mut bytes);
+    parse(&bytes).unwrap_or_else(|| panic!("no answer: sent {sent:?}, read {read:?}, {bytes:?}"))
+}
+
+fn parse(bytes: &[u8]) -> Option<Answer> {
+    let end = find(bytes, b"\r\n\r\n")?;
+    let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
+    let status = head.split(' ').nth(1)?.parse().ok()?;
+    let body = &bytes[end + 4..];
+    let body = if head
+        .to_ascii_lowercase()
+        .contains("transfer-encoding: chunked")
+    {
+        let mut rest = body.to_vec();
+        let mut whole = Vec::new();
+        while let Some(chunk) = take_chunk(&mut rest) {
+            whole.extend(chunk);
+        }
+        whole
+    } else {
+        body.to_vec()
+    };
+    let body = String::from_utf8(body).expect("a body in UTF-8");
+    Some(Answer { status, head, body })
+}
+
+/// Takes the first chunk off, if all of it is there; the last one is empty.
+pub fn take_chunk(bytes: &mut Vec<u8>) -> Option<Vec<u8>> {
+    let line = find(bytes, b"\r\n")?;
+    let size = std::str::from_utf8(&bytes[..line]).ok()?;
+    let size = usize::from_str_radix(size, 16).expect("a chunk's size");
+    let end = line + 2 + size;
+    if bytes.len() < end + 2 {
+        return None;
+    }
+    let chunk = bytes[line + 2..end].to_vec();
+    bytes.drain(..end + 2);
+    (size > 0).then_some(chunk)
+}
+
+pub fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
+    bytes.windows(wanted.len()).position(|part| part == wanted)
+}
+
+/// The permission bits of a file, a folder or a socket.
+pub fn mode(path: &Path) -> io::Result<u32> {
+    use std::os::unix::fs::PermissionsExt;
+    Ok(fs::symlink_metadata(path)?.permissions().mode() & 0o7777)
+}
