@@ -233,7 +233,7 @@ impl Capture {
             Err(failure) => return self.failed(&failure, "load sessions"),
         };
         self.succeeded();
-        self.tail = Tail::load(rows);
+        self.tail.load(rows);
         let now = Instant::now();
         for session in open {
             let written = session

@@ -27,6 +27,8 @@ use super::{
 const NAMELESS_BYTES: u64 = 1024 * 1024;
 /// What is pending up to this size is live: every line's events commit alone.
 const LIVE_BYTES: u64 = 16 * 1024;
+/// An unfinished line from this length on is not read anew at every look.
+const LONG_BYTES: u64 = 256 * 1024;
 
 #[derive(Default)]
 pub struct Tail {
@@ -47,12 +49,15 @@ struct Known {
     quiet: Option<Snapshot>,
     /// Whether it then ended with a whole record that only lacks its newline.
     whole_tail: bool,
-    /// No newline stands between the position and here.
-    scanned: u64,
+    /// No newline stands between the committed position and here.
+    scanned: Position,
     /// Bytes behind the position, at the last look.
     pending: u64,
-    /// Kept open while there is more to read: a deleted file is read to its end.
+    /// Kept open until all of it is read and stored: a file that is deleted
+    /// meanwhile is read to its end all the same.
     handle: Option<File>,
+    /// There was more to read at the last look.
+    more: bool,
 }
 
 /// What a look found.
@@ -71,13 +76,25 @@ pub struct Look {
 }
 
 impl Tail {
-    /// Starts from the checkpoints of the store.
-    pub fn load(rows: Vec<CheckpointRow>) -> Tail {
-        let mut tail = Tail::default();
+    /// Starts from the checkpoints of the store. What was being read stays
+    /// open: if it was deleted meanwhile, no path leads to it any more.
+    pub fn load(&mut self, rows: Vec<CheckpointRow>) {
+        let before = std::mem::take(self);
         for row in rows {
-            tail.moved(Path::new(&row.path), row.position);
+            self.moved(Path::new(&row.path), row.position);
         }
-        tail
+        for (path, known) in before.files {
+            if known.handle.is_some() {
+                let position = self.files.remove(&path).unwrap_or_default().position;
+                let known = Known {
+                    position,
+                    handle: known.handle,
+                    pending: known.pending,
+                    ..Known::default()
+                };
+                self.insert(path, known);
+            }
+        }
     }
 
     /// Reads what is new in a file, as much as the limits allow.
@@ -130,9 +147,10 @@ impl Tail {
             moved_from: moved_from.as_deref(),
         };
         let look = reading.read(known, &mut self.memory, &mut self.buffer)?;
-        if look.more {
+        known.more = look.more;
+        if look.more || look.segment.is_some() {
             known.handle = Some(file);
-        } else if look.segment.is_none() && snapshot.is_settled(now) {
+        } else if snapshot.is_settled(now) {
             known.quiet = Some(snapshot);
             known.whole_tail = look.whole_tail;
         }
@@ -161,16 +179,24 @@ impl Tail {
             segment.before.offset
         };
         known.pending = known.pending.saturating_sub(segment.after.offset - start);
-        known.scanned = known.scanned.max(segment.after.offset);
         known.position = segment.after.clone();
+        if !known.more {
+            known.handle = None;
+        }
     }
 
-    /// The store's checkpoint is elsewhere: read on from there.
+    /// The store's checkpoint is elsewhere: read on from there, also in a file
+    /// that was deleted since.
     pub fn moved(&mut self, path: &Path, position: Position) {
+        let handle = self
+            .files
+            .get_mut(path)
+            .and_then(|known| known.handle.take());
         self.insert(
             path.to_owned(),
             Known {
                 position,
+                handle,
                 ..Known::default()
             },
         );
@@ -293,17 +319,13 @@ impl Reading<'_> {
         let verdict = file::judge(&before, size, &file::identity(file, before.offset)?);
         let rewritten = verdict == Verdict::ReadAgain;
         let start = if rewritten { 0 } else { before.offset };
-        if rewritten {
-            known.scanned = 0;
-        }
         known.pending = size - start;
         if known.pending <= LIVE_BYTES {
             self.limits.max_events = 1;
         }
 
         let mut batch = Batch::new(self.path, self.place.clone(), file, memory, self.limits);
-        let unfinished =
-            known.scanned > start && !lines::has_newline(file, known.scanned, size, buffer)?;
+        let unfinished = !rewritten && self.is_unfinished(&known.scanned, start, buffer)?;
         let mut end = start;
         if !unfinished {
             let max = self.limits.max_line_bytes;
@@ -312,7 +334,10 @@ impl Reading<'_> {
         let more = batch.is_full() && end < size;
         let mut whole_tail = false;
         if !more && end < size {
-            known.scanned = size;
+            known.scanned = Position {
+                offset: size,
+                identity: file::identity(file, size)?,
+            };
             whole_tail = batch.has_whole_tail(end, size)?;
             if whole_tail && self.limits.take_tail {
                 batch.tail(end, size)?;
@@ -360,5 +385,22 @@ impl Reading<'_> {
             segment: Some(segment),
             ..Look::default()
         })
+    }
+
+    /// Whether no newline has come to a line known to have none up to
+    /// `scanned`, so that a long line is not read whole at every look. Only if
+    /// what was scanned still stands there: it may have been cut or filled in.
+    fn is_unfinished(
+        &self,
+        scanned: &Position,
+        start: u64,
+        buffer: &mut Vec<u8>,
+    ) -> io::Result<bool> {
+        let (file, size) = (self.file, self.snapshot.size);
+        if scanned.offset.saturating_sub(start) < LONG_BYTES || size < scanned.offset {
+            return Ok(false);
+        }
+        let stands = file::identity(file, scanned.offset)? == scanned.identity;
+        Ok(stands && !lines::has_newline(file, scanned.offset, size, buffer)?)
     }
 }

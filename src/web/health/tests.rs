@@ -68,12 +68,12 @@ fn the_verdict_follows_from_the_evidence() {
         ),
         (
             held,
-            here(12.0, "ready"),
+            here(32.0, "ready"),
             true,
             0,
             Degraded,
             false,
-            Some("the watcher has not reported for 12 s"),
+            Some("the watcher has not reported for 32 s"),
         ),
         (
             held,
@@ -97,7 +97,7 @@ fn the_verdict_follows_from_the_evidence() {
         ),
         (
             Lock::Unknown,
-            here(11.0, "ready"),
+            here(31.0, "ready"),
             true,
             0,
             Degraded,
@@ -116,7 +116,7 @@ fn the_verdict_follows_from_the_evidence() {
         (Lock::Free, there(1.0), true, 0, Healthy, true, None),
         (
             Lock::Free,
-            there(30.0),
+            there(31.0),
             true,
             0,
             Degraded,

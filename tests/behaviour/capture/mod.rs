@@ -1,5 +1,6 @@
 //! Transcripts become events, each once, whatever happens meanwhile.
 
 mod killed;
+mod model;
 mod partial_line;
 mod real_input;
