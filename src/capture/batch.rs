@@ -191,7 +191,7 @@ impl<'a> Batch<'a> {
             None => self.stem.clone(),
         };
         self.sessions.learn(&session, record.cwd.as_deref());
-        let key = FactKey::line(&session, line);
+        let key = || FactKey::line(&session, line);
         let drafts = translate::drafts(record, said, &session, moment, &key);
         if !drafts.is_empty() {
             self.sessions.assume(&session);
