@@ -190,13 +190,14 @@ impl Capture {
         }
         self.take_hints(now);
         let take_tail = self.options.once;
-        if let Some(path) = self.queue.pop_live() {
-            self.read(&[path], take_tail).await;
+        // Files that changed while the last transaction ran wait together, and
+        // go together: alone, each would wait for the flush of all before it.
+        let live = up_to(MAX_FILES, || self.queue.pop_live());
+        if !live.is_empty() {
+            self.read(&live, take_tail).await;
             return true;
         }
-        let backlog: Vec<PathBuf> = std::iter::from_fn(|| self.queue.pop_backlog())
-            .take(MAX_FILES)
-            .collect();
+        let backlog = up_to(MAX_FILES, || self.queue.pop_backlog());
         if !backlog.is_empty() {
             self.read(&backlog, take_tail).await;
             return true;
@@ -296,4 +297,8 @@ impl Capture {
         let tail = self.queue.next_tail().unwrap_or(self.next_beat);
         self.next_beat.min(self.next_reconcile).min(tail)
     }
+}
+
+fn up_to(count: usize, next: impl FnMut() -> Option<PathBuf>) -> Vec<PathBuf> {
+    std::iter::from_fn(next).take(count).collect()
 }
