@@ -202,7 +202,7 @@ impl<'a> Batch<'a> {
             None => self.stem.clone(),
         };
         self.memory.learn(&session, record.cwd.as_deref());
-        let key = FactKey::line(&session, line);
+        let key = || FactKey::line(&session, line);
         let drafts = translate::drafts(record, said, &session, moment, &key);
         if !drafts.is_empty() {
             self.memory.assume(&session);

@@ -200,15 +200,14 @@ impl Capture {
         }
         self.take_hints(now);
         let take_tail = self.options.once;
-        if let Some(path) = self.queue.pop_live() {
-            self.read(&[path], take_tail).await;
-            return true;
+        // Files that changed while the last transaction ran wait together, and
+        // go together: alone, each would wait for the flush of all before it.
+        let mut paths = self.gather(Queue::pop_live);
+        if paths.is_empty() {
+            paths = self.gather(Queue::pop_backlog);
         }
-        let backlog: Vec<PathBuf> = std::iter::from_fn(|| self.queue.pop_backlog())
-            .take(MAX_FILES)
-            .collect();
-        if !backlog.is_empty() {
-            self.read(&backlog, take_tail).await;
+        if !paths.is_empty() {
+            self.read(&paths, take_tail).await;
             return true;
         }
         if let Some(path) = self.queue.pop_tail(now) {
@@ -220,6 +219,25 @@ impl Capture {
             return true;
         }
         false
+    }
+
+    /// The files to read next. One of which something was refused goes alone:
+    /// it must not take others with it.
+    fn gather(&mut self, pop: fn(&mut Queue) -> Option<PathBuf>) -> Vec<PathBuf> {
+        let mut paths = Vec::new();
+        while paths.len() < MAX_FILES
+            && let Some(path) = pop(&mut self.queue)
+        {
+            if self.doubted.contains_key(&path) {
+                if paths.is_empty() {
+                    return vec![path];
+                }
+                self.queue.push_front(path);
+                break;
+            }
+            paths.push(path);
+        }
+        paths
     }
 
     /// Where the store says every file stands, and which sessions are open.

@@ -13,7 +13,7 @@ pub fn drafts(
     said: Said,
     session: &str,
     moment: Moment,
-    line: &FactKey,
+    line: &impl Fn() -> FactKey,
 ) -> Vec<Draft> {
     match said {
         Said::Nothing => Vec::new(),
@@ -25,7 +25,13 @@ pub fn drafts(
     }
 }
 
-fn user(record: &Record, text: String, session: &str, moment: Moment, line: &FactKey) -> Draft {
+fn user(
+    record: &Record,
+    text: String,
+    session: &str,
+    moment: Moment,
+    line: &impl Fn() -> FactKey,
+) -> Draft {
     let mut keys = Vec::new();
     keys.extend(
         record
@@ -35,7 +41,7 @@ fn user(record: &Record, text: String, session: &str, moment: Moment, line: &Fac
     );
     keys.extend((!moment.observed).then(|| FactKey::user_words(session, moment.at, &text)));
     if keys.is_empty() {
-        keys.push(line.clone());
+        keys.push(line());
     }
     let alone = text.is_empty() && !moment.observed;
     Draft {
@@ -50,12 +56,12 @@ fn agent(
     text: String,
     session: &str,
     moment: Moment,
-    line: &FactKey,
+    line: &impl Fn() -> FactKey,
 ) -> Draft {
     let key = match (message_id, record.uuid.as_deref()) {
         (Some(id), _) => FactKey::agent_block(id, &text),
         (None, Some(uuid)) => FactKey::agent_block(&format!("record/{uuid}"), &text),
-        (None, None) => FactKey::agent_block(line.as_str(), &text),
+        (None, None) => FactKey::agent_block(line().as_str(), &text),
     };
     let group = message_id.map(|_| Group::Part(key.start().to_owned()));
     let mut draft = turn("agent", text, session, moment, vec![key]);

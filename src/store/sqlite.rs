@@ -15,6 +15,10 @@ use super::{
     segment::{Beat, CheckpointRow, OpenSession, Position, Sighting},
 };
 
+/// Every statement is handed to the driver's thread and its end handed back,
+/// which costs more than inserting a row.
+const ROWS_PER_INSERT: usize = 64;
+
 pub struct SqliteTransaction<'c>(sqlx::Transaction<'c, Sqlite>);
 
 impl<'c> SqliteTransaction<'c> {
@@ -66,15 +70,14 @@ impl Transaction for SqliteTransaction<'_> {
     }
 
     async fn group_sizes(&mut self, starts: &[&str]) -> Outcome<Vec<u32>> {
-        let mut counts = Vec::with_capacity(starts.len());
-        for start in starts {
-            let count = sqlx::query_scalar("SELECT count(*) FROM facts WHERE key >= ? AND key < ?")
-                .bind(*start)
-                .bind(end_of_range(start))
-                .fetch_one(&mut *self.0)
-                .await?;
-            counts.push(count);
-        }
+        let counts = sqlx::query_scalar(
+            "SELECT (SELECT count(*) FROM facts
+                     WHERE facts.key >= start.value AND facts.key < rtrim(start.value, ':') || ';')
+             FROM json_each(?) AS start ORDER BY start.key",
+        )
+        .bind(json(starts))
+        .fetch_all(&mut *self.0)
+        .await?;
         Ok(counts)
     }
 
@@ -171,25 +174,30 @@ impl Transaction for SqliteTransaction<'_> {
     async fn insert_events(&mut self, rows: &[EventRow]) -> Outcome<Vec<i64>> {
         let recorded_at = now();
         let mut ids = Vec::with_capacity(rows.len());
-        for row in rows {
-            let done = sqlx::query(
+        for some in rows.chunks(ROWS_PER_INSERT) {
+            let mut insert = sqlx::QueryBuilder::<Sqlite>::new(
                 "INSERT INTO events (timestamp, recorded_at, project_id, agent_id, event_type,
-                                     payload, event_key, observed, checkpoint_id, source_offset)
-                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            )
-            .bind(row.timestamp.to_string())
-            .bind(&recorded_at)
-            .bind(row.project_id)
-            .bind(row.agent_id)
-            .bind(row.kind.as_str())
-            .bind(&row.payload)
-            .bind(&row.key)
-            .bind(row.observed)
-            .bind(row.checkpoint_id)
-            .bind(row.source_offset)
-            .execute(&mut *self.0)
-            .await?;
-            ids.push(done.last_insert_rowid());
+                                     payload, event_key, observed, checkpoint_id, source_offset) ",
+            );
+            insert.push_values(some, |mut values, row| {
+                values
+                    .push_bind(row.timestamp.to_string())
+                    .push_bind(&recorded_at)
+                    .push_bind(row.project_id)
+                    .push_bind(row.agent_id)
+                    .push_bind(row.kind.as_str())
+                    .push_bind(&row.payload)
+                    .push_bind(&row.key)
+                    .push_bind(row.observed)
+                    .push_bind(row.checkpoint_id)
+                    .push_bind(row.source_offset);
+            });
+            // Only the two usual sizes are worth keeping prepared.
+            let is_usual = [1, ROWS_PER_INSERT].contains(&some.len());
+            let insert = insert.build().persistent(is_usual);
+            let last = insert.execute(&mut *self.0).await?.last_insert_rowid();
+            // Nobody else can insert meanwhile, so the ids of one statement follow each other.
+            ids.extend((last - some.len().cast_signed() as i64 + 1)..=last);
         }
         Ok(ids)
     }
@@ -336,11 +344,6 @@ pub async fn beat(link: &mut SqliteConnection, host: &str, beat: &Beat) -> Outco
     .execute(link)
     .await?;
     Ok(())
-}
-
-/// The first text after all that begin with `start`, which ends with a colon.
-fn end_of_range(start: &str) -> String {
-    format!("{};", start.trim_end_matches(':'))
 }
 
 fn position(row: &SqliteRow, from: usize) -> Position {

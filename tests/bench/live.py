@@ -169,6 +169,7 @@ def idle(bench):
                 label = f"idle {name}, {LIVE_SESSIONS} sessions, {kind}"
                 bench.at_most(f"{label}: CPU %", cost.cpu_percent, 0.1)
                 bench.at_most(f"{label}: wake-ups/s", cost.wakeups_per_second, 1)
+                bench.at_most("  of these because another program had to run", cost.preempted_per_second, None)
                 bench.at_most(f"{label}: PSS MiB", cost.pss / MIB, 15)
 
 

@@ -80,11 +80,11 @@ def pss(pid):
     return field(f"/proc/{pid}/smaps_rollup", "Pss")
 
 
-def field(path, name):
+def field(path, name, unit=1024):
     with open(path) as file:
         for line in file:
             if line.startswith(name + ":"):
-                return int(line.split()[1]) * 1024
+                return int(line.split()[1]) * unit
     return 0
 
 
@@ -94,6 +94,7 @@ class Cost:
 
     cpu_percent: float
     wakeups_per_second: float
+    preempted_per_second: float
     pss: int
 
 
@@ -105,26 +106,27 @@ def cost_over(pids, seconds):
     took = time.monotonic() - started
     costs = {}
     for pid in pids:
-        used = [0, 0]
+        used = [0, 0, 0]
         for thread, now in threads(pid).items():
-            then = before[pid].get(thread, (0, 0))
-            used = [used[0] + now[0] - then[0], used[1] + now[1] - then[1]]
-        costs[pid] = Cost(used[0] / 1e9 / took * 100, used[1] / took, pss(pid))
+            then = before[pid].get(thread, (0, 0, 0))
+            used = [sum + new - old for sum, new, old in zip(used, now, then)]
+        ran, waited, preempted = (each / took for each in used)
+        costs[pid] = Cost(ran / 1e9 * 100, waited + preempted, preempted, pss(pid))
     return costs
 
 
 def threads(pid):
-    """{thread: (nanoseconds on a CPU, context switches)}"""
+    """{thread: (nanoseconds on a CPU, switches because it waited, switches because another had to run)}"""
     found = {}
     for folder in glob.glob(f"/proc/{pid}/task/*"):
         try:
             with open(f"{folder}/schedstat") as file:
                 ran = int(file.read().split()[0])
-            with open(f"{folder}/status") as file:
-                switches = sum(int(line.split()[1]) for line in file if "ctxt_switches" in line)
+            waited = field(f"{folder}/status", "voluntary_ctxt_switches", 1)
+            preempted = field(f"{folder}/status", "nonvoluntary_ctxt_switches", 1)
         except OSError:
             continue
-        found[folder] = (ran, switches)
+        found[folder] = (ran, waited, preempted)
     return found
 
 
