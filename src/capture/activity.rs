@@ -36,13 +36,14 @@ impl Activity {
         }
     }
 
-    /// The sessions that are over by now; they are not told again.
-    pub fn take_over(&mut self, now: Instant) -> Vec<String> {
+    /// Sessions that are over by now, at most so many; they are not told again.
+    pub fn take_over(&mut self, now: Instant, most: usize) -> Vec<String> {
         let over: Vec<String> = self
             .due
             .iter()
             .filter(|(_, due)| **due <= now)
             .map(|(session, _)| session.clone())
+            .take(most)
             .collect();
         for session in &over {
             self.due.remove(session);
@@ -72,10 +73,10 @@ mod tests {
         activity.seen("a", Duration::ZERO, now);
         activity.seen("a", hour, now);
         activity.seen("b", hour * 2, now);
-        assert_eq!(activity.take_over(now), ["b"]);
-        assert!(activity.take_over(now).is_empty());
+        assert_eq!(activity.take_over(now, 9), ["b"]);
+        assert!(activity.take_over(now, 9).is_empty());
         assert_eq!(activity.open(), 1);
         assert!(!activity.is_any_over(now + hour / 2) && activity.is_any_over(now + hour));
-        assert_eq!(activity.take_over(now + hour), ["a"]);
+        assert_eq!(activity.take_over(now + hour, 9), ["a"]);
     }
 }

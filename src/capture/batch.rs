@@ -28,6 +28,8 @@ pub struct Limits {
     /// At most this many events; one line's events always stay together.
     pub max_events: usize,
     pub max_line_bytes: u64,
+    /// No other file waits: what is live goes event by event.
+    pub alone: bool,
     /// Also take a last line that lacks only its newline.
     pub take_tail: bool,
     pub now: Timestamp,
@@ -35,6 +37,8 @@ pub struct Limits {
 
 /// A segment holds about this much text at most.
 const BATCH_BYTES: u64 = 1024 * 1024;
+/// One look reads about this much at most, whatever it finds: others wait.
+const READ_BYTES: u64 = 8 * 1024 * 1024;
 /// An unfinished line longer than this is not looked into.
 const TAIL_BYTES: u64 = 1024 * 1024;
 
@@ -55,7 +59,7 @@ pub struct Memory {
 #[derive(Clone)]
 struct Project {
     path: String,
-    working_directory: String,
+    working_directory: Option<String>,
 }
 
 pub struct Batch<'a> {
@@ -71,6 +75,7 @@ pub struct Batch<'a> {
     sightings: HashMap<String, usize>,
     events: usize,
     text_bytes: u64,
+    read_bytes: u64,
     /// A session was named whose folder is not known yet.
     nameless: bool,
 }
@@ -98,6 +103,7 @@ impl<'a> Batch<'a> {
             sightings: HashMap::new(),
             events: 0,
             text_bytes: 0,
+            read_bytes: 0,
             nameless: false,
         }
     }
@@ -109,8 +115,12 @@ impl<'a> Batch<'a> {
             length,
             body,
         } = line;
+        self.read_bytes += length;
         match body {
             Body::Here(bytes) if bytes.trim_ascii().is_empty() => {}
+            Body::Here(bytes) if length > self.limits.max_line_bytes => {
+                self.reject(offset, lines::rejection(bytes, self.too_long(length)));
+            }
             Body::Here(bytes) => match Record::parse(bytes) {
                 Ok(record) => self.record(offset, &record, bytes),
                 Err(reason) => self.reject(offset, lines::rejection(bytes, reason.to_string())),
@@ -129,11 +139,7 @@ impl<'a> Batch<'a> {
                 }
             }
             Body::TooLong(measured) => {
-                let reason = format!(
-                    "a line of {length} bytes is longer than watch.max_line_bytes ({})",
-                    self.limits.max_line_bytes
-                );
-                self.reject(offset, measured.rejection(length, reason));
+                self.reject(offset, measured.rejection(length, self.too_long(length)));
             }
         }
         if self.is_full() {
@@ -166,12 +172,19 @@ impl<'a> Batch<'a> {
     }
 
     pub fn is_full(&self) -> bool {
-        self.events >= self.limits.max_events || self.text_bytes >= BATCH_BYTES
+        self.events >= self.limits.max_events
+            || self.text_bytes >= BATCH_BYTES
+            || self.read_bytes >= READ_BYTES
     }
 
     /// Whether a session was named, but none whose folder is known.
     pub fn is_nameless(&self) -> bool {
         self.nameless && self.entries.is_empty()
+    }
+
+    fn too_long(&self, length: u64) -> String {
+        let most = self.limits.max_line_bytes;
+        format!("a line of {length} bytes is longer than watch.max_line_bytes ({most})")
     }
 
     pub fn finish(self) -> Vec<Entry> {
@@ -323,12 +336,12 @@ impl Memory {
             return;
         };
         match self.projects.get_mut(session) {
-            Some(project) if project.working_directory == cwd => {}
-            Some(project) => project.working_directory = cwd.to_owned(),
+            Some(project) if project.working_directory.as_deref() == Some(cwd) => {}
+            Some(project) => project.working_directory = Some(cwd.to_owned()),
             None => {
                 let project = Project {
                     path: cwd.to_owned(),
-                    working_directory: cwd.to_owned(),
+                    working_directory: Some(cwd.to_owned()),
                 };
                 self.projects.insert(session.to_owned(), project);
             }
@@ -340,11 +353,16 @@ impl Memory {
         *least = at.min(*least);
     }
 
-    /// A turn must have a session, even one that never named its folder.
+    /// A turn must have a session, even one that has not named its folder
+    /// since we look. If it was registered before, that project stays.
     fn assume(&mut self, session: &str) {
-        if !self.projects.contains_key(session) {
-            self.learn(session, Some("unknown"));
-        }
+        let unknown = || Project {
+            path: "unknown".into(),
+            working_directory: None,
+        };
+        self.projects
+            .entry(session.to_owned())
+            .or_insert_with(unknown);
     }
 
     fn repository(&mut self, path: &str) -> &git::Repository {

@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     event::Timestamp,
-    store::{Appended, Duplicates, Entry, Failure, Segment, What},
+    store::{Appended, Duplicates, Entry, Failure, Rejection, Segment, What},
 };
 
 use super::{
@@ -21,23 +21,27 @@ use super::{
 
 /// Events that share a transaction while catching up.
 const MAX_EVENTS: usize = 512;
+/// Bytes that are read for one.
+const MAX_BYTES: u64 = 16 * 1024 * 1024;
 
 impl Capture {
     /// Looks at files and stores what they have, in one transaction.
     pub(super) async fn read(&mut self, paths: &[PathBuf], take_tail: bool) {
         let mut segments = Vec::new();
         let mut looks = Vec::new();
-        let mut events = 0;
+        let (mut events, mut bytes) = (0, 0);
         for path in paths {
-            if events >= MAX_EVENTS {
+            if events >= MAX_EVENTS || bytes >= MAX_BYTES {
                 self.queue.push_more(path.clone());
                 continue;
             }
-            let Some(mut look) = self.look(path, take_tail, MAX_EVENTS - events) else {
+            let alone = paths.len() == 1;
+            let Some(mut look) = self.look(path, alone, take_tail, MAX_EVENTS - events) else {
                 continue;
             };
             if let Some(segment) = look.segment.take() {
                 events += segment.entries.len();
+                bytes += segment.bytes();
                 segments.push(segment);
                 looks.push((path.clone(), look));
             } else {
@@ -53,7 +57,13 @@ impl Capture {
         }
     }
 
-    fn look(&mut self, path: &Path, take_tail: bool, max_events: usize) -> Option<Look> {
+    fn look(
+        &mut self,
+        path: &Path,
+        alone: bool,
+        take_tail: bool,
+        max_events: usize,
+    ) -> Option<Look> {
         let place = self.roots.place(path);
         if place == Place::Nothing {
             return None;
@@ -65,6 +75,7 @@ impl Capture {
                 max_events
             },
             max_line_bytes: self.options.max_line_bytes,
+            alone,
             take_tail,
             now: Timestamp::now(),
         };
@@ -159,7 +170,9 @@ impl Capture {
             self.queue.push_front(PathBuf::from(&segment.path));
         }
         match failure {
-            Failure::Raced => {}
+            Failure::Raced => {
+                self.failed(&Failure::Raced, "store events");
+            }
             Failure::Moved { path } => match self.writer.checkpoint(&path).await {
                 Ok(position) => {
                     tracing::debug!(transcript = %path, offset = position.offset, "reading again from the checkpoint");
@@ -205,10 +218,7 @@ impl Capture {
             tokio::time::sleep(self.options.schedule.pause(tries, jitter())).await;
             return;
         }
-        let Some(aside) = set_aside(&segments[0], &reason) else {
-            self.failed(&Failure::Refused(reason), "move a checkpoint");
-            return;
-        };
+        let aside = set_aside(&segments[0], &reason);
         match self.writer.append(std::slice::from_ref(&aside)).await {
             Ok(appended) => {
                 let look = Look {
@@ -265,24 +275,34 @@ fn is_one_line(segment: &Segment) -> bool {
     events.all(|entry| Some(entry.offset) == first)
 }
 
-/// The same stretch of the file, with a rejection for what was refused.
-fn set_aside(segment: &Segment, reason: &str) -> Option<Segment> {
+/// The same stretch of the file, with a rejection in place of the line that
+/// was refused. That its session was active stays.
+fn set_aside(segment: &Segment, reason: &str) -> Segment {
     let is_event = |entry: &&Entry| matches!(entry.what, What::Event(_));
-    let refused = segment
-        .entries
-        .iter()
-        .find(is_event)
-        .or(segment.entries.first())?
-        .offset;
-    let reason = format!("refused by the database: {reason}");
-    let rejection = lines::line_at(Path::new(&segment.path), refused, reason).ok()?;
+    let refused = segment.entries.iter().find(is_event);
     let mut aside = segment.clone();
     aside
         .entries
-        .retain(|entry| matches!(entry.what, What::Rejected(_)));
-    aside.entries.push(Entry {
-        offset: refused,
-        what: What::Rejected(rejection),
-    });
-    Some(aside)
+        .retain(|entry| !matches!(entry.what, What::Event(_)));
+    match refused {
+        Some(entry) => aside.entries.push(Entry {
+            offset: entry.offset,
+            what: What::Rejected(rejection_of(segment, entry, reason)),
+        }),
+        // Then it is what is told of sessions that cannot be stored.
+        None => aside.entries.clear(),
+    }
+    aside
+}
+
+/// Keeps the line's bytes, or what was read from it if they are gone.
+fn rejection_of(segment: &Segment, entry: &Entry, reason: &str) -> Rejection {
+    let reason = format!("refused by the database: {reason}");
+    lines::line_at(Path::new(&segment.path), entry.offset, reason.clone()).unwrap_or_else(|_| {
+        let read = match &entry.what {
+            What::Event(event) => event.payload.to_json(),
+            _ => String::new(),
+        };
+        lines::rejection(read.as_bytes(), reason)
+    })
 }

@@ -5,9 +5,13 @@
 //! subagent's. Nothing else is read: other files there are no transcripts.
 
 use std::{
+    collections::HashMap,
     fs, io,
     path::{Path, PathBuf},
+    time::SystemTime,
 };
+
+use super::file::Snapshot;
 
 /// How far below `projects` transcripts may lie.
 const MAX_DEPTH: usize = 8;
@@ -30,6 +34,19 @@ pub struct Found {
     pub files: Vec<PathBuf>,
     /// Folders that could not be read, with the reason.
     pub unreadable: Vec<(PathBuf, io::Error)>,
+}
+
+/// What folders held when they were last read. One that has not changed since
+/// is not read again: reading a watched folder makes the kernel tell us so.
+#[derive(Debug, Default)]
+pub struct Listings(HashMap<PathBuf, Listing>);
+
+#[derive(Debug)]
+struct Listing {
+    /// The folder as it was read; nothing if it may have changed in that moment.
+    read_at: Option<Snapshot>,
+    files: Vec<PathBuf>,
+    folders: Vec<PathBuf>,
 }
 
 /// Decides by the path's parts below `projects`.
@@ -57,35 +74,65 @@ pub fn place(relative: &Path) -> Place {
 /// Finds what is below `start`, which is `projects` or a folder in it.
 /// Symbolic links are not followed: what they point to inside the root is
 /// found by its own name, and what is outside is none of ours.
-pub fn scan(projects: &Path, start: &Path, visit_folder: &mut dyn FnMut(&Path)) -> Found {
+pub fn scan(
+    projects: &Path,
+    start: &Path,
+    listings: &mut Listings,
+    visit_folder: &mut dyn FnMut(&Path),
+) -> Found {
     let mut found = Found::default();
     let mut open = vec![start.to_owned()];
     while let Some(folder) = open.pop() {
         // Told first, read after: whatever appears in between shows in one of the two.
         visit_folder(&folder);
-        let entries = match fs::read_dir(&folder) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-            Err(error) => {
-                found.unreadable.push((folder, error));
-                continue;
+        match listings.of(projects, &folder) {
+            Ok(listing) => {
+                open.extend_from_slice(&listing.folders);
+                found.files.extend_from_slice(&listing.files);
+                found.folders.push(folder);
             }
-        };
-        for entry in entries.flatten() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => found.unreadable.push((folder, error)),
+        }
+    }
+    found
+}
+
+impl Listings {
+    fn of(&mut self, projects: &Path, folder: &Path) -> io::Result<&Listing> {
+        let now = Snapshot::of(&fs::metadata(folder)?);
+        let known = self.0.get(folder).and_then(|listing| listing.read_at);
+        if known != Some(now) {
+            self.0.remove(folder);
+            let settled = now.is_settled(SystemTime::now());
+            let listing = Listing::read(projects, folder, settled.then_some(now))?;
+            self.0.insert(folder.to_owned(), listing);
+        }
+        Ok(&self.0[folder])
+    }
+}
+
+impl Listing {
+    fn read(projects: &Path, folder: &Path, read_at: Option<Snapshot>) -> io::Result<Listing> {
+        let (mut files, mut folders) = (Vec::new(), Vec::new());
+        for entry in fs::read_dir(folder)?.flatten() {
             let Ok(kind) = entry.file_type() else {
                 continue;
             };
             let path = entry.path();
             let relative = path.strip_prefix(projects).unwrap_or(&path);
             match place(relative) {
-                Place::Folder if kind.is_dir() => open.push(path),
-                Place::Session | Place::Subagent(_) if kind.is_file() => found.files.push(path),
+                Place::Folder if kind.is_dir() => folders.push(path),
+                Place::Session | Place::Subagent(_) if kind.is_file() => files.push(path),
                 _ => {}
             }
         }
-        found.folders.push(folder);
+        Ok(Listing {
+            read_at,
+            files,
+            folders,
+        })
     }
-    found
 }
 
 #[cfg(test)]
@@ -130,7 +177,8 @@ mod tests {
         std::os::unix::fs::symlink(projects, projects.join("-p/loop")).unwrap();
         std::os::unix::fs::symlink("/etc/passwd", projects.join("-p/out.jsonl")).unwrap();
         let mut visited = 0;
-        let mut found = scan(projects, projects, &mut |_| visited += 1);
+        let mut listings = Listings::default();
+        let mut found = scan(projects, projects, &mut listings, &mut |_| visited += 1);
         found.files.sort();
         assert_eq!(
             found.files,
@@ -141,5 +189,9 @@ mod tests {
         );
         assert_eq!(visited, found.folders.len());
         assert_eq!(found.folders.len(), 4);
+        fs::write(session.join("agent-8.jsonl"), "").unwrap();
+        fs::remove_file(projects.join("-p/a1.jsonl")).unwrap();
+        let again = scan(projects, projects, &mut listings, &mut |_| {});
+        assert_eq!(again.files.len(), 2, "{:?}", again.files);
     }
 }

@@ -2,9 +2,11 @@
 //! folder is somebody's, and its settings could name programs to start.
 
 use std::{
-    fs,
+    io::{self, Read},
     path::{Path, PathBuf},
 };
+
+const MAX_BYTES: u64 = 256 * 1024;
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Repository {
@@ -14,6 +16,9 @@ pub struct Repository {
 
 /// What is known of the repository `folder` stands in; nothing outside one.
 pub fn describe(folder: &Path) -> Repository {
+    if !folder.is_absolute() {
+        return Repository::default();
+    }
     let Some(git) = folder.ancestors().find_map(git_folder) else {
         return Repository::default();
     };
@@ -77,16 +82,16 @@ fn without_password(url: &str) -> String {
 /// Git's own files are small; anything else is not read.
 fn small_file(path: &Path) -> Option<String> {
     let (file, snapshot) = super::file::open(path).ok()??;
-    if snapshot.size > 256 * 1024 {
+    if snapshot.size > MAX_BYTES {
         return None;
     }
-    drop(file);
-    fs::read_to_string(path).ok()
+    io::read_to_string(file.take(MAX_BYTES)).ok()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     fn write(path: &Path, text: &str) {
         fs::create_dir_all(path.parent().unwrap()).unwrap();

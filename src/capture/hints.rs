@@ -99,6 +99,22 @@ impl Hints {
         });
     }
 
+    /// Forgets what was watched at and below a folder that came, went or was
+    /// renamed: the watches there, if any are left, are another folder's.
+    pub fn forget_below(&mut self, folder: &Path) {
+        let Some(watcher) = &mut self.watcher else {
+            return;
+        };
+        self.watched.retain(|watched| {
+            let below = watched.starts_with(folder);
+            if below {
+                // Gone already: the kernel has dropped the watch by itself.
+                let _ = watcher.unwatch(watched);
+            }
+            !below
+        });
+    }
+
     /// Why not all folders are watched; nothing if they are.
     pub fn blind(&self) -> Option<&str> {
         self.blind.as_deref()

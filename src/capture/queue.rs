@@ -1,7 +1,7 @@
 //! Which file is looked at next: what is live before what is old.
 
 use std::{
-    collections::{HashMap, HashSet, VecDeque},
+    collections::{HashMap, VecDeque, hash_map::Entry},
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -13,36 +13,46 @@ pub const TAIL_PATIENCE: Duration = Duration::from_secs(2);
 pub struct Queue {
     live: VecDeque<PathBuf>,
     backlog: VecDeque<(PathBuf, u64)>,
-    queued: HashSet<PathBuf>,
+    /// Where each waiting file stands. One that became live while it stood in
+    /// the backlog is passed over there.
+    queued: HashMap<PathBuf, Lane>,
     /// Files that end with a whole record without newline, and when to take it.
     tails: HashMap<PathBuf, Instant>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Lane {
+    Live,
+    Backlog,
 }
 
 impl Queue {
     /// A file that has just changed.
     pub fn push_live(&mut self, path: PathBuf) {
-        if self.queued.insert(path.clone()) {
+        if self.queued.insert(path.clone(), Lane::Live) != Some(Lane::Live) {
             self.live.push_back(path);
         }
     }
 
     /// A file that is not done yet goes on where it was.
     pub fn push_front(&mut self, path: PathBuf) {
-        if self.queued.insert(path.clone()) {
+        if self.queued.insert(path.clone(), Lane::Live) != Some(Lane::Live) {
             self.live.push_front(path);
         }
     }
 
-    /// A file with more to read yields to the other live ones.
+    /// A file with more to read yields to the live ones.
     pub fn push_more(&mut self, path: PathBuf) {
-        if self.queued.insert(path.clone()) {
+        if let Entry::Vacant(place) = self.queued.entry(path.clone()) {
+            place.insert(Lane::Backlog);
             self.backlog.push_front((path, 0));
         }
     }
 
-    /// Files of which about so many bytes are to be read.
+    /// A file of which about so many bytes are to be read.
     pub fn push_backlog(&mut self, path: PathBuf, bytes: u64) {
-        if self.queued.insert(path.clone()) {
+        if let Entry::Vacant(place) = self.queued.entry(path.clone()) {
+            place.insert(Lane::Backlog);
             self.backlog.push_back((path, bytes));
         }
     }
@@ -55,9 +65,13 @@ impl Queue {
     }
 
     pub fn pop_backlog(&mut self) -> Option<PathBuf> {
-        let (path, _) = self.backlog.pop_front()?;
-        self.queued.remove(&path);
-        Some(path)
+        loop {
+            let (path, _) = self.backlog.pop_front()?;
+            if self.queued.get(&path) == Some(&Lane::Backlog) {
+                self.queued.remove(&path);
+                return Some(path);
+            }
+        }
     }
 
     /// Bytes of the backlog that no look has counted yet.
@@ -100,8 +114,26 @@ mod tests {
         assert_eq!(queue.pop_live(), None);
         assert_eq!(queue.bytes(), 10);
         queue.push_live("old".into());
-        assert_eq!(queue.pop_backlog(), Some("old".into()));
-        assert_eq!(queue.pop_live(), None);
+        assert_eq!(queue.pop_live(), Some("old".into()));
+        assert_eq!((queue.pop_live(), queue.pop_backlog()), (None, None));
+    }
+
+    #[test]
+    fn a_file_of_the_backlog_that_changes_overtakes_the_rest_of_it() {
+        let mut queue = Queue::default();
+        for name in ["a", "b", "c"] {
+            queue.push_backlog(name.into(), 1);
+        }
+        queue.push_live("c".into());
+        queue.push_more("c".into());
+        let order = [queue.pop_live(), queue.pop_backlog(), queue.pop_backlog()];
+        assert_eq!(
+            order,
+            [Some("c".into()), Some("a".into()), Some("b".into())]
+        );
+        queue.push_backlog("c".into(), 1);
+        assert_eq!(queue.pop_backlog(), Some("c".into()));
+        assert_eq!(queue.pop_backlog(), None);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::{
-    discover::{self, Place},
+    discover::{self, Listings, Place},
     file::Snapshot,
     hints::Hints,
     queue::Queue,
@@ -18,6 +18,7 @@ use super::{
 /// Claude Code's folders, each with its `projects`.
 pub struct Roots {
     projects: Vec<PathBuf>,
+    listings: Listings,
     /// Folders and files that cannot be read; each is reported once.
     unreadable: HashSet<PathBuf>,
 }
@@ -30,6 +31,7 @@ impl Roots {
         projects.dedup();
         Roots {
             projects,
+            listings: Listings::default(),
             unreadable: HashSet::new(),
         }
     }
@@ -61,11 +63,12 @@ impl Roots {
         match self.place(path) {
             Place::Session | Place::Subagent(_) => queue.push_live(path.to_owned()),
             Place::Folder if path.is_dir() => {
+                hints.forget_below(path);
                 if let Some(projects) = self.root_of(path) {
                     self.scan(&projects, path, hints, tail, queue);
                 }
             }
-            Place::Folder => {}
+            Place::Folder => hints.forget_below(path),
             // Above a root that was missing: perhaps it has come.
             Place::Nothing => {
                 for projects in self.projects.clone() {
@@ -103,7 +106,9 @@ impl Roots {
         tail: &Tail,
         queue: &mut Queue,
     ) {
-        let found = discover::scan(projects, start, &mut |folder| hints.watch(folder));
+        let found = discover::scan(projects, start, &mut self.listings, &mut |folder| {
+            hints.watch(folder);
+        });
         for (folder, error) in &found.unreadable {
             self.cannot_read(folder, error);
         }

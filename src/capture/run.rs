@@ -3,7 +3,7 @@
 
 use std::{
     collections::HashMap,
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
@@ -16,6 +16,7 @@ use crate::{
 
 use super::{
     activity::Activity,
+    discover::Place,
     hints::Hints,
     queue::Queue,
     retry::{Retry, Schedule},
@@ -27,6 +28,8 @@ use super::{
 const MAX_FILES: usize = 64;
 /// How often the loop shows that it runs, and looks after its database file.
 pub const TICK: Duration = Duration::from_secs(4);
+/// Sessions that are ended in one transaction.
+const MAX_ENDINGS: usize = 16;
 /// The watcher's row tells this often that it lives.
 pub const BEAT: Duration = Duration::from_secs(12);
 /// How often everything is looked at when the kernel gives no hints.
@@ -162,7 +165,7 @@ impl Capture {
             }
             match self.retry.until(Instant::now()) {
                 Some(until) => tokio::time::sleep_until(until.into()).await,
-                None if !worked => break,
+                None if !worked && self.retry.failures() == 0 => break,
                 None => {}
             }
         }
@@ -178,8 +181,11 @@ impl Capture {
 
     /// Lets go in order: the row says so, the connection is closed.
     pub async fn close(&mut self) {
-        if !self.tail.unknown_types().is_empty() {
-            tracing::info!(types = ?self.tail.unknown_types(), "record types this version does not know were passed over");
+        let unknown = self.tail.unknown_types();
+        if !unknown.is_empty() {
+            let (types, records) = (unknown.len(), unknown.values().sum::<u64>());
+            tracing::info!(types, records, "records of unknown types were passed over");
+            tracing::debug!(types = ?unknown, "unknown types");
         }
         self.beat("stopped").await;
         self.writer.close().await;
@@ -253,7 +259,12 @@ impl Capture {
         self.succeeded();
         self.tail.load(rows);
         let now = Instant::now();
+        // Another watcher of this host may work on other roots.
+        let ours = |path: &String| self.roots.place(Path::new(path)) != Place::Nothing;
         for session in open {
+            if !session.transcript_path.as_ref().is_none_or(ours) {
+                continue;
+            }
             let written = session
                 .transcript_path
                 .and_then(|path| std::fs::metadata(path).ok());
@@ -289,7 +300,7 @@ impl Capture {
     }
 
     async fn end_sessions(&mut self, now: Instant) {
-        let over = self.activity.take_over(now);
+        let over = self.activity.take_over(now, MAX_ENDINGS);
         let endings: Vec<Ending> = over
             .iter()
             .map(|session| Ending {

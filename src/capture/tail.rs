@@ -25,7 +25,8 @@ use super::{
 /// A transcript's beginning up to this size may be held back until it names
 /// its session's folder.
 const NAMELESS_BYTES: u64 = 1024 * 1024;
-/// What is pending up to this size is live: every line's events commit alone.
+/// What is pending up to this size, in one file alone, is live: each event
+/// commits by itself.
 const LIVE_BYTES: u64 = 16 * 1024;
 /// An unfinished line from this length on is not read anew at every look.
 const LONG_BYTES: u64 = 256 * 1024;
@@ -80,6 +81,7 @@ impl Tail {
     /// open: if it was deleted meanwhile, no path leads to it any more.
     pub fn load(&mut self, rows: Vec<CheckpointRow>) {
         let before = std::mem::take(self);
+        self.memory = before.memory;
         for row in rows {
             self.moved(Path::new(&row.path), row.position);
         }
@@ -173,12 +175,7 @@ impl Tail {
             self.insert(path.clone(), known);
         }
         let known = self.files.entry(path).or_default();
-        let start = if segment.rewritten {
-            0
-        } else {
-            segment.before.offset
-        };
-        known.pending = known.pending.saturating_sub(segment.after.offset - start);
+        known.pending = known.pending.saturating_sub(segment.bytes());
         known.position = segment.after.clone();
         if !known.more {
             known.handle = None;
@@ -218,7 +215,7 @@ impl Tail {
     pub fn vanished(&self) -> Vec<PathBuf> {
         let unread = self.files.iter().filter(|(_, known)| known.pending > 0);
         unread
-            .filter(|(path, _)| !path.exists())
+            .filter(|(path, _)| is_gone(path))
             .map(|(path, _)| path.clone())
             .collect()
     }
@@ -257,7 +254,7 @@ impl Tail {
             };
             let position = &known.position;
             if position.offset > 0
-                && !old.exists()
+                && is_gone(old)
                 && file::judge(position, now.size, &file::identity(file, position.offset)?)
                     == Verdict::ReadOn
             {
@@ -320,10 +317,11 @@ impl Reading<'_> {
         let rewritten = verdict == Verdict::ReadAgain;
         let start = if rewritten { 0 } else { before.offset };
         known.pending = size - start;
-        if known.pending <= LIVE_BYTES {
+        if self.limits.alone && known.pending <= LIVE_BYTES {
             self.limits.max_events = 1;
         }
 
+        let seen = file::identity(file, size)?;
         let mut batch = Batch::new(self.path, self.place.clone(), file, memory, self.limits);
         let unfinished = !rewritten && self.is_unfinished(&known.scanned, start, buffer)?;
         let mut end = start;
@@ -358,18 +356,19 @@ impl Reading<'_> {
                 ..Look::default()
             });
         }
-        // Checked again after reading: what was cut off or rewritten meanwhile
-        // must not be taken for what stood there.
-        if !rewritten && file::identity(file, before.offset)? != before.identity {
+        let after = Position {
+            offset: end,
+            identity: file::identity(file, end)?,
+        };
+        // Asked last: what was cut off or rewritten since the first question
+        // must not be taken for what was read.
+        let unbroken = rewritten || file::identity(file, before.offset)? == before.identity;
+        if !unbroken || file::identity(file, size)? != seen {
             return Ok(Look {
                 more: true,
                 ..Look::default()
             });
         }
-        let after = Position {
-            offset: end,
-            identity: file::identity(file, end)?,
-        };
         let text = |path: &Path| path.to_string_lossy().into_owned();
         let segment = Segment {
             path: text(self.path),
@@ -403,4 +402,10 @@ impl Reading<'_> {
         let stands = file::identity(file, scanned.offset)? == scanned.identity;
         Ok(stands && !lines::has_newline(file, scanned.offset, size, buffer)?)
     }
+}
+
+/// Nothing stands under the path. A folder we may not look into is no proof.
+fn is_gone(path: &Path) -> bool {
+    path.symlink_metadata()
+        .is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
 }

@@ -13,7 +13,6 @@ use crate::{
     event::{EventType, Timestamp},
     store::{Filter, Stored, read::Reader},
     stream::{self, Hub, Item, Start},
-    supervise::Signals,
     telemetry::visible,
 };
 
@@ -111,7 +110,7 @@ async fn follow(
     from: i64,
     json: bool,
 ) -> anyhow::Result<()> {
-    let signals = Signals::listen()?;
+    let signals = super::signals(settings)?;
     let source = super::wake_source(settings);
     let hub = Hub::start(
         reader.clone(),

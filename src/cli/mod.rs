@@ -18,7 +18,7 @@ mod verify;
 mod watch;
 mod web;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
@@ -26,6 +26,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::{
     config::{self, DatabaseUrl, Settings},
     store::{Database, read::Reader, wake},
+    supervise::Signals,
     telemetry,
 };
 
@@ -176,6 +177,16 @@ fn wake_source(settings: &Settings) -> wake::Source {
 /// The name this machine's rows carry.
 fn host() -> String {
     gethostname::gethostname().to_string_lossy().into_owned()
+}
+
+/// Listens for signals. Whatever happens, the process is gone a little before
+/// its shutdown budget is.
+fn signals(settings: &Settings) -> anyhow::Result<Signals> {
+    Signals::listen(budget(settings) * 7 / 8).context("cannot listen for signals")
+}
+
+fn budget(settings: &Settings) -> Duration {
+    Duration::from_secs(settings.event_system.shutdown_timeout_seconds)
 }
 
 /// One thread: each process has one loop that works, and waits most of its life.

@@ -19,7 +19,7 @@ use super::say::say;
 use crate::{
     config::{self, Settings},
     store::read::{Reader, WatcherRow},
-    supervise::{self, Lock, LockError, Signals},
+    supervise::{self, Lock, LockError},
 };
 
 pub const EXAMPLES: &str = "Examples:
@@ -40,7 +40,7 @@ pub fn main(flags: &config::Flags) -> anyhow::Result<ExitCode> {
     let page = super::web::addresses(&listeners);
     let runtime = super::runtime()?;
     let done = runtime.block_on(async {
-        let signals = Signals::listen()?;
+        let signals = super::signals(&settings)?;
         let watcher = start_watcher(flags, &settings)?;
         greet(&settings, &page);
         let stop = signals.stop.clone();
@@ -156,7 +156,7 @@ async fn supervise_watcher(watcher: Option<Child>, settings: &Settings, stop: &C
         // Gone already is as good as told.
         let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
     }
-    let budget = Duration::from_secs(settings.event_system.shutdown_timeout_seconds);
+    let budget = super::budget(settings);
     if tokio::time::timeout(budget, watcher.wait()).await.is_err() {
         tracing::warn!("the watcher did not stop in time; it will, nothing is lost");
     }
@@ -192,7 +192,7 @@ async fn tell_what_was_found(settings: &Settings, stop: &CancellationToken) {
                 said = true;
                 say!("Still reading your sessions; the page shows what is there so far.");
             }
-            tokio::time::sleep(LOOK).await;
+            tokio::time::sleep(if said { LOOK * 10 } else { LOOK }).await;
         }
         reader.totals().await
     });
@@ -214,6 +214,7 @@ async fn has_caught_up(reader: &Reader, settings: &Settings) -> bool {
             .is_ok_and(|pid| pid.trim() == row.pid.to_string())
     };
     let rows = reader.watchers().await.unwrap_or_default();
-    rows.iter()
-        .any(|row| is_ours(row) && lives(row) && row.state == "running")
+    rows.iter().any(|row| {
+        is_ours(row) && lives(row) && ["running", "degraded"].contains(&row.state.as_str())
+    })
 }

@@ -12,7 +12,7 @@ use crate::{
     capture::{Capture, Options, Schedule, Status},
     config::{self, DatabaseUrl, Settings},
     store::{Writer, wake::Bell},
-    supervise::{self, Lock, Signals},
+    supervise::{self, Lock},
 };
 
 pub const EXAMPLES: &str = "Examples:
@@ -48,8 +48,8 @@ pub fn main(flags: &config::Flags, args: &WatchArgs) -> anyhow::Result<ExitCode>
 
 /// Reads and writes until a signal; then one write is finished, and out.
 async fn follow(flags: &config::Flags, settings: &Settings) -> anyhow::Result<ExitCode> {
-    let mut signals = Signals::listen()?;
-    let budget = Duration::from_secs(settings.event_system.shutdown_timeout_seconds);
+    let mut signals = super::signals(settings)?;
+    let budget = super::budget(settings);
     let mut capture = capture(settings, false);
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"), roots = ?settings.claude.roots,
@@ -85,7 +85,7 @@ async fn follow(flags: &config::Flags, settings: &Settings) -> anyhow::Result<Ex
 }
 
 async fn once(settings: &Settings) -> anyhow::Result<ExitCode> {
-    let signals = Signals::listen()?;
+    let signals = super::signals(settings)?;
     let mut capture = capture(settings, true);
     let bar = progress_bar();
     let done = capture

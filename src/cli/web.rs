@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     config::{self, Listen, Settings},
     stream::Hub,
-    supervise::{self, Signals},
+    supervise,
     web::{self, Listener},
 };
 
@@ -22,7 +22,7 @@ pub fn main(flags: &config::Flags) -> anyhow::Result<ExitCode> {
     let listeners = bind(&settings)?;
     let runtime = super::runtime()?;
     let served = runtime.block_on(async {
-        let signals = Signals::listen()?;
+        let signals = super::signals(&settings)?;
         tracing::info!(version = env!("CARGO_PKG_VERSION"), address = ?addresses(&listeners), "serving");
         supervise::ready("serving");
         let served = serve(&settings, listeners, signals.stop.clone()).await;
@@ -54,7 +54,7 @@ pub async fn serve(
         state: settings.places.state.clone(),
         run: settings.places.run.clone(),
         connection_timeout: Duration::from_secs(settings.sse.connection_timeout_seconds),
-        drain: Duration::from_secs(settings.event_system.shutdown_timeout_seconds) * 5 / 8,
+        drain: super::budget(settings) * 5 / 8,
     };
     web::serve(web_settings, reader, hub, listeners, stop)
         .await

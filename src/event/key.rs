@@ -57,7 +57,12 @@ impl FactKey {
 
     /// The `n`th time a session begins, from 1 on.
     pub fn registered(session: &str, n: u32) -> FactKey {
-        FactKey(format!("registered:{}:{n}", word(session)))
+        FactKey(format!("{}{n}", Self::registrations(session)))
+    }
+
+    /// What every registration of this session starts with.
+    pub fn registrations(session: &str) -> String {
+        format!("registered:{}:", word(session))
     }
 
     /// The `n`th time a session ends, from 1 on.

@@ -3,11 +3,11 @@
 
 use std::collections::HashMap;
 
-use crate::event::{EventType, Timestamp, hex_digest};
+use crate::event::{EventType, FactKey, Timestamp, hex_digest};
 
 use super::{
     failure::Failure,
-    plan::{Agent, Known, NewEvent, Plan, SessionChange, plan, plan_endings, questions},
+    plan::{Agent, Known, NewEvent, Plan, Questions, SessionChange, plan, plan_endings, questions},
     segment::{Appended, Duplicates, Ending, Position, Rejection, Segment, Sighting},
 };
 
@@ -23,11 +23,13 @@ pub trait Transaction {
     /// How many stored keys begin with each of these, which end with a colon.
     async fn group_sizes(&mut self, starts: &[&str]) -> Outcome<Vec<u32>>;
     async fn agents(&mut self, sessions: &[&str]) -> Outcome<HashMap<String, Agent>>;
-    async fn put_project(&mut self, host: &str, sighting: &Sighting) -> Outcome<i64>;
+    /// The repository's facts are the sighting's if that is where it works.
+    async fn put_project(&mut self, host: &str, path: &str, sighting: &Sighting) -> Outcome<i64>;
     async fn put_agent(
         &mut self,
         project_id: i64,
         parent: Option<i64>,
+        registrations: u32,
         sighting: &Sighting,
     ) -> Outcome<i64>;
     async fn touch_agent(&mut self, sighting: &Sighting, reopen: bool) -> Outcome<()>;
@@ -126,17 +128,30 @@ async fn lock(tx: &mut impl Transaction, host: &str, segments: &[Segment]) -> Ou
 }
 
 async fn ask(tx: &mut impl Transaction, segments: &[Segment]) -> Outcome<Known> {
-    let (keys, starts, sessions) = questions(segments);
+    let Questions {
+        keys,
+        starts,
+        sessions,
+    } = questions(segments);
     let mut known = Known::default();
     if !keys.is_empty() {
         known.facts = tx.facts(&keys).await?;
     }
+    if !sessions.is_empty() {
+        known.agents = tx.agents(&sessions).await?;
+    }
+    // Of a session that has no row it must be known how often it had one.
+    let rowless = sessions
+        .iter()
+        .filter(|session| !known.agents.contains_key(**session));
+    let registrations: Vec<String> = rowless.map(|s| FactKey::registrations(s)).collect();
+    let starts: Vec<&str> = starts
+        .into_iter()
+        .chain(registrations.iter().map(String::as_str))
+        .collect();
     if !starts.is_empty() {
         let counts = tx.group_sizes(&starts).await?;
         known.groups = starts.iter().map(ToString::to_string).zip(counts).collect();
-    }
-    if !sessions.is_empty() {
-        known.agents = tx.agents(&sessions).await?;
     }
     Ok(known)
 }
@@ -210,19 +225,10 @@ async fn change_sessions(
     let mut registered = Vec::new();
     for change in changes {
         match change {
-            SessionChange::Register(sighting) => {
-                let project_id = tx.put_project(host, sighting).await?;
-                let parent = sighting
-                    .parent
-                    .as_ref()
-                    .and_then(|p| agents.get(p))
-                    .map(|a| a.id);
-                let id = tx.put_agent(project_id, parent, sighting).await?;
+            SessionChange::Register(sighting, agent) => {
+                let agent = register(tx, host, sighting, agent, agents).await?;
                 registered.push(sighting.session_uuid.clone());
-                agents.insert(
-                    sighting.session_uuid.clone(),
-                    Agent::new(id, project_id, sighting),
-                );
+                agents.insert(sighting.session_uuid.clone(), agent);
             }
             SessionChange::Reopen(sighting) => {
                 tx.touch_agent(sighting, true).await?;
@@ -239,6 +245,30 @@ async fn change_sessions(
         }
     }
     Ok(registered)
+}
+
+async fn register(
+    tx: &mut impl Transaction,
+    host: &str,
+    sighting: &Sighting,
+    agent: &Agent,
+    agents: &HashMap<String, Agent>,
+) -> Outcome<Agent> {
+    let project_id = tx.put_project(host, &agent.project_path, sighting).await?;
+    let parent = sighting.parent.as_ref().and_then(|p| agents.get(p));
+    let id = tx
+        .put_agent(
+            project_id,
+            parent.map(|p| p.id),
+            agent.registrations,
+            sighting,
+        )
+        .await?;
+    Ok(Agent {
+        id,
+        project_id,
+        ..agent.clone()
+    })
 }
 
 fn event_row(event: &NewEvent, agents: &HashMap<String, Agent>, locked: &[Locked]) -> EventRow {

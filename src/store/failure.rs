@@ -49,9 +49,17 @@ impl From<sqlx::Error> for Failure {
 /// server, the role or the schema, and holding loses nothing.
 fn postgres(code: &str, constraint: Option<&str>) -> fn(String) -> Failure {
     match (code, constraint) {
-        ("23505", Some("events_event_key_key" | "facts_pkey" | "agents_session_uuid_key")) => {
-            |_| Failure::Raced
-        }
+        (
+            "23505",
+            Some(
+                "events_event_key_key"
+                | "facts_pkey"
+                | "agents_session_uuid_key"
+                | "checkpoints_host_path_key",
+            ),
+        ) => |_| Failure::Raced,
+        // Somebody deleted a row meanwhile that this one belongs to.
+        ("23503", _) => |_| Failure::Raced,
         _ if ["22", "23", "54", "P0"]
             .iter()
             .any(|class| code.starts_with(class)) =>

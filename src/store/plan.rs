@@ -32,21 +32,6 @@ pub struct Agent {
     pub registrations: u32,
 }
 
-impl Agent {
-    /// The row as it is right after a registration.
-    pub fn new(id: i64, project_id: i64, sighting: &Sighting) -> Agent {
-        Agent {
-            id,
-            project_id,
-            project_path: sighting.project_path.clone(),
-            started_at: sighting.first,
-            last_seen_at: sighting.last,
-            ended: false,
-            registrations: 1,
-        }
-    }
-}
-
 #[derive(Debug, Default)]
 pub struct Plan<'a> {
     /// In the order they must be carried out: a parent comes before its child.
@@ -61,7 +46,8 @@ pub struct Plan<'a> {
 
 #[derive(Debug, PartialEq)]
 pub enum SessionChange<'a> {
-    Register(&'a Sighting),
+    /// With the row it will have, apart from its ids.
+    Register(&'a Sighting, Agent),
     Reopen(&'a Sighting),
     Touch(&'a Sighting),
     End {
@@ -82,8 +68,16 @@ pub struct NewEvent {
     pub source: Option<(usize, u64)>,
 }
 
-/// What a batch must ask the database about: keys, starts of groups, sessions.
-pub fn questions(segments: &[Segment]) -> (Vec<&str>, Vec<&str>, Vec<&str>) {
+/// What a batch must ask the database about.
+#[derive(Debug, Default)]
+pub struct Questions<'a> {
+    pub keys: Vec<&'a str>,
+    /// What the keys of groups begin with.
+    pub starts: Vec<&'a str>,
+    pub sessions: Vec<&'a str>,
+}
+
+pub fn questions(segments: &[Segment]) -> Questions<'_> {
     let (mut keys, mut starts, mut sessions) = (Vec::new(), Vec::new(), Vec::new());
     for entry in segments.iter().flat_map(|segment| &segment.entries) {
         match &entry.what {
@@ -103,7 +97,11 @@ pub fn questions(segments: &[Segment]) -> (Vec<&str>, Vec<&str>, Vec<&str>) {
         list.sort_unstable();
         list.dedup();
     }
-    (keys, starts, sessions)
+    Questions {
+        keys,
+        starts,
+        sessions,
+    }
 }
 
 /// Plans a batch. Within it, an earlier line is known to a later one.
@@ -202,13 +200,35 @@ impl<'a> Planner<'a> {
         }
     }
 
+    /// A subagent belongs to its parent's project, wherever it works. A session
+    /// whose row was deleted begins once more, under the next number.
     fn register(&mut self, sighting: &'a Sighting, source: (usize, u64)) {
-        let agent = Agent::new(0, 0, sighting);
+        let parent = sighting.parent.as_ref();
+        let parent = parent.and_then(|parent| self.known.agents.get(parent));
+        let project_path = parent.map_or(&sighting.project_path, |parent| &parent.project_path);
+        let before = self
+            .known
+            .groups
+            .get(&FactKey::registrations(&sighting.session_uuid));
+        let agent = Agent {
+            id: 0,
+            project_id: 0,
+            project_path: project_path.clone(),
+            started_at: sighting.first,
+            last_seen_at: sighting.last,
+            ended: false,
+            registrations: before.copied().unwrap_or(0) + 1,
+        };
+        let begins = SessionRegistered {
+            project_path: agent.project_path.clone(),
+            ..beginning(sighting)
+        };
+        self.registered(begins, sighting.first, agent.registrations, source);
+        let change = SessionChange::Register(sighting, agent.clone());
+        self.plan.sessions.push(change);
         self.known
             .agents
             .insert(sighting.session_uuid.clone(), agent);
-        self.registered(beginning(sighting), sighting.first, 1, source);
-        self.plan.sessions.push(SessionChange::Register(sighting));
     }
 
     fn registered(
@@ -329,7 +349,7 @@ fn beginning(sighting: &Sighting) -> SessionRegistered {
     SessionRegistered {
         session_uuid: sighting.session_uuid.clone(),
         project_path: sighting.project_path.clone(),
-        working_directory: sighting.working_directory.clone(),
+        working_directory: sighting.working_directory().to_owned(),
         iterm_pane_id: None,
     }
 }

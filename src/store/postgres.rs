@@ -12,7 +12,7 @@ use crate::event::Timestamp;
 use super::{
     append::{EventRow, Locked, Moved, Outcome, RejectionRow, Transaction},
     plan::Agent,
-    segment::{Beat, CheckpointRow, OpenSession, Position, Sighting},
+    segment::{Beat, CheckpointRow, OpenSession, Position, Sighting, project_name},
 };
 
 pub struct PostgresTransaction<'c>(sqlx::Transaction<'c, Postgres>);
@@ -87,7 +87,8 @@ impl Transaction for PostgresTransaction<'_> {
         Ok(rows.iter().map(|row| (row.get(0), agent(row))).collect())
     }
 
-    async fn put_project(&mut self, host: &str, sighting: &Sighting) -> Outcome<i64> {
+    async fn put_project(&mut self, host: &str, path: &str, sighting: &Sighting) -> Outcome<i64> {
+        let works_there = path == sighting.project_path;
         let id = sqlx::query_scalar(
             "INSERT INTO projects AS p (host, path, name, git_remote, current_branch, created_at)
              VALUES ($1, $2, $3, $4, $5, clock_timestamp())
@@ -97,10 +98,10 @@ impl Transaction for PostgresTransaction<'_> {
              RETURNING id",
         )
         .bind(host)
-        .bind(&sighting.project_path)
-        .bind(sighting.project_name())
-        .bind(&sighting.git_remote)
-        .bind(&sighting.git_branch)
+        .bind(path)
+        .bind(project_name(path))
+        .bind(sighting.git_remote.as_ref().filter(|_| works_there))
+        .bind(sighting.git_branch.as_ref().filter(|_| works_there))
         .fetch_one(&mut *self.0)
         .await?;
         Ok(id)
@@ -110,22 +111,25 @@ impl Transaction for PostgresTransaction<'_> {
         &mut self,
         project_id: i64,
         parent: Option<i64>,
+        registrations: u32,
         sighting: &Sighting,
     ) -> Outcome<i64> {
         let id = sqlx::query_scalar(
             "INSERT INTO agents (session_uuid, project_id, parent_agent_id, transcript_path,
-                                 working_directory, cli, started_at, last_seen_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7::timestamptz, $8::timestamptz)
+                                 working_directory, cli, started_at, last_seen_at,
+                                 registrations)
+             VALUES ($1, $2, $3, $4, $5, $6, $7::timestamptz, $8::timestamptz, $9)
              RETURNING id",
         )
         .bind(&sighting.session_uuid)
         .bind(project_id)
         .bind(parent)
         .bind(&sighting.transcript_path)
-        .bind(&sighting.working_directory)
+        .bind(sighting.working_directory())
         .bind(sighting.cli)
         .bind(sighting.first.to_string())
         .bind(sighting.last.to_string())
+        .bind(i64::from(registrations))
         .fetch_one(&mut *self.0)
         .await?;
         Ok(id)
@@ -136,7 +140,7 @@ impl Transaction for PostgresTransaction<'_> {
             "UPDATE agents SET
                  started_at = least(started_at, $1::timestamptz),
                  last_seen_at = greatest(last_seen_at, $2::timestamptz),
-                 working_directory = $3,
+                 working_directory = coalesce($3, working_directory),
                  transcript_path = coalesce($4, transcript_path),
                  ended_at = CASE WHEN $5 THEN NULL ELSE ended_at END,
                  end_reason = CASE WHEN $5 THEN NULL ELSE end_reason END,

@@ -19,6 +19,18 @@ pub struct Segment {
     pub entries: Vec<Entry>,
 }
 
+impl Segment {
+    /// How many bytes of the file were read for it.
+    pub fn bytes(&self) -> u64 {
+        let start = if self.rewritten {
+            0
+        } else {
+            self.before.offset
+        };
+        self.after.offset - start
+    }
+}
+
 /// A place in a file, and the content that leads up to it.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Hash)]
 pub struct Position {
@@ -48,7 +60,8 @@ pub struct Sighting {
     /// The session this one works for, if it is a subagent's.
     pub parent: Option<String>,
     pub project_path: String,
-    pub working_directory: String,
+    /// Nothing if no record named it since we look.
+    pub working_directory: Option<String>,
     /// The session's own file; nothing if it was met in another's.
     pub transcript_path: Option<String>,
     pub cli: &'static str,
@@ -60,14 +73,21 @@ pub struct Sighting {
 }
 
 impl Sighting {
-    /// The last folder of the project's path.
-    pub fn project_name(&self) -> &str {
-        let path = self.project_path.trim_end_matches(['/', '\\']);
-        path.rsplit(['/', '\\'])
-            .next()
-            .filter(|name| !name.is_empty())
-            .unwrap_or("/")
+    /// Where the session works, as far as that is known.
+    pub fn working_directory(&self) -> &str {
+        self.working_directory
+            .as_deref()
+            .unwrap_or(&self.project_path)
     }
+}
+
+/// The last folder of a project's path.
+pub fn project_name(path: &str) -> &str {
+    let path = path.trim_end_matches(['/', '\\']);
+    path.rsplit(['/', '\\'])
+        .next()
+        .filter(|name| !name.is_empty())
+        .unwrap_or("/")
 }
 
 /// A line that is no event, kept with its reason.

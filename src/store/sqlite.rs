@@ -12,7 +12,7 @@ use crate::event::Timestamp;
 use super::{
     append::{EventRow, Locked, Moved, Outcome, RejectionRow, Transaction},
     plan::Agent,
-    segment::{Beat, CheckpointRow, OpenSession, Position, Sighting},
+    segment::{Beat, CheckpointRow, OpenSession, Position, Sighting, project_name},
 };
 
 /// Every statement is handed to the driver's thread and its end handed back,
@@ -94,7 +94,8 @@ impl Transaction for SqliteTransaction<'_> {
         Ok(rows.iter().map(|row| (row.get(0), agent(row))).collect())
     }
 
-    async fn put_project(&mut self, host: &str, sighting: &Sighting) -> Outcome<i64> {
+    async fn put_project(&mut self, host: &str, path: &str, sighting: &Sighting) -> Outcome<i64> {
+        let works_there = path == sighting.project_path;
         let id = sqlx::query_scalar(
             "INSERT INTO projects (host, path, name, git_remote, current_branch, created_at)
              VALUES (?, ?, ?, ?, ?, ?)
@@ -104,10 +105,10 @@ impl Transaction for SqliteTransaction<'_> {
              RETURNING id",
         )
         .bind(host)
-        .bind(&sighting.project_path)
-        .bind(sighting.project_name())
-        .bind(&sighting.git_remote)
-        .bind(&sighting.git_branch)
+        .bind(path)
+        .bind(project_name(path))
+        .bind(sighting.git_remote.as_ref().filter(|_| works_there))
+        .bind(sighting.git_branch.as_ref().filter(|_| works_there))
         .bind(now())
         .fetch_one(&mut *self.0)
         .await?;
@@ -118,21 +119,24 @@ impl Transaction for SqliteTransaction<'_> {
         &mut self,
         project_id: i64,
         parent: Option<i64>,
+        registrations: u32,
         sighting: &Sighting,
     ) -> Outcome<i64> {
         let done = sqlx::query(
             "INSERT INTO agents (session_uuid, project_id, parent_agent_id, transcript_path,
-                                 working_directory, cli, started_at, last_seen_at)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                                 working_directory, cli, started_at, last_seen_at,
+                                 registrations)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )
         .bind(&sighting.session_uuid)
         .bind(project_id)
         .bind(parent)
         .bind(&sighting.transcript_path)
-        .bind(&sighting.working_directory)
+        .bind(sighting.working_directory())
         .bind(sighting.cli)
         .bind(sighting.first.to_string())
         .bind(sighting.last.to_string())
+        .bind(registrations)
         .execute(&mut *self.0)
         .await?;
         Ok(done.last_insert_rowid())
@@ -143,7 +147,7 @@ impl Transaction for SqliteTransaction<'_> {
             "UPDATE agents SET
                  started_at = min(started_at, ?1),
                  last_seen_at = max(last_seen_at, ?2),
-                 working_directory = ?3,
+                 working_directory = coalesce(?3, working_directory),
                  transcript_path = coalesce(?4, transcript_path),
                  ended_at = CASE WHEN ?5 THEN NULL ELSE ended_at END,
                  end_reason = CASE WHEN ?5 THEN NULL ELSE end_reason END,

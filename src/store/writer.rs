@@ -205,7 +205,9 @@ async fn open_postgres(url: &str) -> Outcome<PgConnection> {
                 CONNECT_TIMEOUT.as_secs()
             ))
         })??;
-    migrate::postgres(&mut link).await?;
+    timeout(LOST, migrate::postgres(&mut link))
+        .await
+        .map_err(|_| Failure::Away(format!("no answer within {} s", LOST.as_secs())))??;
     Ok(link)
 }
 

@@ -4,7 +4,8 @@
 //! Out: a token that says stop, notifications, a lock.
 //!
 //! Promises
-//! - the first TERM or INT asks to stop, the second leaves at once
+//! - the first TERM or INT asks to stop, the second leaves at once; a stop that
+//!   is not over within its budget is cut short
 //! - without a service manager every notification is simply nothing
 //! - at most one watcher works on a state folder
 //!
@@ -15,5 +16,5 @@ mod notify;
 mod signals;
 
 pub use lock::{Lock, LockError};
-pub use notify::{ready, status, stopping, watchdog_interval, watchdog_ping};
+pub use notify::{ready, status, stopping, watchdog_ping};
 pub use signals::{Signals, die_with_parent};

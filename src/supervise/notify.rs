@@ -1,7 +1,5 @@
 //! What a service manager is told. Without one every call does nothing.
 
-use std::time::Duration;
-
 use sd_notify::NotifyState;
 
 /// Settings are valid, the work has begun.
@@ -16,11 +14,6 @@ pub fn status(status: &str) {
 
 pub fn stopping() {
     tell(&[NotifyState::Stopping]);
-}
-
-/// How often the watchdog wants to be fed, if there is one.
-pub fn watchdog_interval() -> Option<Duration> {
-    sd_notify::watchdog_enabled().map(|timeout| timeout / 2)
 }
 
 /// Called by the loop that does the work, and by nothing else.

@@ -1,9 +1,13 @@
-//! Signals: the first asks, the second insists.
+//! Signals: the first asks, the second insists, and time runs out in between.
+//!
+//! They are heard on a thread of their own: whatever the process is busy with,
+//! a stop is over within its budget.
 
-use std::io;
+use std::{io, thread, time::Duration};
 
 use futures_util::StreamExt;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook_tokio::SignalsInfo;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -16,24 +20,50 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// Listens from now on. A second request to stop ends the process at once.
-    pub fn listen() -> io::Result<Signals> {
-        let mut signals = signal_hook_tokio::Signals::new([SIGTERM, SIGINT, SIGHUP])?;
+    /// Listens from now on. A second request to stop ends the process at once,
+    /// and so does the end of `budget` after the first: what is not committed
+    /// by then stays in its file for the next start.
+    pub fn listen(budget: Duration) -> io::Result<Signals> {
         let stop = CancellationToken::new();
         let (wants_reload, reload) = mpsc::channel(1);
         let asked = stop.clone();
-        tokio::spawn(async move {
-            while let Some(signal) = signals.next().await {
-                match signal {
-                    // One request is enough: a full channel has it already.
-                    SIGHUP => drop(wants_reload.try_send(())),
-                    signal if asked.is_cancelled() => std::process::exit(128 + signal),
-                    _ => asked.cancel(),
-                }
-            }
-        });
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let signals = {
+            let _inside = runtime.enter();
+            signal_hook_tokio::Signals::new([SIGTERM, SIGINT, SIGHUP])?
+        };
+        thread::Builder::new()
+            .name("signals".into())
+            .spawn(move || runtime.block_on(hear(signals, asked, wants_reload, budget)))?;
         Ok(Signals { stop, reload })
     }
+}
+
+async fn hear(
+    mut signals: SignalsInfo,
+    stop: CancellationToken,
+    wants_reload: mpsc::Sender<()>,
+    budget: Duration,
+) {
+    while let Some(signal) = signals.next().await {
+        if signal == SIGHUP {
+            // One request is enough: a full channel has it already.
+            let _ = wants_reload.try_send(());
+        } else if stop.is_cancelled() {
+            std::process::exit(128 + signal);
+        } else {
+            stop.cancel();
+            tokio::spawn(leave_after(budget));
+        }
+    }
+}
+
+async fn leave_after(budget: Duration) {
+    tokio::time::sleep(budget).await;
+    tracing::warn!("could not finish in time; leaving, nothing is lost");
+    std::process::exit(0);
 }
 
 /// Asks the kernel to end `command` when this process does, however it ends.

@@ -451,6 +451,7 @@ impl World {
         ending: Ending,
     ) -> Result<bool, String> {
         let limits = Limits {
+            alone: true,
             max_events: events,
             max_line_bytes: 1 << 26,
             take_tail,
