@@ -15,6 +15,7 @@ use super::{
     discover::Place,
     lines,
     pulse::jitter,
+    retry::Work,
     run::{Capture, Doubt},
     tail::Look,
 };
@@ -100,7 +101,7 @@ impl Capture {
     }
 
     fn stored(&mut self, segments: &[Segment], looks: &[(PathBuf, Look)], appended: Appended) {
-        self.succeeded();
+        self.succeeded(Work::Write);
         (self.options.wake)();
         self.status.events_written += appended.stored;
         self.status.rejected += appended.rejected;
@@ -166,13 +167,13 @@ impl Capture {
                     self.tail.moved(Path::new(&path), position);
                 }
                 Err(failure) => {
-                    self.failed(&failure, "read a checkpoint");
+                    self.failed(Work::Write, &failure, "read a checkpoint");
                 }
             },
             Failure::Refused(reason) => self.refused(segments, reason).await,
             failure @ (Failure::Away(_) | Failure::Schema(_)) => {
                 self.describe(&segments, &failure);
-                self.failed(&failure, "store events");
+                self.failed(Work::Write, &failure, "store events");
             }
         }
     }
@@ -206,7 +207,7 @@ impl Capture {
             return;
         }
         let Some(aside) = set_aside(&segments[0], &reason) else {
-            self.failed(&Failure::Refused(reason), "move a checkpoint");
+            self.failed(Work::Write, &Failure::Refused(reason), "move a checkpoint");
             return;
         };
         match self.writer.append(std::slice::from_ref(&aside)).await {
@@ -218,7 +219,7 @@ impl Capture {
                 self.stored(&[aside], &[(path, look)], appended);
             }
             Err(failure) => {
-                self.failed(&failure, "set an event aside");
+                self.failed(Work::Write, &failure, "set an event aside");
             }
         }
     }
