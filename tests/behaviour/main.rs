@@ -4,6 +4,7 @@
 //! tests' own, real transcripts, real files and signals.
 
 mod capture;
+mod store;
 mod stream;
 mod structure;
 mod support;
