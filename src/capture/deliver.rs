@@ -15,6 +15,7 @@ use super::{
     discover::Place,
     lines,
     pulse::jitter,
+    retry::Work,
     run::{Capture, Doubt},
     tail::Look,
 };
@@ -111,7 +112,7 @@ impl Capture {
     }
 
     fn stored(&mut self, segments: &[Segment], looks: &[(PathBuf, Look)], appended: Appended) {
-        self.succeeded();
+        self.succeeded(Work::Write);
         (self.options.wake)();
         self.status.events_written += appended.stored;
         self.status.rejected += appended.rejected;
@@ -171,7 +172,7 @@ impl Capture {
         }
         match failure {
             Failure::Raced => {
-                self.failed(&Failure::Raced, "store events");
+                self.failed(Work::Write, &Failure::Raced, "store events");
             }
             Failure::Moved { path } => match self.writer.checkpoint(&path).await {
                 Ok(position) => {
@@ -179,20 +180,20 @@ impl Capture {
                     self.tail.moved(Path::new(&path), position);
                 }
                 Err(failure) => {
-                    self.failed(&failure, "read a checkpoint");
+                    self.failed(Work::Write, &failure, "read a checkpoint");
                 }
             },
             Failure::Refused(reason) => self.refused(segments, reason).await,
             failure @ (Failure::Away(_) | Failure::Schema(_)) => {
                 self.describe(&segments, &failure);
-                self.failed(&failure, "store events");
+                self.failed(Work::Write, &failure, "store events");
             }
         }
     }
 
     /// One event is refused for ever. Its neighbours are stored one by one
     /// until it stands alone; then it is tried again, and at last set aside.
-    async fn refused(&mut self, mut segments: Vec<Segment>, reason: String) {
+    async fn refused(&mut self, segments: Vec<Segment>, reason: String) {
         self.status.failed_writes += 1;
         let alone = segments.len() == 1 && is_one_line(&segments[0]);
         for segment in &segments {
@@ -206,7 +207,7 @@ impl Capture {
         if !alone {
             return;
         }
-        let segment = &mut segments[0];
+        let segment = &segments[0];
         let path = PathBuf::from(&segment.path);
         let tries = self.doubted.get_mut(&path).map_or(0, |doubt| {
             doubt.tries += 1;
@@ -228,7 +229,7 @@ impl Capture {
                 self.stored(&[aside], &[(path, look)], appended);
             }
             Err(failure) => {
-                self.failed(&failure, "set an event aside");
+                self.failed(Work::Write, &failure, "set an event aside");
             }
         }
     }

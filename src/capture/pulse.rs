@@ -7,7 +7,10 @@ use std::{
 
 use crate::store::{Beat, Failure};
 
-use super::run::{BEAT, Capture, Status, TICK};
+use super::{
+    retry::Work,
+    run::{BEAT, Capture, Status, TICK},
+};
 
 impl Capture {
     /// Shows that the loop runs; in the watcher's row when there is something
@@ -31,11 +34,12 @@ impl Capture {
 
     pub(super) async fn beat(&mut self, state: &'static str) {
         let now = Instant::now();
-        self.next_beat = now + BEAT;
-        if self.retry.until(now).is_some() {
+        if let Some(until) = self.retry.until(now) {
+            (self.next_tick, self.next_beat) = (until, until);
             self.refreshed_status();
             return;
         }
+        self.next_beat = now + BEAT;
         let status = self.refreshed_status().clone();
         let beat = Beat {
             state_dir: self.options.state_dir.clone(),
@@ -60,10 +64,10 @@ impl Capture {
         match self.writer.beat(&beat).await {
             Ok(()) => {
                 self.beaten = status;
-                self.succeeded();
+                self.succeeded(Work::Beat);
             }
             Err(failure) => {
-                self.failed(&failure, "write the watcher's row");
+                self.failed(Work::Beat, &failure, "write the watcher's row");
             }
         }
     }
@@ -91,19 +95,27 @@ impl Capture {
         &self.status
     }
 
-    pub(super) fn succeeded(&mut self) {
-        if let Some(failures) = self.retry.succeeded() {
+    pub(super) fn succeeded(&mut self, work: Work) {
+        if let Some(failures) = self.retry.succeeded(work) {
             tracing::info!(failures, "the database is back");
+            // The row may still say otherwise.
+            self.beat_at_once();
         }
     }
 
+    pub(super) fn beat_at_once(&mut self) {
+        self.next_tick = Instant::now();
+        self.next_beat = self.next_tick;
+    }
+
     /// Notes that the database could not be used; false, as nothing was done.
-    pub(super) fn failed(&mut self, failure: &Failure, what: &str) -> bool {
+    pub(super) fn failed(&mut self, work: Work, failure: &Failure, what: &str) -> bool {
         self.status.failed_writes += 1;
         if self.retry.failures() > 0 {
             self.status.retries += 1;
         }
         let last = self.retry.failed(
+            work,
             &self.options.schedule,
             failure.to_string(),
             Instant::now(),

@@ -174,7 +174,9 @@ impl Record {
     /// Reads a line that is in memory.
     pub fn parse(line: &[u8]) -> Result<Record, Malformed> {
         let text = std::str::from_utf8(line).map_err(|_| Malformed::NotUtf8)?;
-        serde_json::from_str(text).or_else(|_| Record::parse_again(|| Ok(text.as_bytes())))
+        serde_json::from_str(text)
+            .or_else(|_| Record::parse_again(|| Ok(text.as_bytes())))
+            .map(Record::with_storable_names)
     }
 
     /// Reads a line that is too long to be kept, known to be UTF-8. `open`
@@ -182,11 +184,26 @@ impl Record {
     pub fn parse_long<R: BufRead>(
         open: impl Fn() -> std::io::Result<R>,
     ) -> std::io::Result<Result<Record, Malformed>> {
-        match serde_json::from_reader(open()?) {
-            Ok(record) => Ok(Ok(record)),
+        match serde_json::from_reader::<_, Record>(open()?) {
+            Ok(record) => Ok(Ok(record.with_storable_names())),
             Err(error) if error.is_io() => Err(error.into()),
-            Err(_) => Ok(Record::parse_again(open)),
+            Err(_) => Ok(Record::parse_again(open).map(Record::with_storable_names)),
         }
+    }
+
+    /// What becomes a column or a key, as every database can hold it.
+    fn with_storable_names(mut self) -> Record {
+        let message_id = self.message.as_mut().map(|message| &mut message.id);
+        let names = [
+            &mut self.uuid,
+            &mut self.session_id,
+            &mut self.cwd,
+            &mut self.agent_id,
+        ];
+        for name in names.into_iter().chain(message_id) {
+            *name = name.take().map(storable);
+        }
+        self
     }
 
     /// The second, slower reading: replaces what no text can hold, and finds

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 /// No pause is longer: once the database is back, nothing waits long for us.
-const LONGEST: Duration = Duration::from_secs(3);
+const LONGEST: Duration = Duration::from_secs(2);
 
 /// How often and how patiently a write is tried.
 #[derive(Debug, Clone, Copy)]
@@ -12,10 +12,21 @@ pub struct Schedule {
     pub delay: Duration,
 }
 
+/// What the database was asked for. Only the same, done, or a write shows that
+/// it is back: a role may be let into one table and not into another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Work {
+    Beat,
+    Load,
+    Write,
+}
+
 /// The failures since the last success.
 #[derive(Debug, Default)]
 pub struct Retry {
     failures: u32,
+    /// The weightiest work that failed.
+    work: Option<Work>,
     until: Option<Instant>,
     reason: Option<String>,
 }
@@ -37,22 +48,33 @@ impl Retry {
     /// Notes a failure; says whether it was the one that used up the attempts.
     pub fn failed(
         &mut self,
+        work: Work,
         schedule: &Schedule,
         reason: String,
         now: Instant,
         jitter: f64,
     ) -> bool {
         self.failures = self.failures.saturating_add(1);
+        self.work = self.work.max(Some(work));
         self.until = Some(now + schedule.pause(self.failures, jitter));
         self.reason = Some(reason);
         self.failures == schedule.attempts
     }
 
     /// Notes a success; says whether it ended a time of failures, and how many.
-    pub fn succeeded(&mut self) -> Option<u32> {
-        let ended = (self.failures > 0).then_some(self.failures);
-        *self = Retry::default();
-        ended
+    pub fn succeeded(&mut self, work: Work) -> Option<u32> {
+        if self.failures == 0 || self.work > Some(work) {
+            return None;
+        }
+        Some(std::mem::take(self).failures)
+    }
+
+    /// What could not be written is stored after all or is gone: from here on
+    /// a beat is enough. Says whether one is awaited.
+    pub fn nothing_to_write(&mut self) -> bool {
+        let awaited = self.work > Some(Work::Beat);
+        self.work = self.work.min(Some(Work::Beat));
+        awaited
     }
 
     pub fn failures(&self) -> u32 {
@@ -88,7 +110,7 @@ mod tests {
         let pauses: Vec<u128> = (1..=8)
             .map(|n| SCHEDULE.pause(n, 0.0).as_millis())
             .collect();
-        assert_eq!(pauses, [100, 200, 400, 800, 1600, 3000, 3000, 3000]);
+        assert_eq!(pauses, [100, 200, 400, 800, 1600, 2000, 2000, 2000]);
         assert_eq!(SCHEDULE.pause(1, 1.0).as_millis(), 125);
         assert_eq!(SCHEDULE.pause(u32::MAX, 0.0), LONGEST);
     }
@@ -98,12 +120,29 @@ mod tests {
         let now = Instant::now();
         let mut retry = Retry::default();
         let failed: Vec<bool> = (0..4)
-            .map(|_| retry.failed(&SCHEDULE, "away".into(), now, 0.0))
+            .map(|_| retry.failed(Work::Write, &SCHEDULE, "away".into(), now, 0.0))
             .collect();
         assert_eq!(failed, [false, false, true, false]);
         assert!(retry.is_degraded(&SCHEDULE));
         assert_eq!(retry.until(now), Some(now + Duration::from_millis(800)));
-        assert_eq!(retry.succeeded(), Some(4));
-        assert_eq!((retry.succeeded(), retry.until(now)), (None, None));
+        assert_eq!(retry.succeeded(Work::Write), Some(4));
+        assert_eq!(
+            (retry.succeeded(Work::Write), retry.until(now)),
+            (None, None)
+        );
+    }
+
+    #[test]
+    fn a_lesser_success_forgives_no_failed_write() {
+        let mut retry = Retry::default();
+        for work in [Work::Load, Work::Write, Work::Beat] {
+            retry.failed(work, &SCHEDULE, "away".into(), Instant::now(), 0.0);
+        }
+        assert_eq!(retry.succeeded(Work::Beat), None);
+        assert_eq!(retry.succeeded(Work::Load), None);
+        assert!(retry.nothing_to_write());
+        assert!(!retry.nothing_to_write());
+        assert_eq!(retry.succeeded(Work::Beat), Some(3));
+        assert!(!retry.nothing_to_write());
     }
 }

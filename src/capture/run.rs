@@ -19,7 +19,7 @@ use super::{
     discover::Place,
     hints::Hints,
     queue::Queue,
-    retry::{Retry, Schedule},
+    retry::{Retry, Schedule, Work},
     roots::Roots,
     tail::Tail,
 };
@@ -138,8 +138,7 @@ impl Capture {
             }
             if self.loaded.is_some() && !self.caught_up {
                 self.caught_up = true;
-                self.next_tick = Instant::now();
-                self.next_beat = self.next_tick;
+                self.beat_at_once();
                 continue;
             }
             tokio::select! {
@@ -224,6 +223,9 @@ impl Capture {
             self.end_sessions(now).await;
             return true;
         }
+        if self.retry.nothing_to_write() {
+            self.beat_at_once();
+        }
         false
     }
 
@@ -250,13 +252,13 @@ impl Capture {
     async fn load(&mut self) -> bool {
         let rows = match self.writer.checkpoints().await {
             Ok(rows) => rows,
-            Err(failure) => return self.failed(&failure, "load checkpoints"),
+            Err(failure) => return self.failed(Work::Load, &failure, "load checkpoints"),
         };
         let open = match self.writer.open_sessions().await {
             Ok(open) => open,
-            Err(failure) => return self.failed(&failure, "load sessions"),
+            Err(failure) => return self.failed(Work::Load, &failure, "load sessions"),
         };
-        self.succeeded();
+        self.succeeded(Work::Load);
         self.tail.load(rows);
         let now = Instant::now();
         // Another watcher of this host may work on other roots.
@@ -312,13 +314,13 @@ impl Capture {
             .collect();
         match self.writer.end(&endings).await {
             Ok(appended) => {
-                self.succeeded();
+                self.succeeded(Work::Write);
                 (self.options.wake)();
                 self.status.events_written += appended.stored;
                 tracing::info!(count = appended.stored, "sessions ended after inactivity");
             }
             Err(failure) => {
-                self.failed(&failure, "end sessions");
+                self.failed(Work::Write, &failure, "end sessions");
                 for session in over {
                     self.activity
                         .seen(&session, self.options.inactivity_timeout, now);

@@ -1,6 +1,11 @@
 //! The schema: brought up to this program's, refused when it is newer.
 
-use std::{fs::File, path::Path};
+use std::{
+    fs::{File, TryLockError},
+    io,
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use sqlx::{PgConnection, SqliteConnection, migrate::Migrator};
 
@@ -11,6 +16,24 @@ static POSTGRES: Migrator = sqlx::migrate!("src/store/migrations/postgres");
 
 /// The version this program reads and writes.
 pub const SCHEMA_VERSION: i64 = 1;
+
+/// What the migrations make.
+const OUR_TABLES: [&str; 9] = [
+    "projects",
+    "agents",
+    "commands",
+    "turns",
+    "events",
+    "checkpoints",
+    "facts",
+    "rejections",
+    "watchers",
+];
+
+/// How long one try waits for another program that makes the tables, and how
+/// often it looks.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(1);
+const LOCK_INTERVAL: Duration = Duration::from_millis(20);
 
 #[derive(Debug, thiserror::Error, PartialEq, Eq, Clone)]
 pub enum SchemaError {
@@ -53,15 +76,14 @@ pub fn compare(found: Option<i64>) -> Result<(), SchemaError> {
 /// Brings the file's schema up to date. SQLite's driver takes no lock for it,
 /// so two programs that start together would both create the tables.
 pub async fn sqlite(link: &mut SqliteConnection, file: &Path) -> Result<(), Failure> {
-    let lock = lock_beside(file).map_err(|error| {
+    let lock = lock_beside(file).await.map_err(|error| {
         Failure::Away(format!("cannot lock {}.migrate: {error}", file.display()))
     })?;
     let found = sqlite_version(link).await?;
     if needs_migration(found)? {
-        let ours = "SELECT name FROM sqlite_master WHERE type = 'table' AND name IN
-                    ('projects', 'agents', 'events', 'checkpoints')";
         if found.is_none() {
-            refuse_foreign(sqlx::query_scalar(ours).fetch_optional(&mut *link).await?)?;
+            let tables = "SELECT name FROM sqlite_master WHERE type IN ('table', 'view')";
+            refuse_foreign(sqlx::query_scalar(tables).fetch_all(&mut *link).await?)?;
         }
         SQLITE
             .run(link)
@@ -82,10 +104,15 @@ pub async fn postgres(link: &mut PgConnection) -> Result<(), Failure> {
         if encoding != "UTF8" {
             return Err(SchemaError::Encoding { encoding }.into());
         }
-        let ours = "SELECT tablename::text FROM pg_tables WHERE schemaname = current_schema()
-                    AND tablename IN ('projects', 'agents', 'events', 'checkpoints')";
         if found.is_none() {
-            refuse_foreign(sqlx::query_scalar(ours).fetch_optional(&mut *link).await?)?;
+            let tables = "SELECT relname::text FROM pg_class
+                          WHERE relkind IN ('r', 'p', 'v', 'm', 'f')
+                          AND relnamespace = to_regnamespace(current_schema())";
+            let tables = sqlx::query_scalar(tables).fetch_all(&mut *link).await?;
+            // Another start may have made them between the two questions.
+            if needs_migration(postgres_version(link).await?)? {
+                refuse_foreign(tables)?;
+            }
         }
         POSTGRES
             .run(link)
@@ -132,14 +159,17 @@ fn needs_migration(found: Option<i64>) -> Result<bool, SchemaError> {
     }
 }
 
-fn refuse_foreign(table: Option<String>) -> Result<(), SchemaError> {
-    match table {
+/// A database without our version must have none of our names either.
+fn refuse_foreign(tables: Vec<String>) -> Result<(), SchemaError> {
+    let is_ours = |table: &String| OUR_TABLES.contains(&table.as_str());
+    match tables.into_iter().find(is_ours) {
         Some(table) => Err(SchemaError::Foreign { table }),
         None => Ok(()),
     }
 }
 
-fn lock_beside(file: &Path) -> std::io::Result<File> {
+/// Waits without holding up the process: whoever has the lock may be stuck.
+async fn lock_beside(file: &Path) -> std::io::Result<File> {
     let mut path = file.as_os_str().to_owned();
     path.push(".migrate");
     let lock = File::options()
@@ -147,8 +177,17 @@ fn lock_beside(file: &Path) -> std::io::Result<File> {
         .truncate(false)
         .write(true)
         .open(path)?;
-    lock.lock()?;
-    Ok(lock)
+    let deadline = Instant::now() + LOCK_TIMEOUT;
+    loop {
+        match lock.try_lock() {
+            Ok(()) => return Ok(lock),
+            Err(TryLockError::Error(error)) => return Err(error),
+            Err(TryLockError::WouldBlock) if Instant::now() >= deadline => {
+                return Err(io::Error::other("another program is making the tables"));
+            }
+            Err(TryLockError::WouldBlock) => tokio::time::sleep(LOCK_INTERVAL).await,
+        }
+    }
 }
 
 #[cfg(test)]

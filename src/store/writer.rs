@@ -50,12 +50,7 @@ macro_rules! on_link {
             Link::Sqlite($sqlite) => timeout(LOST, $on_sqlite).await,
             Link::Postgres($postgres) => timeout(LOST, $on_postgres).await,
         };
-        $writer.settle(done.unwrap_or_else(|_| {
-            Err(Failure::Away(format!(
-                "no answer within {} s",
-                LOST.as_secs()
-            )))
-        }))
+        $writer.settle(done.unwrap_or_else(|_| Err(no_answer())))
     }};
 }
 
@@ -130,11 +125,9 @@ impl Writer {
     pub async fn ensure_link(&mut self) -> Outcome<()> {
         self.let_go_of_lost_file();
         if self.link.is_none() {
-            let link = match &self.database {
-                Database::Sqlite(path) => Link::Sqlite(Box::new(open_sqlite(path).await?)),
-                Database::Postgres(url) => Link::Postgres(Box::new(open_postgres(url).await?)),
-            };
-            self.link = Some(link);
+            // A server may fall silent at any word of the greeting.
+            let opened = timeout(LOST, open(&self.database)).await;
+            self.link = Some(opened.unwrap_or_else(|_| Err(no_answer()))?);
             self.connections += 1;
         }
         Ok(())
@@ -182,6 +175,13 @@ impl Writer {
     }
 }
 
+async fn open(database: &Database) -> Outcome<Link> {
+    Ok(match database {
+        Database::Sqlite(path) => Link::Sqlite(Box::new(open_sqlite(path).await?)),
+        Database::Postgres(url) => Link::Postgres(Box::new(open_postgres(url).await?)),
+    })
+}
+
 async fn open_sqlite(path: &Path) -> Outcome<SqliteLink> {
     let options = connect::sqlite(path).create_if_missing(true);
     let mut log = options.connect().await?;
@@ -209,6 +209,10 @@ async fn open_postgres(url: &str) -> Outcome<PgConnection> {
         .await
         .map_err(|_| Failure::Away(format!("no answer within {} s", LOST.as_secs())))??;
     Ok(link)
+}
+
+fn no_answer() -> Failure {
+    Failure::Away(format!("no answer within {} s", LOST.as_secs()))
 }
 
 fn file_id(path: &Path) -> Option<(u64, u64)> {

@@ -4,6 +4,9 @@
 //! tests' own, real transcripts, real files and signals.
 
 mod capture;
+mod config;
+mod process;
+mod store;
 mod stream;
 mod structure;
 mod support;

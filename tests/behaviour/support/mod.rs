@@ -2,9 +2,11 @@
 
 #![allow(dead_code, reason = "not every behaviour needs all of it")]
 
+pub mod conversation;
 pub mod headspace;
 pub mod oracle;
 pub mod postgres;
+pub mod proxy;
 pub mod random;
 pub mod server;
 pub mod stream;

@@ -1,0 +1,4 @@
+//! Settings are checked before anything starts.
+
+mod refusals;
+mod shown;

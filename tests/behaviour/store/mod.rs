@@ -1,0 +1,13 @@
+//! The log keeps what it was given, exactly once, whatever the database does.
+
+mod commit_in_doubt;
+mod contract;
+mod log;
+mod outage;
+mod poison;
+mod rights;
+mod schema;
+mod sqlite_busy;
+mod sqlite_disk;
+mod sqlite_vanishes;
+mod sqlstate;
