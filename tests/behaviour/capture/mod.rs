@@ -2,5 +2,6 @@
 
 mod killed;
 mod model;
+mod odd_files;
 mod partial_line;
 mod real_input;
