@@ -4,6 +4,7 @@ mod bad_lines;
 mod crash_points;
 mod deleted;
 mod forked;
+mod hints;
 mod keys;
 mod killed;
 mod model;
