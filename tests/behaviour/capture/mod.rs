@@ -5,6 +5,7 @@ mod crash_points;
 mod deleted;
 mod forked;
 mod hints;
+mod huge_lines;
 mod keys;
 mod killed;
 mod model;
