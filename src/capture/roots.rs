@@ -62,7 +62,7 @@ impl Roots {
     pub fn hinted(&mut self, path: &Path, hints: &mut Hints, tail: &Tail, queue: &mut Queue) {
         match self.place(path) {
             Place::Session | Place::Subagent(_) => queue.push_live(path.to_owned()),
-            Place::Folder if path.is_dir() => {
+            Place::Folder if is_folder(path) => {
                 hints.forget_below(path);
                 if let Some(projects) = self.root_of(path) {
                     self.scan(&projects, path, hints, tail, queue);
@@ -146,6 +146,12 @@ fn projects_of(root: &Path) -> PathBuf {
         .canonicalize()
         .or_else(|_| Ok(root.canonicalize()?.join("projects")));
     resolved.unwrap_or(projects)
+}
+
+/// Whether a path is a folder and no link to one: the kernel knows one watch a
+/// folder, and would name its files by the link from then on.
+fn is_folder(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|file| file.is_dir())
 }
 
 /// A root that does not exist yet shows in the nearest folder that does.

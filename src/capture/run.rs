@@ -287,17 +287,15 @@ impl Capture {
             self.tail.forget_repositories();
             self.roots
                 .scan_all(&mut self.hints, &self.tail, &mut self.queue);
-            let blind = self.hints.blind().is_some() || cfg!(target_os = "macos");
-            let interval = if blind {
-                BLIND_RECONCILE
-            } else {
-                self.options.reconcile_interval
-            };
-            self.next_reconcile = now + interval.min(self.options.reconcile_interval);
+            self.next_reconcile = now + self.options.reconcile_interval;
         }
         for path in changed.paths {
             self.roots
                 .hinted(&path, &mut self.hints, &self.tail, &mut self.queue);
+        }
+        // Also when it is a hint that led to a folder which cannot be watched.
+        if self.hints.blind().is_some() || cfg!(target_os = "macos") {
+            self.next_reconcile = self.next_reconcile.min(now + BLIND_RECONCILE);
         }
     }
 

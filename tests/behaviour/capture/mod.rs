@@ -1,6 +1,20 @@
 //! Transcripts become events, each once, whatever happens meanwhile.
 
+mod bad_lines;
+mod crash_points;
+mod deleted;
+mod forked;
+mod hints;
+mod huge_lines;
+mod keys;
 mod killed;
 mod model;
+mod odd_files;
 mod partial_line;
+mod permissions;
 mod real_input;
+mod renamed;
+mod rewritten;
+mod sessions;
+mod truncated;
+mod two_watchers;

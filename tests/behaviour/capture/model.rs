@@ -139,6 +139,8 @@ enum Action {
 #[derive(Debug, Clone, Copy)]
 enum Ending {
     Stored,
+    /// The database is away; the watcher lives on.
+    NotStored,
     /// The watcher dies before it is stored.
     DiedBefore,
     /// It is stored, and the watcher dies before it knows.
@@ -156,6 +158,7 @@ fn action() -> impl Strategy<Value = Action> {
     let lengths = move || prop::collection::vec(length(), 1..4);
     let ending = prop_oneof![
         4 => Just(Ending::Stored),
+        1 => Just(Ending::NotStored),
         1 => Just(Ending::DiedBefore),
         1 => Just(Ending::DiedAfter),
         1 => Just(Ending::Unanswered),
@@ -473,6 +476,7 @@ impl World {
             return Ok(look.more);
         };
         match ending {
+            Ending::NotStored => {}
             Ending::DiedBefore => self.restart(),
             Ending::DiedAfter => {
                 let _ = self.store.append(segment);
