@@ -220,7 +220,7 @@ pub fn sighting(session: &str, first: i64, last: i64) -> Sighting {
         session_uuid: session.to_owned(),
         parent: None,
         project_path: "/home/dev/project".into(),
-        working_directory: "/home/dev/project".into(),
+        working_directory: Some("/home/dev/project".into()),
         transcript_path: Some(format!("/t/{session}.jsonl")),
         cli: "claude",
         git_remote: None,
