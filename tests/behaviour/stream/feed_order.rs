@@ -13,7 +13,7 @@ use sqlx::{Connection, PgConnection};
 
 use crate::support::{
     headspace::{Headspace, Kind, Store, is_long, seed},
-    stream::{Recording, Stream, read_until},
+    stream::{Recording, Stream},
     talk::{newest, stored, tamper},
     web::Web,
 };
@@ -129,14 +129,13 @@ fn read(port: u16, name: &str, from: i64, last: &AtomicI64) -> Recording {
     loop {
         let mut stream = Stream::after(port, cursor);
         for _ in 0..100 {
-            let end = last.load(Ordering::SeqCst);
-            if end > 0 {
-                read_until(&mut stream, name, end, &mut recording);
-                return recording;
-            }
             let block = stream.next_frame();
             recording.saw(name, &block);
             cursor = block.id();
+            if cursor == last.load(Ordering::SeqCst) {
+                recording.ends(name, cursor);
+                return recording;
+            }
         }
     }
 }
