@@ -53,9 +53,11 @@ pub struct EventsArgs {
 
 pub fn main(flags: &config::Flags, args: &EventsArgs) -> anyhow::Result<ExitCode> {
     let settings = super::prepare(flags, "headspace")?;
-    let reader = super::reader(&settings)?;
     let runtime = super::runtime()?;
-    let shown = runtime.block_on(show(&settings, &reader, args));
+    let shown = runtime.block_on(async {
+        let reader = super::reader(&settings)?;
+        show(&settings, &reader, args).await
+    });
     runtime.shutdown_background();
     match shown {
         // Whoever read us has had enough: `headspace events | head`.

@@ -159,6 +159,7 @@ fn database(settings: &Settings) -> Database {
     }
 }
 
+/// Within the runtime, to which the connections belong.
 fn reader(settings: &Settings) -> anyhow::Result<Reader> {
     Ok(match &settings.database.url {
         DatabaseUrl::Sqlite(path) => Reader::sqlite(path),

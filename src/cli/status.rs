@@ -42,8 +42,11 @@ struct Report {
 
 pub fn main(flags: &config::Flags, args: &StatusArgs) -> anyhow::Result<ExitCode> {
     let settings = super::prepare(flags, "headspace")?;
-    let reader = super::reader(&settings)?;
-    let report = match super::runtime()?.block_on(gather(&settings, &reader)) {
+    let gathered = super::runtime()?.block_on(async {
+        let reader = super::reader(&settings)?;
+        anyhow::Ok(gather(&settings, &reader).await)
+    });
+    let report = match gathered? {
         Ok(report) => report,
         Err(ReadError::Absent | ReadError::SchemaMissing) => {
             anyhow::bail!(

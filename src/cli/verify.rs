@@ -66,9 +66,10 @@ struct Expected {
 
 pub fn main(flags: &config::Flags, args: &VerifyArgs) -> anyhow::Result<ExitCode> {
     let settings = super::prepare(flags, "headspace")?;
-    let reader = super::reader(&settings)?;
-    let runtime = super::runtime()?;
-    let mut report = runtime.block_on(verify(&settings, &reader))?;
+    let mut report = super::runtime()?.block_on(async {
+        let reader = super::reader(&settings)?;
+        verify(&settings, &reader).await
+    })?;
     report.findings.sort();
     if args.json {
         say!("{}", serde_json::to_string_pretty(&report)?);
