@@ -306,7 +306,7 @@ impl Postgres {
              JOIN projects p ON p.id = a.project_id \
              ORDER BY a.last_seen_at DESC, a.id DESC LIMIT $1"
         );
-        let rows = sqlx::query_as(sql).bind(limit as i64);
+        let rows = sqlx::query_as(sql).bind(i64::try_from(limit).unwrap_or(i64::MAX));
         Ok(rows.fetch_all(&self.ready().await?).await?)
     }
 

@@ -176,7 +176,7 @@ impl Sqlite {
                    JOIN projects p ON p.id = a.project_id \
                    ORDER BY a.last_seen_at DESC, a.id DESC LIMIT ?";
         Ok(sqlx::query_as(sql)
-            .bind(limit as i64)
+            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
             .fetch_all(&pool)
             .await?)
     }
