@@ -3,7 +3,10 @@
 //! Real parts only: the executable as it is built, a PostgreSQL server of the
 //! tests' own, real transcripts, real files and signals.
 
+mod browser;
 mod capture;
+mod cli;
 mod stream;
 mod structure;
 mod support;
+mod web;

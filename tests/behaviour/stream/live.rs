@@ -27,7 +27,7 @@ on_both! {
         let headspace = Headspace::on(kind);
         stored(&headspace, "earlier", 1);
         let web = Web::start(&headspace);
-        for round in 0..20 {
+        for round in 0..4 {
             let mut stream = Stream::open(&web, "/api/events/stream");
             let key = format!("round {round}");
             insert(&headspace, &key);

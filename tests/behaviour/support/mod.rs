@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "not every behaviour needs all of it")]
 
+pub mod chromium;
 pub mod headspace;
 pub mod oracle;
 pub mod postgres;
@@ -10,4 +11,5 @@ pub mod server;
 pub mod stream;
 pub mod talk;
 pub mod transcripts;
+pub mod up;
 pub mod web;

@@ -1,0 +1,164 @@
+//! A headless browser, asked through its debugging pipe.
+
+use std::{
+    fs::File,
+    io::{BufRead, BufReader, ErrorKind, Write},
+    path::Path,
+    process::{Child, Command, Stdio},
+    sync::mpsc,
+    thread,
+};
+
+use serde_json::{Value, json};
+
+use super::headspace::{PATIENCE, eventually};
+
+pub struct Chromium {
+    process: Child,
+    requests: File,
+    answers: mpsc::Receiver<Value>,
+    number: u64,
+}
+
+/// A tab with a page in it.
+pub struct Tab<'a> {
+    browser: &'a mut Chromium,
+    session: Value,
+}
+
+impl Chromium {
+    /// Its profile and its pipes are in `folder`. Every name below `.test` is
+    /// this machine.
+    pub fn start(folder: &Path) -> Chromium {
+        if let Err(error) = Command::new("chromium")
+            .arg("--version")
+            .stdout(Stdio::null())
+            .status()
+        {
+            assert_eq!(error.kind(), ErrorKind::NotFound, "{error}");
+            panic!("the browser is missing: install the Debian package chromium");
+        }
+        let [requests, answers] = ["requests", "answers"].map(|name| {
+            let path = folder.join(name);
+            let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+            rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, mode, 0)
+                .expect("a pipe");
+            // Open at both ends, so that nobody waits for the other.
+            File::options()
+                .read(true)
+                .write(true)
+                .open(&path)
+                .expect("a pipe")
+        });
+        let process = Command::new("sh")
+            .args(["-c", "exec chromium \"$@\" 3<requests 4>answers", "sh"])
+            .args([
+                "--headless",
+                "--no-sandbox",
+                "--disable-gpu",
+                "--disable-dev-shm-usage",
+            ])
+            .args([
+                "--no-first-run",
+                "--disable-background-networking",
+                "--disable-component-update",
+            ])
+            .args([
+                "--host-resolver-rules=MAP *.test 127.0.0.1",
+                "--user-data-dir=chromium",
+            ])
+            .args(["--remote-debugging-pipe", "about:blank"])
+            .current_dir(folder)
+            .env("HOME", folder)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(File::create(folder.join("chromium-log")).expect("a log"))
+            .spawn()
+            .expect("a shell");
+        Chromium {
+            process,
+            requests,
+            answers: read(answers),
+            number: 0,
+        }
+    }
+
+    pub fn open(&mut self, address: &str) -> Tab<'_> {
+        let target = self.ask("Target.createTarget", json!({"url": address}), &Value::Null);
+        let target = json!({"targetId": target["targetId"], "flatten": true});
+        let session = self.ask("Target.attachToTarget", target, &Value::Null);
+        Tab {
+            session: session["sessionId"].clone(),
+            browser: self,
+        }
+    }
+
+    /// The result; nothing while there is no document yet to be asked.
+    fn ask(&mut self, method: &str, parameters: Value, session: &Value) -> Value {
+        self.number += 1;
+        let mut request = json!({"id": self.number, "method": method, "params": parameters});
+        if session.is_string() {
+            request["sessionId"] = session.clone();
+        }
+        self.requests
+            .write_all(format!("{request}\0").as_bytes())
+            .expect("asked");
+        loop {
+            let answer = self.answers.recv_timeout(PATIENCE);
+            let mut answer = answer.unwrap_or_else(|_| panic!("chromium does not answer {method}"));
+            if answer["id"] == self.number {
+                return answer["result"].take();
+            }
+        }
+    }
+}
+
+impl Tab<'_> {
+    /// The document as it is now.
+    pub fn html(&mut self) -> String {
+        let expression = json!({"expression": "document.documentElement.outerHTML"});
+        let answer = self
+            .browser
+            .ask("Runtime.evaluate", expression, &self.session);
+        answer["result"]["value"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned()
+    }
+
+    /// Waits until the document has all of these in it, and returns it.
+    pub fn wait_for(&mut self, wanted: &[&str]) -> String {
+        let mut html = String::new();
+        let mut look = || {
+            html = self.html();
+            wanted.iter().all(|text| html.contains(text))
+        };
+        let seen = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            eventually("the page shows it", &mut look)
+        }));
+        assert!(seen.is_ok(), "not all of {wanted:?} are in\n{html}");
+        html
+    }
+}
+
+impl Drop for Chromium {
+    fn drop(&mut self) {
+        // Its helpers end when it is gone.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// Answers end with a NUL each.
+fn read(pipe: File) -> mpsc::Receiver<Value> {
+    let (answered, answers) = mpsc::channel();
+    thread::spawn(move || {
+        for answer in BufReader::new(pipe).split(0).map_while(Result::ok) {
+            let answer = serde_json::from_slice(&answer).expect("an answer is JSON");
+            if answered.send(answer).is_err() {
+                return;
+            }
+        }
+    });
+    answers
+}

@@ -1,0 +1,70 @@
+//! Only this machine is served, and a start that cannot be is one clear line.
+
+use std::net::TcpListener;
+
+use crate::support::{
+    headspace::{Headspace, Kind},
+    web::{Web, command},
+};
+
+#[test]
+fn other_addresses_than_loopback_are_refused() {
+    let headspace = Headspace::on(Kind::Sqlite);
+    for address in [
+        "0.0.0.0:0",
+        "[::]:0",
+        "192.0.2.1:0",
+        "[::ffff:0.0.0.0]:0",
+        "10.0.0.1:5055",
+        "localhost:0",
+        "5055",
+    ] {
+        for program in ["web", "up"] {
+            let mut command = headspace.command(&[program]);
+            command.env("HEADSPACE_WEB__LISTEN", format!("[{address:?}]"));
+            let output = command.output().expect("headspace runs");
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(output.status.code(), Some(1), "{program} {address}: {said}");
+            assert!(
+                said.contains("web.listen") && said.contains(address),
+                "{said}"
+            );
+        }
+    }
+    // To allow it takes more than to say so: there are no tokens and no TLS yet.
+    let mut command = command(&headspace);
+    command.env("HEADSPACE_WEB__LISTEN", r#"["0.0.0.0:0"]"#);
+    command.env("HEADSPACE_WEB__ALLOW_REMOTE", "true");
+    let output = command.output().expect("headspace runs");
+    assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
+fn a_port_in_use_is_one_clear_line() {
+    let headspace = Headspace::on(Kind::Sqlite);
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = taken.local_addr().expect("an address").to_string();
+    for program in ["web", "up"] {
+        let mut command = headspace.command(&[program]);
+        command.env("HEADSPACE_WEB__LISTEN", format!("[{address:?}]"));
+        let output = command.output().expect("headspace runs");
+        assert_eq!(output.status.code(), Some(1));
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(said.lines().count(), 1, "{said}");
+        assert!(
+            said.contains(&address) && said.contains("another headspace"),
+            "{said}"
+        );
+    }
+}
+
+#[test]
+fn a_socket_left_by_a_killed_process_is_no_obstacle() {
+    let headspace = Headspace::on(Kind::Sqlite);
+    let web = Web::start(&headspace);
+    let socket = web.socket.clone();
+    web.process.kill();
+    assert!(socket.exists(), "it is left behind");
+    let web = Web::start(&headspace);
+    assert_eq!(web.by_socket("/health").status, 503);
+}

@@ -1,0 +1,9 @@
+//! Who may come in, what they are told, and what nobody gets.
+
+mod bind;
+mod file_modes;
+mod health;
+mod host;
+mod limits;
+mod other_user;
+mod pages;
