@@ -50,7 +50,7 @@ impl Web {
     }
 
     pub fn get_with(&self, path: &str, headers: &[&str]) -> Answer {
-        self.ask(&request(path, self.port, headers))
+        self.ask(request(path, self.port, headers))
     }
 
     pub fn ask(&self, request: impl AsRef<[u8]>) -> Answer {
