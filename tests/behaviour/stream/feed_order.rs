@@ -23,7 +23,7 @@ const READERS: usize = 8;
 
 #[test]
 fn twelve_writers_and_no_reader_skips() {
-    let rounds = if is_long() { 1500 } else { 150 };
+    let rounds = if is_long() { 1500 } else { 100 };
     let seed = seed();
     eprintln!("HEADSPACE_TEST_SEED={seed}");
     let headspace = Headspace::on(Kind::Postgres);

@@ -1,6 +1,11 @@
 //! `headspace up` as it is built: both processes.
 
-use std::{fs, path::PathBuf, process::Command};
+use std::{
+    fs,
+    path::PathBuf,
+    process::Command,
+    sync::atomic::{AtomicU32, Ordering},
+};
 
 use rustix::process::{Pid, test_kill_process};
 
@@ -8,6 +13,8 @@ use super::{
     headspace::{Headspace, Running, eventually},
     web::{Web, port_in},
 };
+
+static STARTED: AtomicU32 = AtomicU32::new(0);
 
 pub struct Up {
     pub web: Web,
@@ -28,7 +35,7 @@ impl Up {
         // Two may run on one state folder, each with its own output.
         let output = headspace
             .dir()
-            .join(format!("said-{}", rand_name(headspace)));
+            .join(format!("said-{}", STARTED.fetch_add(1, Ordering::Relaxed)));
         let mut shell = Command::new("sh");
         shell.args(["-c", "exec \"$@\" >\"$OUTPUT\"", "sh"]);
         let mut command = headspace.command_under(shell, &["up"]);
@@ -70,10 +77,4 @@ pub fn is_alive(process: Pid) -> bool {
 
 fn pid(word: &str) -> Option<Pid> {
     Pid::from_raw(word.parse().ok()?)
-}
-
-fn rand_name(headspace: &Headspace) -> usize {
-    fs::read_dir(headspace.dir())
-        .expect("the test's folder")
-        .count()
 }

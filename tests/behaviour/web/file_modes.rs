@@ -27,12 +27,10 @@ fn files_are_0600_and_folders_0700_under_any_umask() {
     let state = headspace.state();
     let socket = state.join("run/web.sock");
     eventually("there is a socket", || socket.exists());
-    let _other = Web::from(&headspace, {
-        let mut command = web::command(&headspace);
-        command.env("RUNTIME_DIRECTORY", headspace.dir().join("run"));
-        command
-    });
-    let web = Web { socket, .._other };
+    // And one whose run folder a service manager named.
+    let mut command = web::command(&headspace);
+    command.env("RUNTIME_DIRECTORY", headspace.dir().join("run"));
+    let web = Web::from(&headspace, command);
     let _stream = Stream::open(&web, "/api/events/stream");
 
     let mut seen = Vec::new();
