@@ -105,6 +105,11 @@ impl Snapshot {
         }
     }
 
+    /// Whether this is of the same file, by device and inode.
+    pub fn is_of(&self, metadata: &Metadata) -> bool {
+        (self.device, self.inode) == (metadata.dev(), metadata.ino())
+    }
+
     /// Whether an equal snapshot later on proves that nothing has changed.
     pub fn is_settled(&self, now: SystemTime) -> bool {
         self.age(now) > TICK

@@ -50,8 +50,8 @@ struct Known {
     quiet: Option<Snapshot>,
     /// Whether it then ended with a whole record that only lacks its newline.
     whole_tail: bool,
-    /// No newline stands between the committed position and here.
-    scanned: Position,
+    /// A line that had no end at the last look.
+    unfinished: Unfinished,
     /// Bytes behind the position, at the last look.
     pending: u64,
     /// Kept open until all of it is read and stored: a file that is deleted
@@ -59,6 +59,13 @@ struct Known {
     handle: Option<File>,
     /// There was more to read at the last look.
     more: bool,
+}
+
+/// A line without an end: where it begins, and up to where no newline was found.
+#[derive(Default)]
+struct Unfinished {
+    from: u64,
+    scanned: Position,
 }
 
 /// What a look found.
@@ -252,8 +259,14 @@ impl Tail {
             let Some(known) = self.files.get(old) else {
                 continue;
             };
+            // What is still open under the old path is read there to its end.
+            let is_another = match &known.handle {
+                Some(open) => !now.is_of(&open.metadata()?),
+                None => false,
+            };
             let position = &known.position;
             if position.offset > 0
+                && !is_another
                 && is_gone(old)
                 && file::judge(position, now.size, &file::identity(file, position.offset)?)
                     == Verdict::ReadOn
@@ -323,7 +336,7 @@ impl Reading<'_> {
 
         let seen = file::identity(file, size)?;
         let mut batch = Batch::new(self.path, self.place.clone(), file, memory, self.limits);
-        let unfinished = !rewritten && self.is_unfinished(&known.scanned, start, buffer)?;
+        let unfinished = !rewritten && self.is_unfinished(&known.unfinished, start, buffer)?;
         let mut end = start;
         if !unfinished {
             let max = self.limits.max_line_bytes;
@@ -332,9 +345,12 @@ impl Reading<'_> {
         let more = batch.is_full() && end < size;
         let mut whole_tail = false;
         if !more && end < size {
-            known.scanned = Position {
-                offset: size,
-                identity: file::identity(file, size)?,
+            known.unfinished = Unfinished {
+                from: end,
+                scanned: Position {
+                    offset: size,
+                    identity: file::identity(file, size)?,
+                },
             };
             whole_tail = batch.has_whole_tail(end, size)?;
             if whole_tail && self.limits.take_tail {
@@ -386,17 +402,18 @@ impl Reading<'_> {
         })
     }
 
-    /// Whether no newline has come to a line known to have none up to
-    /// `scanned`, so that a long line is not read whole at every look. Only if
-    /// what was scanned still stands there: it may have been cut or filled in.
+    /// Whether still no newline has come to the line at `start`, so that a long
+    /// one is not read whole at every look. Only if what was scanned still
+    /// stands there: it may have been cut or filled in.
     fn is_unfinished(
         &self,
-        scanned: &Position,
+        known: &Unfinished,
         start: u64,
         buffer: &mut Vec<u8>,
     ) -> io::Result<bool> {
-        let (file, size) = (self.file, self.snapshot.size);
-        if scanned.offset.saturating_sub(start) < LONG_BYTES || size < scanned.offset {
+        let (file, size, scanned) = (self.file, self.snapshot.size, &known.scanned);
+        let is_long = scanned.offset.saturating_sub(start) >= LONG_BYTES;
+        if known.from != start || !is_long || size < scanned.offset {
             return Ok(false);
         }
         let stands = file::identity(file, scanned.offset)? == scanned.identity;

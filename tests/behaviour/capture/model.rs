@@ -14,7 +14,7 @@ use std::{
 };
 
 use headspace::{
-    capture::{Limits, Look, Place, Tail},
+    capture::{Limits, Place, Tail},
     event::{Payload, Timestamp},
     store::{CheckpointRow, Position, Segment, What},
 };
@@ -154,7 +154,7 @@ enum Ending {
 fn action() -> impl Strategy<Value = Action> {
     let file = || 0..FILES;
     let length =
-        || prop_oneof![60 => 0..50usize, 4 => 5_000..20_000usize, 1 => 250_000..300_000usize];
+        || prop_oneof![150 => 0..50usize, 8 => 5_000..20_000usize, 1 => 250_000..300_000usize];
     let lengths = move || prop::collection::vec(length(), 1..4);
     let ending = prop_oneof![
         4 => Just(Ending::Stored),
@@ -207,9 +207,9 @@ struct World {
     lines: HashMap<Vec<u8>, u64>,
     /// What completes the half line at a file's end.
     rests: HashMap<PathBuf, Vec<u8>>,
-    /// Files that were not read to their end, and what they held: they are read
-    /// to it though they are deleted.
-    owed: HashMap<PathBuf, (File, HashSet<Fact>)>,
+    /// Files of which something was still to be stored at a look, and what:
+    /// they are read to their end though they are deleted.
+    owed: Vec<(File, Vec<Fact>)>,
 }
 
 /// A store in memory that keeps the contract: segments are stored whole, from
@@ -238,7 +238,7 @@ impl World {
             backup: MemoryStore::default(),
             lines: HashMap::new(),
             rests: HashMap::new(),
-            owed: HashMap::new(),
+            owed: Vec::new(),
         }
     }
 
@@ -249,6 +249,7 @@ impl World {
         for path in self.paths.clone() {
             self.read_all(&path, true)?;
         }
+        self.settle_debts()?;
         self.restart();
         for path in self.paths.clone() {
             self.read_all(&path, true)?;
@@ -462,16 +463,19 @@ impl World {
         };
         let opened = File::open(path).ok();
         let before = self.store.log.len();
-        let kept = self.owed.get(path).map(|(file, _)| file);
-        let due = [
-            self.pending(kept, false),
-            self.pending(opened.as_ref(), take_tail),
-        ];
+        let here = self.pending(opened.as_ref(), take_tail);
+        let kept = self
+            .owed
+            .iter()
+            .map(|(file, _)| self.pending(Some(file), take_tail))
+            .collect();
         let look = self
             .tail
             .look(path, &Place::Session, limits, SystemTime::now());
         let look = look.map_err(|error| format!("the look failed: {error}"))?;
-        self.note_owed(path, opened, &look, &due);
+        if look.more || look.segment.is_some() {
+            self.owe(opened, &here);
+        }
         let Some(segment) = &look.segment else {
             return Ok(look.more);
         };
@@ -490,12 +494,7 @@ impl World {
                 self.tail.load(self.store.rows());
             }
             Ending::Stored => match self.store.append(segment) {
-                Ok(()) => {
-                    self.tail.committed(segment);
-                    if !look.more {
-                        self.owed.remove(path);
-                    }
-                }
+                Ok(()) => self.tail.committed(segment),
                 Err(moved) => {
                     let position = self
                         .store
@@ -507,33 +506,17 @@ impl World {
                 }
             },
         }
-        let new = &self.store.log[before..];
-        let [kept, here] = due;
-        let mut both = kept.clone();
-        both.extend(here.iter().filter(|fact| !kept.contains(fact)).cloned());
-        if !both.starts_with(new) && !here.starts_with(new) {
-            return Err(format!(
-                "a look at {} stored {:?}; due were {:?}, then {:?}",
-                path.display(),
-                short(new),
-                short(&kept),
-                short(&here)
-            ));
+        let log = &self.store.log;
+        for (_, owed) in &mut self.owed {
+            owed.retain(|fact| !log.contains(fact));
         }
+        expect(&log[before..], kept, &here)
+            .map_err(|why| format!("a look at {} {why}", path.display()))?;
         Ok(true)
     }
 
     /// Looks until there is nothing more: then nothing may be missing.
     fn read_all(&mut self, path: &Path, take_tail: bool) -> Result<(), String> {
-        let is_deleted = self
-            .owed
-            .get(path)
-            .is_some_and(|(file, _)| links(file) == 0);
-        let owed = if is_deleted {
-            self.owing(path)
-        } else {
-            Vec::new()
-        };
         let mut looks = 0;
         while self.look(path, 512, take_tail, Ending::Stored)? {
             looks += 1;
@@ -541,11 +524,7 @@ impl World {
                 return Err(format!("there is no end to {}", path.display()));
             }
         }
-        let mut missing = self.pending(File::open(path).ok().as_ref(), take_tail);
-        missing.extend(
-            owed.into_iter()
-                .filter(|fact| !self.store.log.contains(fact)),
-        );
+        let missing = self.pending(File::open(path).ok().as_ref(), take_tail);
         if missing.is_empty() {
             return Ok(());
         }
@@ -589,25 +568,30 @@ impl World {
         (if whole { bytes.len() } else { lines }) as u64
     }
 
-    /// What a file that was not read to its end still holds of what it held.
-    fn owing(&self, path: &Path) -> Vec<Fact> {
-        let Some((file, owed)) = self.owed.get(path) else {
-            return Vec::new();
-        };
-        let mut facts = self.pending(Some(file), false);
-        facts.retain(|fact| owed.contains(fact));
-        facts
+    /// Something of this file is still to be stored: it stays open.
+    fn owe(&mut self, file: Option<File>, facts: &[Fact]) {
+        let Some(file) = file else { return };
+        let same = |(known, _): &&mut (File, Vec<Fact>)| inode(known) == inode(&file);
+        match self.owed.iter_mut().find(same) {
+            Some((_, owed)) => owed.extend_from_slice(facts),
+            None => self.owed.push((file, facts.to_vec())),
+        }
     }
 
-    fn note_owed(&mut self, path: &Path, opened: Option<File>, look: &Look, due: &[Vec<Fact>; 2]) {
-        if !look.more && look.segment.is_none() {
-            self.owed.remove(path);
-        } else if !self.owed.contains_key(path)
-            && let Some(file) = opened
-        {
-            let owed = due[1].iter().cloned().collect();
-            self.owed.insert(path.to_owned(), (file, owed));
+    /// Once all paths are read, so are the files that were deleted meanwhile,
+    /// as far as they still hold what they held at a look.
+    fn settle_debts(&self) -> Result<(), String> {
+        for (file, owed) in self.owed.iter().filter(|(file, _)| links(file) == 0) {
+            let mut missing = self.pending(Some(file), true);
+            missing.retain(|fact| owed.contains(fact));
+            if !missing.is_empty() {
+                return Err(format!(
+                    "{:?} of a deleted file is missing",
+                    short(&missing)
+                ));
+            }
         }
+        Ok(())
     }
 }
 
@@ -666,11 +650,35 @@ impl MemoryStore {
     }
 }
 
+/// What was stored comes in the order of the file, and after what an older file
+/// that is still open has to give.
+fn expect(new: &[Fact], kept: Vec<Vec<Fact>>, here: &[Fact]) -> Result<(), String> {
+    let fits = |mut due: Vec<Fact>| {
+        let more = here.iter().filter(|fact| !due.contains(fact)).cloned();
+        let more: Vec<Fact> = more.collect();
+        due.extend(more);
+        due.starts_with(new)
+    };
+    if fits(Vec::new()) || kept.iter().cloned().any(fits) {
+        return Ok(());
+    }
+    let kept: Vec<_> = kept.iter().map(|facts| short(facts)).collect();
+    Err(format!(
+        "stored {:?}; due were {:?}, after one of {kept:?}",
+        short(new),
+        short(here)
+    ))
+}
+
 fn contents(file: &File) -> Vec<u8> {
     let size = file.metadata().expect("an open file").len() as usize;
     let mut bytes = vec![0; size];
     file.read_exact_at(&mut bytes, 0).expect("its bytes");
     bytes
+}
+
+fn inode(file: &File) -> u64 {
+    file.metadata().expect("an open file").ino()
 }
 
 /// How many names a file has; none if it was deleted.
