@@ -4,7 +4,6 @@
 use std::{
     collections::HashMap,
     fs,
-    path::Path,
     process::{Command, Stdio},
 };
 
@@ -63,9 +62,11 @@ fn kill_before(kind: Kind, call: &str, number: usize) -> bool {
     strace.args(["-e", &format!("inject={call}:signal=SIGKILL:when={number}")]);
     let status = watch_under(&headspace, strace);
     headspace.watch_once();
-    let mut stored = headspace.store.turns();
-    stored.sort();
-    assert_eq!(stored, texts, "after a kill before {call} number {number}");
+    assert_eq!(
+        headspace.store.turns(),
+        texts,
+        "after a kill before {call} number {number}"
+    );
     oracle::assert_clean(&headspace);
     status.signal() == Some(9)
 }
@@ -105,37 +106,27 @@ fn watch_under(headspace: &Headspace, strace: Command) -> std::process::ExitStat
     command.status().expect("strace runs")
 }
 
-/// Twenty lines of two sessions and a subagent, one of them torn; and the
-/// texts to be stored, sorted.
+/// Twenty lines of one session, one of them torn; and the texts to be stored.
+/// One file that is read alone is stored event by event, so there is a kill
+/// between any two of them.
 fn workload(kind: Kind) -> (Headspace, Vec<String>) {
     let headspace = Headspace::on(kind);
+    let mut session = Session::new("crash", "/home/dev/shop");
+    let path = headspace
+        .project("-home-dev-shop")
+        .join(session.file_name());
     let mut texts = Vec::new();
-    for name in ["one", "two"] {
-        let mut session = Session::new(name, "/home/dev/shop");
-        let path = headspace
-            .project("-home-dev-shop")
-            .join(session.file_name());
-        for number in 0..4 {
-            let (asked, said) = (
-                format!("{name} asks {number}"),
-                format!("{name} says {number}"),
-            );
-            append(&path, session.prompt(&asked));
-            append(&path, session.reply(&said));
-            texts.extend([asked, said]);
-        }
-        add_subagent(&session, &path);
-        append(&path, "{\"torn\":\n");
+    for number in 0..6 {
+        let (asked, said) = (format!("asks {number}"), format!("says {number}"));
+        append(&path, session.prompt(&asked));
+        append(&path, session.tool_result("nobody said this"));
+        append(&path, session.reply(&said));
+        texts.extend([asked, said]);
     }
-    texts.sort();
+    append(&path, "{\"torn\":\n");
+    append(&path, session.queued("and then"));
+    texts.push("and then".to_owned());
     (headspace, texts)
-}
-
-fn add_subagent(session: &Session, beside: &Path) {
-    let folder = beside.with_extension("").join("subagents");
-    fs::create_dir_all(&folder).expect("a folder");
-    let mut agent = session.subagent(&format!("a{}", &session.uuid[..6]));
-    append(&folder.join(agent.file_name()), agent.prompt("a task"));
 }
 
 fn need_strace() {
