@@ -27,11 +27,11 @@ use super::{
 /// Files that share a transaction while catching up.
 const MAX_FILES: usize = 64;
 /// How often the loop shows that it runs, and looks after its database file.
-pub const TICK: Duration = Duration::from_secs(4);
+pub const TICK: Duration = Duration::from_millis(4500);
 /// Sessions that are ended in one transaction.
 const MAX_ENDINGS: usize = 16;
 /// The watcher's row tells this often that it lives.
-pub const BEAT: Duration = Duration::from_secs(12);
+pub const BEAT: Duration = Duration::from_millis(13_500);
 /// How often everything is looked at when the kernel gives no hints.
 const BLIND_RECONCILE: Duration = Duration::from_secs(1);
 
