@@ -26,6 +26,7 @@ mod file;
 mod git;
 mod hints;
 mod json;
+mod known_types;
 mod lines;
 mod pulse;
 mod queue;
