@@ -317,6 +317,13 @@ struct Reading<'a> {
     limits: Limits,
 }
 
+/// How far the lines of one look went.
+struct Taken {
+    end: u64,
+    more: bool,
+    whole_tail: bool,
+}
+
 impl Reading<'_> {
     fn read(
         &mut self,
@@ -336,28 +343,11 @@ impl Reading<'_> {
 
         let seen = file::identity(file, size)?;
         let mut batch = Batch::new(self.path, self.place.clone(), file, memory, self.limits);
-        let unfinished = !rewritten && self.is_unfinished(&known.unfinished, start, buffer)?;
-        let mut end = start;
-        if !unfinished {
-            let max = self.limits.max_line_bytes;
-            end = lines::read(file, start, size, max, buffer, |line| batch.line(line))?;
-        }
-        let more = batch.is_full() && end < size;
-        let mut whole_tail = false;
-        if !more && end < size {
-            known.unfinished = Unfinished {
-                from: end,
-                scanned: Position {
-                    offset: size,
-                    identity: file::identity(file, size)?,
-                },
-            };
-            whole_tail = batch.has_whole_tail(end, size)?;
-            if whole_tail && self.limits.take_tail {
-                batch.tail(end, size)?;
-                end = size;
-            }
-        }
+        let Taken {
+            end,
+            more,
+            whole_tail,
+        } = self.take(known, &mut batch, start, rewritten, buffer)?;
         // A session can only be registered with its folder, and the lines before
         // it tell when the session began: they wait until it is named.
         let waits = start == 0 && !rewritten && end < NAMELESS_BYTES && batch.is_nameless();
@@ -378,8 +368,8 @@ impl Reading<'_> {
         };
         // Asked last: what was cut off or rewritten since the first question
         // must not be taken for what was read.
-        let unbroken = rewritten || file::identity(file, before.offset)? == before.identity;
-        if !unbroken || file::identity(file, size)? != seen {
+        let broken = !rewritten && file::identity(file, before.offset)? != before.identity;
+        if broken || file::identity(file, size)? != seen {
             return Ok(Look {
                 more: true,
                 ..Look::default()
@@ -399,6 +389,44 @@ impl Reading<'_> {
             whole_tail,
             segment: Some(segment),
             ..Look::default()
+        })
+    }
+
+    /// Takes complete lines into the batch, and a whole last line if it may.
+    fn take(
+        &self,
+        known: &mut Known,
+        batch: &mut Batch<'_>,
+        start: u64,
+        rewritten: bool,
+        buffer: &mut Vec<u8>,
+    ) -> io::Result<Taken> {
+        let (file, size) = (self.file, self.snapshot.size);
+        let mut end = start;
+        if rewritten || !self.is_unfinished(&known.unfinished, start, buffer)? {
+            let max = self.limits.max_line_bytes;
+            end = lines::read(file, start, size, max, buffer, |line| batch.line(line))?;
+        }
+        let more = batch.is_full() && end < size;
+        let mut whole_tail = false;
+        if !more && end < size {
+            known.unfinished = Unfinished {
+                from: end,
+                scanned: Position {
+                    offset: size,
+                    identity: file::identity(file, size)?,
+                },
+            };
+            whole_tail = batch.has_whole_tail(end, size)?;
+            if whole_tail && self.limits.take_tail {
+                batch.tail(end, size)?;
+                end = size;
+            }
+        }
+        Ok(Taken {
+            end,
+            more,
+            whole_tail,
         })
     }
 
