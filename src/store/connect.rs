@@ -5,7 +5,7 @@ use std::{path::Path, str::FromStr, time::Duration};
 use sqlx::{
     ConnectOptions,
     postgres::PgConnectOptions,
-    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
+    sqlite::{SqliteConnectOptions, SqliteSynchronous},
 };
 
 /// A statement that takes longer than this has lost its server.
@@ -13,11 +13,11 @@ pub const STATEMENT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a connection attempt may take.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Durable by default: an acknowledged commit survives a power cut.
+/// Durable by default: an acknowledged commit survives a power cut. The file
+/// itself remembers that it is in WAL mode; whoever migrates it sees to that.
 pub fn sqlite(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(path)
-        .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
         .busy_timeout(Duration::from_secs(1))

@@ -32,7 +32,7 @@ const OUR_TABLES: [&str; 9] = [
 
 /// How long one try waits for another program that makes the tables, and how
 /// often it looks.
-const LOCK_TIMEOUT: Duration = Duration::from_secs(1);
+const LOCK_TIMEOUT: Duration = Duration::from_secs(3);
 const LOCK_INTERVAL: Duration = Duration::from_millis(20);
 
 #[derive(Debug, thiserror::Error, PartialEq, Eq, Clone)]
@@ -80,7 +80,9 @@ pub async fn sqlite(link: &mut SqliteConnection, file: &Path) -> Result<(), Fail
         Failure::Away(format!("cannot lock {}.migrate: {error}", file.display()))
     })?;
     let found = sqlite_version(link).await?;
-    if needs_migration(found)? {
+    let is_outdated = needs_migration(found)?;
+    use_wal(link).await?;
+    if is_outdated {
         if found.is_none() {
             let tables = "SELECT name FROM sqlite_master WHERE type IN ('table', 'view')";
             refuse_foreign(sqlx::query_scalar(tables).fetch_all(&mut *link).await?)?;
@@ -92,6 +94,20 @@ pub async fn sqlite(link: &mut SqliteConnection, file: &Path) -> Result<(), Fail
     }
     drop(lock);
     Ok(())
+}
+
+/// The switch needs the file for itself, and SQLite does not wait for that: a
+/// program that just looks at the new file makes it fail at once.
+async fn use_wal(link: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    let deadline = Instant::now() + LOCK_TIMEOUT;
+    loop {
+        let done = sqlx::query("PRAGMA journal_mode = WAL").execute(&mut *link);
+        match done.await {
+            Ok(_) => return Ok(()),
+            Err(error) if Instant::now() >= deadline => return Err(error),
+            Err(_) => tokio::time::sleep(LOCK_INTERVAL).await,
+        }
+    }
 }
 
 /// Brings the database's schema up to date, under the driver's advisory lock.
@@ -193,6 +209,36 @@ async fn lock_beside(file: &Path) -> std::io::Result<File> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_reader_of_the_new_file_does_not_make_its_migration_fail() {
+        use sqlx::{ConnectOptions, Connection};
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("log.db");
+        let options = crate::store::connect::sqlite(&path).create_if_missing(true);
+        let mut early = options.connect().await.unwrap();
+        let mut reading = early.begin_with("BEGIN").await.unwrap();
+        sqlx::query("SELECT name FROM sqlite_master")
+            .fetch_all(&mut *reading)
+            .await
+            .unwrap();
+        let leaves = async {
+            tokio::time::sleep(LOCK_TIMEOUT / 4).await;
+            reading.rollback().await.unwrap();
+        };
+        let mut link = options.connect().await.unwrap();
+        let (migrated, ()) = tokio::join!(sqlite(&mut link, &path), leaves);
+        migrated.unwrap();
+        let mode: String = sqlx::query_scalar("PRAGMA journal_mode")
+            .fetch_one(&mut link)
+            .await
+            .unwrap();
+        assert_eq!(mode, "wal");
+        assert_eq!(
+            sqlite_version(&mut link).await.unwrap(),
+            Some(SCHEMA_VERSION)
+        );
+    }
 
     #[test]
     fn both_databases_have_the_same_migrations() {
