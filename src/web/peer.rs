@@ -1,6 +1,8 @@
 //! Which user is at the other end.
 
-use std::net::{IpAddr, SocketAddr};
+#[cfg(any(target_os = "linux", test))]
+use std::net::IpAddr;
+use std::net::SocketAddr;
 
 use rustix::process::geteuid;
 
