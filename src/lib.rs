@@ -6,6 +6,7 @@ pub mod capture;
 pub mod cli;
 pub mod config;
 pub mod event;
+pub mod install;
 pub mod store;
 pub mod stream;
 pub mod supervise;
