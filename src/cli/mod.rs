@@ -10,7 +10,9 @@
 //! - scripts get JSON where they ask for it, colour only a terminal
 
 mod admin;
+mod completions;
 mod events;
+mod man;
 mod say;
 mod status;
 mod up;
@@ -96,6 +98,12 @@ enum Command {
         #[command(subcommand)]
         what: Option<admin::ConfigCommand>,
     },
+    /// Print what a shell needs to complete commands and flags
+    #[command(after_help = completions::EXAMPLES)]
+    Completions(completions::CompletionsArgs),
+    /// Print the manual page of a command, or write all of them
+    #[command(after_help = man::EXAMPLES)]
+    Man(man::ManArgs),
 }
 
 /// Runs the program.
@@ -114,6 +122,8 @@ pub fn main() -> ExitCode {
         Command::Migrate => admin::migrate(&flags),
         Command::Schema(args) => admin::schema(&args),
         Command::Config { what } => admin::config(&flags, what),
+        Command::Completions(args) => Ok(completions::main(&args)),
+        Command::Man(args) => man::main(&args),
     };
     match outcome {
         Ok(code) => code,

@@ -1,6 +1,8 @@
 //! The commands, as people and scripts use them.
 
+mod completions;
 mod events;
+mod man;
 mod status;
 mod unsupervised;
 mod up;

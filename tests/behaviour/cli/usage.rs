@@ -68,7 +68,17 @@ fn every_commands_help_has_an_example() {
     assert_eq!(
         commands,
         [
-            "config", "events", "migrate", "schema", "status", "up", "verify", "watch", "web"
+            "completions",
+            "config",
+            "events",
+            "man",
+            "migrate",
+            "schema",
+            "status",
+            "up",
+            "verify",
+            "watch",
+            "web"
         ]
     );
     for command in commands {
