@@ -1,16 +1,29 @@
 //! One watcher per state folder.
 
 use std::{
-    fs::{File, TryLockError},
+    fs::{self, File, TryLockError},
     io::{self, Read, Seek, Write},
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 /// Held as long as the process lives; the kernel lets it go however it ends.
 pub struct Lock {
     _file: File,
+}
+
+/// Who has the lock.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Holder {
+    /// A living process, and for how long as far as the file tells.
+    Process {
+        pid: i64,
+        age_seconds: f64,
+    },
+    Nobody,
+    /// The file cannot be read.
+    Unknown,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -62,6 +75,41 @@ impl Lock {
     }
 }
 
+impl Holder {
+    /// Tries the lock on a descriptor of its own and gives it back at once.
+    pub fn of(folder: &Path) -> Holder {
+        let path = folder.join("watcher.lock");
+        let file = match File::open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Holder::Nobody,
+            Err(_) => return Holder::Unknown,
+        };
+        match file.try_lock_shared() {
+            Ok(()) => Holder::Nobody,
+            Err(TryLockError::WouldBlock) => Holder::named_in(&path),
+            Err(TryLockError::Error(_)) => Holder::Unknown,
+        }
+    }
+
+    fn named_in(path: &Path) -> Holder {
+        let text = fs::read_to_string(path).unwrap_or_default();
+        let changed = fs::metadata(path).and_then(|meta| meta.modified()).ok();
+        let age = changed.and_then(|at| SystemTime::now().duration_since(at).ok());
+        Holder::Process {
+            // It has the lock and did not write its number yet.
+            pid: text.trim().parse().unwrap_or(0),
+            age_seconds: age.unwrap_or_default().as_secs_f64(),
+        }
+    }
+
+    pub fn pid(self) -> Option<i64> {
+        match self {
+            Holder::Process { pid, .. } => Some(pid),
+            _ => None,
+        }
+    }
+}
+
 /// `/health` probes the lock for an instant; a watcher keeps it.
 fn patiently(file: &File) -> Result<(), TryLockError> {
     for _ in 0..10 {
@@ -91,5 +139,20 @@ mod tests {
         assert_eq!(pid, std::process::id().to_string());
         drop(first);
         assert!(Lock::take(dir.path()).is_ok());
+    }
+
+    #[test]
+    fn the_lock_has_a_holder_as_long_as_that_lives() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(Holder::of(dir.path()), Holder::Nobody);
+        let lock = Lock::take(dir.path()).unwrap();
+        let Holder::Process { pid, age_seconds } = Holder::of(dir.path()) else {
+            panic!("it is held");
+        };
+        assert!(pid == i64::from(std::process::id()) && age_seconds < 60.0);
+        drop(lock);
+        assert_eq!(Holder::of(dir.path()), Holder::Nobody);
+        let elsewhere = dir.path().join("watcher.lock/x");
+        assert_eq!(Holder::of(&elsewhere), Holder::Unknown);
     }
 }

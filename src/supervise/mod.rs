@@ -1,7 +1,8 @@
-//! The process as its surroundings see it: signals, readiness, one at a time.
+//! The process as its surroundings see it: signals, readiness, one at a time,
+//! and who looks after it.
 //!
-//! In: signals and the environment a service manager sets.
-//! Out: a token that says stop, notifications, a lock.
+//! In: signals, the environment a service manager sets, what it says of a unit.
+//! Out: a token that says stop, notifications, a lock, a unit's state.
 //!
 //! Promises
 //! - the first TERM or INT asks to stop, the second leaves at once; a stop that
@@ -13,8 +14,10 @@
 
 mod lock;
 mod notify;
+pub mod shell;
 mod signals;
+pub mod unit;
 
-pub use lock::{Lock, LockError};
+pub use lock::{Holder, Lock, LockError};
 pub use notify::{ready, status, stopping, watchdog_ping};
 pub use signals::{Signals, die_with_parent};

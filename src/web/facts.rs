@@ -13,9 +13,12 @@ use tokio::{sync::watch, time::timeout};
 
 use super::{
     Settings,
-    liveness::{Beat, Local, beat, shell_supervisor, watcher_lock},
+    liveness::{Beat, Local, beat},
 };
-use crate::store::read::{Head, ReadError, Reader};
+use crate::{
+    store::read::{Head, ReadError, Reader},
+    supervise::{Holder, shell},
+};
 
 /// How long an answer may wait for the database.
 pub const PATIENCE: Duration = Duration::from_millis(80);
@@ -85,8 +88,8 @@ impl Facts {
         Local {
             host: self.host.clone(),
             state_dir: self.state.display().to_string(),
-            lock: watcher_lock(&self.state),
-            supervisor: shell_supervisor(&self.run),
+            lock: Holder::of(&self.state),
+            supervisor: shell::supervisor(&self.run),
         }
     }
 

@@ -13,7 +13,7 @@ const MAY_USE: [(&str, &[&str]); 10] = [
     ("store", &["event"]),
     ("capture", &["event", "store"]),
     ("stream", &["event", "store"]),
-    ("web", &["event", "store", "stream"]),
+    ("web", &["event", "store", "stream", "supervise"]),
     (
         "cli",
         &[

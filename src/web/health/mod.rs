@@ -15,9 +15,10 @@ use super::{
     Shared,
     connection::Client,
     facts::Readings,
-    liveness::{Beat, Local, Lock},
+    liveness::{Beat, Local},
     peer::Peer,
 };
+use crate::supervise::Holder;
 
 /// A watcher that has not written its row for this long is not taken for alive.
 pub const FRESH_SECONDS: f64 = 30.0;
@@ -156,14 +157,14 @@ fn judge_watcher(evidence: &Evidence, reasons: &mut Vec<String>) -> Watcher {
     let beats: &[Beat] = evidence.database.map_or(&[], |readings| &readings.beats);
     let own = beats.iter().find(|beat| local.owns(beat));
     let own_runs = match (local.lock, own) {
-        (Lock::Free, _) => false,
-        (Lock::Held { .. }, _) if evidence.database.is_err() => true,
-        (Lock::Held { pid, age_seconds }, Some(beat)) if beat.pid == pid => {
+        (Holder::Nobody, _) => false,
+        (Holder::Process { .. }, _) if evidence.database.is_err() => true,
+        (Holder::Process { pid, age_seconds }, Some(beat)) if beat.pid == pid => {
             is_fresh(beat) || age_seconds < FRESH_SECONDS
         }
         // It has just begun and did not write its row yet.
-        (Lock::Held { age_seconds, .. }, _) => age_seconds < FRESH_SECONDS,
-        (Lock::Unknown, beat) => beat.is_some_and(is_fresh),
+        (Holder::Process { age_seconds, .. }, _) => age_seconds < FRESH_SECONDS,
+        (Holder::Unknown, beat) => beat.is_some_and(is_fresh),
     };
     let alive: Vec<&Beat> = beats
         .iter()
@@ -199,7 +200,7 @@ fn judge_watcher(evidence: &Evidence, reasons: &mut Vec<String>) -> Watcher {
         restarts: supervisor.map(|supervisor| supervisor.restarts),
         result: None,
         main_pid: match local.lock {
-            Lock::Held { pid, .. } => Some(pid),
+            Holder::Process { pid, .. } => Some(pid),
             _ => None,
         },
         beat_age_seconds: shown.map(|beat| beat.age_seconds),
@@ -210,12 +211,12 @@ fn is_fresh(beat: &Beat) -> bool {
     beat.age_seconds < FRESH_SECONDS && beat.state != "stopped"
 }
 
-fn not_running(lock: Lock, own: Option<&Beat>) -> String {
+fn not_running(lock: Holder, own: Option<&Beat>) -> String {
     match (lock, own) {
-        (Lock::Held { .. }, Some(beat)) => {
+        (Holder::Process { .. }, Some(beat)) => {
             format!("the watcher has not reported for {:.0} s", beat.age_seconds)
         }
-        (Lock::Held { .. }, None) => "the watcher has never reported".into(),
+        (Holder::Process { .. }, None) => "the watcher has never reported".into(),
         _ => "no watcher is running".into(),
     }
 }

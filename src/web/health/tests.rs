@@ -14,7 +14,7 @@ fn beat(host: &str, age_seconds: f64, state: &str) -> Beat {
     }
 }
 
-fn health(lock: Lock, beats: Vec<Beat>, up: bool, active: usize) -> Health {
+fn health(lock: Holder, beats: Vec<Beat>, up: bool, active: usize) -> Health {
     let readings = Readings {
         schema_version: 1,
         last_write: None,
@@ -45,11 +45,11 @@ fn health(lock: Lock, beats: Vec<Beat>, up: bool, active: usize) -> Health {
 #[test]
 fn the_verdict_follows_from_the_evidence() {
     use Status::*;
-    let held = Lock::Held {
+    let held = Holder::Process {
         pid: 7,
         age_seconds: 60.0,
     };
-    let new = Lock::Held {
+    let new = Holder::Process {
         pid: 8,
         age_seconds: 1.0,
     };
@@ -58,7 +58,7 @@ fn the_verdict_follows_from_the_evidence() {
     for (lock, beats, up, active, status, running, reason) in [
         (held, here(0.4, "ready"), true, 0, Healthy, true, None),
         (
-            Lock::Free,
+            Holder::Nobody,
             here(0.4, "ready"),
             true,
             0,
@@ -87,7 +87,7 @@ fn the_verdict_follows_from_the_evidence() {
         (new, here(99.0, "ready"), true, 0, Healthy, true, None),
         (new, vec![], true, 0, Healthy, true, None),
         (
-            Lock::Unknown,
+            Holder::Unknown,
             here(1.0, "ready"),
             true,
             0,
@@ -96,7 +96,7 @@ fn the_verdict_follows_from_the_evidence() {
             None,
         ),
         (
-            Lock::Unknown,
+            Holder::Unknown,
             here(31.0, "ready"),
             true,
             0,
@@ -105,7 +105,7 @@ fn the_verdict_follows_from_the_evidence() {
             Some("no watcher is running"),
         ),
         (
-            Lock::Unknown,
+            Holder::Unknown,
             here(1.0, "stopped"),
             true,
             0,
@@ -113,9 +113,9 @@ fn the_verdict_follows_from_the_evidence() {
             false,
             Some("no watcher is running"),
         ),
-        (Lock::Free, there(1.0), true, 0, Healthy, true, None),
+        (Holder::Nobody, there(1.0), true, 0, Healthy, true, None),
         (
-            Lock::Free,
+            Holder::Nobody,
             there(31.0),
             true,
             0,
@@ -151,7 +151,7 @@ fn the_verdict_follows_from_the_evidence() {
             Some("the database cannot be reached"),
         ),
         (
-            Lock::Free,
+            Holder::Nobody,
             vec![],
             false,
             0,
@@ -173,7 +173,7 @@ fn the_verdict_follows_from_the_evidence() {
 
 #[test]
 fn the_body_has_exactly_its_documented_names() {
-    let lock = Lock::Held {
+    let lock = Holder::Process {
         pid: 7,
         age_seconds: 60.0,
     };
