@@ -12,4 +12,5 @@ mod store;
 mod stream;
 mod structure;
 mod support;
+mod systemd;
 mod web;

@@ -12,6 +12,7 @@ pub mod random;
 pub mod server;
 pub mod stream;
 pub mod talk;
+pub mod testbed;
 pub mod transcripts;
 pub mod up;
 pub mod web;

@@ -50,6 +50,11 @@ pub fn assert_stream(store: &Store, frames: &Path, types: Option<&str>) {
     assert_none(&answer(command));
 }
 
+/// Fails unless this command line of the oracle finds nothing.
+pub fn assert_says_nothing(oracle: Command) {
+    assert_none(&answer(oracle));
+}
+
 fn oracle(mode: &str, store: &Store) -> Command {
     let program = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/oracle/oracle.py");
     let mut command = Command::new("python3");
