@@ -5,6 +5,7 @@
 pub mod capture;
 pub mod cli;
 pub mod config;
+pub mod doctor;
 pub mod event;
 pub mod install;
 pub mod store;

@@ -7,6 +7,7 @@ mod browser;
 mod capture;
 mod cli;
 mod config;
+mod doctor;
 mod process;
 mod store;
 mod stream;

@@ -4,7 +4,7 @@
 use std::{collections::BTreeSet, fs, path::Path};
 
 /// What each module may use. A module that is missing here fails the test.
-const MAY_USE: [(&str, &[&str]); 10] = [
+const MAY_USE: [(&str, &[&str]); 11] = [
     ("event", &[]),
     ("config", &[]),
     ("telemetry", &[]),
@@ -15,10 +15,15 @@ const MAY_USE: [(&str, &[&str]); 10] = [
     ("stream", &["event", "store"]),
     ("web", &["event", "store", "stream", "supervise"]),
     (
+        "doctor",
+        &["capture", "config", "install", "store", "supervise"],
+    ),
+    (
         "cli",
         &[
             "event",
             "config",
+            "doctor",
             "install",
             "telemetry",
             "supervise",

@@ -29,6 +29,7 @@ macro_rules! ask {
 }
 
 mod audit;
+mod condition;
 mod error;
 mod postgres;
 mod rows;
@@ -44,6 +45,7 @@ mod tests;
 use std::{path::Path, sync::Arc, time::Duration};
 
 pub use audit::{CheckpointFacts, StoredTurn};
+pub use condition::{Condition, Integrity, condition};
 pub use error::ReadError;
 pub use rows::{
     AgentRow, Head, PAGE_BYTES, PAGE_EVENTS, Page, ProjectRow, Rest, Settled, WatcherRow,
@@ -86,7 +88,15 @@ struct Range {
 impl Reader {
     pub fn sqlite(path: &Path) -> Reader {
         Reader {
-            arm: Arm::Sqlite(Arc::new(sqlite::Sqlite::new(path))),
+            arm: Arm::Sqlite(Arc::new(sqlite::Sqlite::new(path, false))),
+        }
+    }
+
+    /// For one look and not for more: what begins to be written meanwhile may
+    /// be missed, and nothing is left beside the file.
+    pub fn sqlite_once(path: &Path) -> Reader {
+        Reader {
+            arm: Arm::Sqlite(Arc::new(sqlite::Sqlite::new(path, true))),
         }
     }
 

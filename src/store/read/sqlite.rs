@@ -37,6 +37,7 @@ macro_rules! event_columns {
 
 pub struct Sqlite {
     path: PathBuf,
+    is_one_look: bool,
     known: i64,
     open: Mutex<Option<Opened>>,
 }
@@ -49,9 +50,10 @@ struct Opened {
 }
 
 impl Sqlite {
-    pub fn new(path: &Path) -> Sqlite {
+    pub fn new(path: &Path, is_one_look: bool) -> Sqlite {
         Sqlite {
             path: path.to_owned(),
+            is_one_look,
             known: newest(&sqlx::migrate!("src/store/migrations/sqlite")),
             open: Mutex::new(None),
         }
@@ -214,13 +216,7 @@ impl Sqlite {
     }
 
     fn open(&self, file: (u64, u64)) -> Opened {
-        let options = SqliteConnectOptions::new()
-            .filename(&self.path)
-            .read_only(true)
-            .create_if_missing(false)
-            .busy_timeout(Duration::from_secs(1))
-            .row_buffer_size(8)
-            .disable_statement_logging();
+        let options = look_options(&self.path, self.is_one_look);
         let pool = SqlitePoolOptions::new()
             .max_connections(CONNECTIONS)
             .acquire_timeout(ACQUIRE_TIMEOUT)
@@ -231,6 +227,22 @@ impl Sqlite {
             checked: Arc::default(),
         }
     }
+}
+
+/// A reader in WAL mode makes two files beside the database and leaves them
+/// there. One look does without while there is nothing in them.
+pub(super) fn look_options(path: &Path, is_one_look: bool) -> SqliteConnectOptions {
+    let mut wal = path.as_os_str().to_owned();
+    wal.push("-wal");
+    let is_all_in_the_file = fs::metadata(wal).map_or(true, |wal| wal.len() == 0);
+    SqliteConnectOptions::new()
+        .filename(path)
+        .read_only(true)
+        .immutable(is_one_look && is_all_in_the_file)
+        .create_if_missing(false)
+        .busy_timeout(Duration::from_secs(1))
+        .row_buffer_size(8)
+        .disable_statement_logging()
 }
 
 fn push_filter(sql: &mut QueryBuilder<sqlx::Sqlite>, filter: &Filter) {

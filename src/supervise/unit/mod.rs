@@ -11,7 +11,7 @@
 //!
 //! Not here: how often to ask (`web`), what to make of it (`web`, `doctor`).
 
-mod command;
+pub mod command;
 mod launchd;
 mod systemd;
 

@@ -1,0 +1,96 @@
+//! `headspace doctor`: what is wrong, and the command that puts it right.
+
+use std::{
+    io::{IsTerminal, stdout},
+    process::ExitCode,
+};
+
+use super::say::say;
+use crate::{
+    config,
+    doctor::{self, Finding, State},
+    telemetry::visible,
+};
+
+pub const EXAMPLES: &str = "Examples:
+  headspace doctor
+  headspace doctor --json | jq '.[] | select(.state == \"failed\")'
+
+Nothing is changed. Exit code 1 if a check failed; warnings do not count.";
+
+#[derive(clap::Args)]
+pub struct DoctorArgs {
+    /// Print one JSON array: check, state (ok, note, warning, failed), found, fix
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn main(flags: &config::Flags, args: &DoctorArgs) -> anyhow::Result<ExitCode> {
+    let settings = config::load(flags);
+    let runtime = super::runtime()?;
+    let findings = runtime.block_on(doctor::examine(&settings, &super::host()));
+    // A thread that waits for a dead file system is left behind.
+    runtime.shutdown_background();
+    if args.json {
+        say!("{}", serde_json::to_string_pretty(&findings)?);
+    } else {
+        print(&findings);
+    }
+    let failed = findings
+        .iter()
+        .any(|finding| finding.state == State::Failed);
+    Ok(if failed {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    })
+}
+
+fn print(findings: &[Finding]) {
+    let colour =
+        stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let width = findings
+        .iter()
+        .map(|finding| finding.check.len())
+        .max()
+        .unwrap_or(0);
+    for finding in findings {
+        let state = painted(finding.state, colour);
+        say!(
+            "{state}  {:width$}  {}",
+            finding.check,
+            visible(&finding.found)
+        );
+        if let Some(fix) = &finding.fix {
+            say!("{:9}{:width$}  fix: {}", "", "", visible(fix));
+        }
+    }
+    say!("{}", summary(findings));
+}
+
+fn painted(state: State, colour: bool) -> String {
+    let (word, code) = match state {
+        State::Ok => ("ok", 32),
+        State::Note => ("note", 36),
+        State::Warning => ("warning", 33),
+        State::Failed => ("failed", 31),
+    };
+    match colour {
+        true => format!("\u{1b}[{code}m{word:7}\u{1b}[0m"),
+        false => format!("{word:7}"),
+    }
+}
+
+fn summary(findings: &[Finding]) -> String {
+    let of = |state| {
+        findings
+            .iter()
+            .filter(|finding| finding.state == state)
+            .count()
+    };
+    match (of(State::Failed), of(State::Warning)) {
+        (0, 0) => "Nothing is wrong.".into(),
+        (0, warnings) => format!("Nothing failed; warnings: {warnings}."),
+        (failed, warnings) => format!("Failed: {failed}; warnings: {warnings}."),
+    }
+}

@@ -1,0 +1,381 @@
+//! The database: whether it answers, is the right one, may be written, is whole.
+
+use std::{fs::File, io::Read, path::Path, time::Duration};
+
+use tokio::time::timeout;
+
+use super::finding::{Finding, quoted};
+use crate::{
+    config::{DatabaseUrl, Settings},
+    store::{
+        Database, SchemaError,
+        read::{Condition, Integrity, ReadError, condition},
+    },
+};
+
+const CHECK: &str = "database";
+/// How long it may take to answer everything, and of that SQLite to look for damage.
+const ANSWER: Duration = Duration::from_secs(4);
+const DAMAGE: Duration = Duration::from_millis(2500);
+/// PostgreSQL 14, as the server counts.
+const OLDEST: i64 = 140_000;
+
+#[derive(Debug)]
+pub enum Trouble {
+    Read(ReadError),
+    Silent,
+}
+
+pub async fn look(database: &Database) -> Result<Condition, Trouble> {
+    match timeout(ANSWER, condition(database, DAMAGE)).await {
+        Ok(answer) => answer.map_err(Trouble::Read),
+        Err(_) => Err(Trouble::Silent),
+    }
+}
+
+/// Whether the file says that it is in WAL mode, in which readers and the
+/// writer do not wait for each other.
+pub fn is_wal(path: &Path) -> Option<bool> {
+    let mut head = [0; 20];
+    File::open(path).ok()?.read_exact(&mut head).ok()?;
+    Some(head[18] == 2)
+}
+
+pub fn judge(settings: &Settings, answer: &Result<Condition, Trouble>) -> Vec<Finding> {
+    let url = &settings.database.url;
+    let condition = match answer {
+        Ok(condition) => condition,
+        Err(trouble) => return vec![unreachable(url, trouble)],
+    };
+    let mut findings = server(url, condition);
+    findings.extend(rights(url, condition));
+    findings.push(schema(condition));
+    if let DatabaseUrl::Sqlite(path) = url {
+        findings.extend(durability(condition, is_wal(path)));
+        findings.push(integrity(path, &condition.integrity));
+    }
+    findings
+}
+
+fn unreachable(url: &DatabaseUrl, trouble: &Trouble) -> Finding {
+    let error = match trouble {
+        Trouble::Silent | Trouble::Read(ReadError::Silent) => {
+            let found = format!("{url} does not answer");
+            return Finding::failed(CHECK, found, awaken(url));
+        }
+        Trouble::Read(ReadError::Absent) => {
+            let found = format!("{url} is not there yet");
+            return Finding::note(CHECK, found).with_fix("headspace migrate, or start the watcher");
+        }
+        Trouble::Read(error) => error,
+    };
+    let cause =
+        std::error::Error::source(error).map_or(String::new(), |cause| format!(": {cause}"));
+    let fix = match (url, error) {
+        (DatabaseUrl::Sqlite(path), ReadError::Refused(_)) => restore(path),
+        (DatabaseUrl::Postgres(_), ReadError::Refused(_)) => {
+            "correct the user, the password or the name in database.url: headspace config show"
+                .into()
+        }
+        _ => awaken(url),
+    };
+    Finding::failed(CHECK, format!("{url}: {error}{cause}"), fix)
+}
+
+fn awaken(url: &DatabaseUrl) -> String {
+    match url {
+        DatabaseUrl::Sqlite(path) => {
+            format!("see who holds the file: fuser -v {}", quoted(path))
+        }
+        DatabaseUrl::Postgres(_) => {
+            "start the server (sudo systemctl start postgresql), or correct database.url: \
+             headspace config show"
+                .into()
+        }
+    }
+}
+
+/// What was recorded comes back from the transcripts, as far as they are there.
+fn restore(path: &Path) -> String {
+    format!(
+        "stop headspace, move it away (mv {0} {0}.damaged) and restore a copy, \
+         or let `headspace watch` read the transcripts again",
+        quoted(path)
+    )
+}
+
+fn server(url: &DatabaseUrl, condition: &Condition) -> Vec<Finding> {
+    let found = format!(
+        "{url} answers: {}, {}",
+        condition.server, condition.encoding
+    );
+    let mut findings = Vec::new();
+    if condition.version.is_some_and(|version| version < OLDEST) {
+        findings.push(Finding::failed(
+            CHECK,
+            format!("{found}; headspace needs PostgreSQL 14 or newer"),
+            "upgrade the server, or name another in database.url",
+        ));
+    }
+    if !["UTF8", "UTF-8"].contains(&condition.encoding.as_str()) {
+        let error = SchemaError::Encoding {
+            encoding: condition.encoding.clone(),
+        };
+        findings.push(Finding::failed(
+            CHECK,
+            error.to_string(),
+            "createdb --encoding=UTF8 --template=template0 NAME, and name it in database.url",
+        ));
+    }
+    if findings.is_empty() {
+        findings.push(Finding::ok(CHECK, found));
+    }
+    findings
+}
+
+fn rights(url: &DatabaseUrl, condition: &Condition) -> Option<Finding> {
+    let role = condition.role.as_ref()?;
+    if condition.is_read_only {
+        return Some(Finding::failed(
+            "rights",
+            format!("{url} takes no writes: it is a standby, or read-only by its settings"),
+            "name the primary server in database.url, or ALTER SYSTEM RESET default_transaction_read_only",
+        ));
+    }
+    let Some(first) = condition.lacking.first() else {
+        return Some(Finding::ok(
+            "rights",
+            format!("the role {role} may read and write"),
+        ));
+    };
+    let grants: Vec<String> = condition
+        .lacking
+        .iter()
+        .map(|right| format!("GRANT {right} TO {role};"))
+        .collect();
+    let more = match condition.lacking.len() {
+        1 => String::new(),
+        many => format!(" and {} more", many - 1),
+    };
+    Some(Finding::failed(
+        "rights",
+        format!("the role {role} lacks {first}{more}"),
+        format!("as the tables' owner: {}", grants.join(" ")),
+    ))
+}
+
+fn schema(condition: &Condition) -> Finding {
+    match &condition.schema {
+        Ok(version) => Finding::ok(
+            "schema",
+            format!("version {version}, as this program needs"),
+        ),
+        Err(SchemaError::Missing) => {
+            Finding::note("schema", "there are no tables yet").with_fix("headspace migrate")
+        }
+        Err(SchemaError::Older { found }) => Finding::warning(
+            "schema",
+            format!("version {found} is older than this program"),
+            "headspace migrate",
+        ),
+        Err(other) => {
+            let said = other.to_string();
+            let (found, fix) = said
+                .split_once(": ")
+                .unwrap_or((&said, "use another database"));
+            Finding::failed("schema", found, fix)
+        }
+    }
+}
+
+fn durability(condition: &Condition, is_wal: Option<bool>) -> Option<Finding> {
+    condition.schema.as_ref().ok()?;
+    Some(match is_wal? {
+        true => Finding::ok(
+            "durability",
+            "WAL mode; headspace writes with synchronous=FULL",
+        ),
+        false => Finding::warning(
+            "durability",
+            "the database is not in WAL mode: readers and the watcher wait for each other",
+            "headspace migrate",
+        ),
+    })
+}
+
+fn integrity(path: &Path, integrity: &Integrity) -> Finding {
+    match integrity {
+        Integrity::Sound => Finding::ok("integrity", "no damage found"),
+        Integrity::Damaged(first) => {
+            Finding::failed("integrity", format!("damaged: {first}"), restore(path))
+        }
+        Integrity::Unfinished | Integrity::NotAsked => {
+            Finding::unchecked("integrity", "the database is too large for a quick look")
+                .with_fix(format!("sqlite3 {} 'PRAGMA quick_check'", quoted(path)))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::doctor::finding::State::{self, Failed, Note, Ok as Fine, Warning};
+
+    fn postgres() -> DatabaseUrl {
+        DatabaseUrl::Postgres("postgres://me:geheim@localhost/log".into())
+    }
+
+    fn well() -> Condition {
+        Condition {
+            server: "PostgreSQL 15.4".into(),
+            version: Some(150_004),
+            encoding: "UTF8".into(),
+            schema: Ok(1),
+            role: Some("me".into()),
+            is_read_only: false,
+            lacking: vec![],
+            clock_ahead_seconds: 0.0,
+            integrity: Integrity::NotAsked,
+        }
+    }
+
+    #[test]
+    fn a_server_must_be_new_enough_and_speak_utf8() {
+        let old = Condition {
+            version: Some(130_011),
+            ..well()
+        };
+        let latin = Condition {
+            encoding: "LATIN1".into(),
+            ..well()
+        };
+        for (condition, state, fix) in [
+            (well(), Fine, ""),
+            (old, Failed, "upgrade"),
+            (latin, Failed, "createdb"),
+        ] {
+            let found = server(&postgres(), &condition);
+            assert_eq!((found.len(), found[0].state), (1, state), "{found:?}");
+            assert!(
+                found[0].fix.as_deref().unwrap_or("").contains(fix),
+                "{found:?}"
+            );
+            assert!(!found[0].found.contains("geheim"), "{found:?}");
+        }
+    }
+
+    #[test]
+    fn what_the_role_lacks_is_granted_by_the_fix() {
+        let lacking = Condition {
+            lacking: vec![
+                "INSERT ON events".into(),
+                "USAGE ON SEQUENCE events_id_seq".into(),
+            ],
+            ..well()
+        };
+        let found = rights(&postgres(), &lacking).expect("a role");
+        assert_eq!(
+            (found.state, found.found.as_str()),
+            (Failed, "the role me lacks INSERT ON events and 1 more")
+        );
+        let fix = found.fix.unwrap();
+        assert!(
+            fix.ends_with(
+                "GRANT INSERT ON events TO me; GRANT USAGE ON SEQUENCE events_id_seq TO me;"
+            ),
+            "{fix}"
+        );
+        let standby = Condition {
+            is_read_only: true,
+            ..well()
+        };
+        assert_eq!(
+            rights(&postgres(), &standby).map(|found| found.state),
+            Some(Failed)
+        );
+        assert_eq!(
+            rights(&postgres(), &well()).map(|found| found.state),
+            Some(Fine)
+        );
+    }
+
+    #[test]
+    fn every_schema_has_its_way_out() {
+        let state = |schema| -> (State, Option<String>) {
+            let found = super::schema(&Condition { schema, ..well() });
+            (found.state, found.fix)
+        };
+        assert_eq!(state(Ok(1)), (Fine, None));
+        assert_eq!(state(Err(SchemaError::Missing)).0, Note);
+        assert_eq!(
+            state(Err(SchemaError::Older { found: 0 })),
+            (Warning, Some("headspace migrate".into()))
+        );
+        let newer = state(Err(SchemaError::Newer { found: 99 }));
+        assert_eq!(
+            newer,
+            (
+                Failed,
+                Some("install the newer headspace that made it".into())
+            )
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_reached_says_how_it_could() {
+        let sqlite = DatabaseUrl::Sqlite("/s/headspace.db".into());
+        let damaged = || {
+            Trouble::Read(ReadError::Refused(sqlx::Error::Protocol(
+                "not a database".into(),
+            )))
+        };
+        for (url, trouble, state, fix) in [
+            (
+                postgres(),
+                Trouble::Silent,
+                Failed,
+                "systemctl start postgresql",
+            ),
+            (
+                postgres(),
+                Trouble::Read(ReadError::Silent),
+                Failed,
+                "systemctl start postgresql",
+            ),
+            (
+                sqlite.clone(),
+                Trouble::Read(ReadError::Absent),
+                Note,
+                "headspace migrate",
+            ),
+            (sqlite, damaged(), Failed, "mv /s/headspace.db"),
+            (postgres(), damaged(), Failed, "headspace config show"),
+        ] {
+            let found = unreachable(&url, &trouble);
+            assert_eq!(found.state, state, "{found:?}");
+            assert!(found.fix.as_ref().unwrap().contains(fix), "{found:?}");
+        }
+    }
+
+    #[test]
+    fn the_mode_of_a_file_is_told_by_its_head() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x");
+        assert_eq!(is_wal(&path), None);
+        for (byte, mode) in [(1, Some(false)), (2, Some(true))] {
+            std::fs::write(&path, [byte; 20]).unwrap();
+            assert_eq!(is_wal(&path), mode);
+        }
+        assert_eq!(
+            durability(&well(), Some(false)).map(|found| found.state),
+            Some(Warning)
+        );
+        for (what, state) in [
+            (Integrity::Sound, Fine),
+            (Integrity::Damaged("page 3".into()), Failed),
+            (Integrity::Unfinished, Note),
+        ] {
+            assert_eq!(integrity(&path, &what).state, state);
+        }
+    }
+}

@@ -1,0 +1,257 @@
+//! The watcher: whether it lives, works, and is the one that belongs to us.
+
+use std::{fs, path::Path};
+
+use jiff::Timestamp;
+
+use super::finding::{Finding, size};
+use crate::{store::read::WatcherRow, supervise::Holder};
+
+const CHECK: &str = "watcher";
+/// One that has not written its row for this long hangs.
+const FRESH_SECONDS: f64 = 30.0;
+
+/// What is known of the watcher of this state folder.
+#[derive(Debug)]
+pub struct Facts<'a> {
+    pub holder: Holder,
+    pub row: Row<'a>,
+    pub now: Timestamp,
+    /// The command that starts it here.
+    pub start: &'a str,
+    pub restarts: usize,
+    pub most_restarts: u32,
+}
+
+/// Its row; an error if the database could not be asked.
+pub type Row<'a> = Result<Option<&'a WatcherRow>, ()>;
+
+/// How often it was started again within the last minute, by its own ledger:
+/// a time a line.
+pub fn restarts(state: &Path, now: u64) -> usize {
+    let ledger = fs::read_to_string(state.join("restarts")).unwrap_or_default();
+    let times = ledger.lines().filter_map(|line| line.parse::<u64>().ok());
+    times.filter(|at| at.saturating_add(60) >= now).count()
+}
+
+pub fn judge(facts: &Facts<'_>) -> Vec<Finding> {
+    let mut findings = vec![life(facts)];
+    if let Ok(Some(row)) = facts.row
+        && facts.holder != Holder::Nobody
+    {
+        findings.extend(version(row, facts.start));
+    }
+    findings.extend(crashes(facts));
+    findings
+}
+
+fn life(facts: &Facts<'_>) -> Finding {
+    let (pid, age) = match facts.holder {
+        Holder::Process { pid, age_seconds } => (pid, age_seconds),
+        Holder::Nobody => {
+            let found = "no watcher is running: what happens now is recorded when one starts";
+            return Finding::warning(CHECK, found, facts.start);
+        }
+        Holder::Unknown => return Finding::unchecked(CHECK, "its lock cannot be read"),
+    };
+    match facts.row {
+        Err(()) => {
+            let found = format!("runs (pid {pid}); what it reports is in the database");
+            Finding::note(CHECK, found)
+        }
+        Ok(Some(row)) if row.pid == pid => reported(row, age, facts),
+        Ok(_) if age < FRESH_SECONDS => Finding::ok(CHECK, format!("has just started (pid {pid})")),
+        Ok(_) => {
+            let found = format!("pid {pid} holds the lock and has never reported to this database");
+            Finding::failed(CHECK, found, restart(pid, facts.start))
+        }
+    }
+}
+
+fn reported(row: &WatcherRow, age: f64, facts: &Facts<'_>) -> Finding {
+    let pid = row.pid;
+    let silent = silence(row, facts.now);
+    if silent >= FRESH_SECONDS && age >= FRESH_SECONDS {
+        let found = format!("pid {pid} has not reported for {silent:.0} s");
+        return Finding::failed(CHECK, found, restart(pid, facts.start));
+    }
+    if row.state == "degraded" {
+        let why = row.reason.as_deref().unwrap_or("it does not say why");
+        let fix = "put that right; it recovers by itself, and nothing is lost meanwhile";
+        return Finding::warning(CHECK, format!("degraded: {why}"), fix);
+    }
+    let behind = match row.bytes_behind {
+        ..=0 => "nothing behind".into(),
+        bytes => format!("{} behind", size(bytes.unsigned_abs())),
+    };
+    Finding::ok(
+        CHECK,
+        format!("runs (pid {pid}), reported {silent:.0} s ago, {behind}"),
+    )
+}
+
+fn silence(row: &WatcherRow, now: Timestamp) -> f64 {
+    let at: Option<Timestamp> = row.beat_at.parse().ok();
+    at.map_or(f64::MAX, |at| now.duration_since(at).as_secs_f64().max(0.0))
+}
+
+fn restart(pid: i64, start: &str) -> String {
+    format!("kill -9 {pid}; what looks after it starts it again, else: {start}")
+}
+
+fn version(row: &WatcherRow, start: &str) -> Option<Finding> {
+    let ours = env!("CARGO_PKG_VERSION");
+    (row.version != ours).then(|| {
+        let found = format!(
+            "the watcher is version {}, this program is {ours}",
+            row.version
+        );
+        Finding::warning(
+            CHECK,
+            found,
+            format!(
+                "kill {}; then, if nothing starts it again: {start}",
+                row.pid
+            ),
+        )
+    })
+}
+
+fn crashes(facts: &Facts<'_>) -> Option<Finding> {
+    let (restarts, most) = (facts.restarts, facts.most_restarts);
+    let found = format!("it was restarted {restarts} times within a minute; {most} are allowed");
+    let fix = "find the cause in its log: journalctl -u headspace-watcher -p err";
+    match restarts {
+        0 | 1 => None,
+        some if some as u64 >= u64::from(most) => Some(Finding::failed("restarts", found, fix)),
+        _ => Some(Finding::warning("restarts", found, fix)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::doctor::finding::State::{self, Failed, Note, Ok as Fine, Warning};
+
+    const NOW: &str = "2026-11-21T12:00:00Z";
+
+    fn row(pid: i64, beat_at: &str, state: &str) -> WatcherRow {
+        WatcherRow {
+            id: 1,
+            host: "h".into(),
+            state_dir: "/s".into(),
+            pid,
+            version: env!("CARGO_PKG_VERSION").into(),
+            started_at: "2026-11-21T11:00:00.000000Z".into(),
+            beat_at: beat_at.into(),
+            last_write_at: None,
+            events_written: 0,
+            duplicates: 0,
+            failed_writes: 0,
+            retries: 0,
+            rejected: 0,
+            bytes_behind: 0,
+            sessions: 0,
+            state: state.into(),
+            reason: Some("the disk is full".into()),
+        }
+    }
+
+    fn facts<'a>(holder: Holder, row: Row<'a>) -> Facts<'a> {
+        Facts {
+            holder,
+            row,
+            now: NOW.parse().unwrap(),
+            start: "headspace up",
+            restarts: 0,
+            most_restarts: 5,
+        }
+    }
+
+    fn held(age_seconds: f64) -> Holder {
+        Holder::Process {
+            pid: 7,
+            age_seconds,
+        }
+    }
+
+    #[test]
+    fn the_lock_tells_of_its_life_and_the_row_of_its_work() {
+        let fresh = row(7, "2026-11-21T11:59:55.000000Z", "running");
+        let stale = row(7, "2026-11-21T11:59:00.000000Z", "running");
+        let before = row(6, "2026-11-21T11:59:59.000000Z", "running");
+        let degraded = row(7, "2026-11-21T11:59:55.000000Z", "degraded");
+        let table: [(Holder, Row, State, &str); 11] = [
+            (
+                Holder::Nobody,
+                Ok(Some(&fresh)),
+                Warning,
+                "no watcher is running",
+            ),
+            (Holder::Nobody, Err(()), Warning, "no watcher is running"),
+            (Holder::Unknown, Ok(Some(&fresh)), Note, "not checked"),
+            (
+                held(600.0),
+                Ok(Some(&fresh)),
+                Fine,
+                "pid 7), reported 5 s ago, nothing behind",
+            ),
+            (held(600.0), Err(()), Note, "in the database"),
+            (
+                held(600.0),
+                Ok(Some(&stale)),
+                Failed,
+                "has not reported for 60 s",
+            ),
+            (held(5.0), Ok(Some(&stale)), Fine, "runs"),
+            (held(5.0), Ok(None), Fine, "just started"),
+            (held(5.0), Ok(Some(&before)), Fine, "just started"),
+            (held(600.0), Ok(Some(&before)), Failed, "never reported"),
+            (
+                held(600.0),
+                Ok(Some(&degraded)),
+                Warning,
+                "degraded: the disk is full",
+            ),
+        ];
+        for (holder, row, state, said) in table {
+            let found = judge(&facts(holder, row));
+            assert_eq!(found.len(), 1, "{found:?}");
+            assert_eq!(found[0].state, state, "{holder:?} {row:?}");
+            assert!(found[0].found.contains(said), "{found:?}");
+        }
+    }
+
+    #[test]
+    fn another_version_is_told_while_it_runs() {
+        let mut old = row(7, "2026-11-21T11:59:55.000000Z", "running");
+        old.version = "0.0.1".into();
+        assert_eq!(judge(&facts(held(60.0), Ok(Some(&old))))[1].state, Warning);
+        assert_eq!(judge(&facts(Holder::Nobody, Ok(Some(&old)))).len(), 1);
+    }
+
+    #[test]
+    fn restarts_are_counted_against_their_limit() {
+        for (number, state) in [
+            (0, None),
+            (1, None),
+            (2, Some(Warning)),
+            (4, Some(Warning)),
+            (5, Some(Failed)),
+        ] {
+            let facts = Facts {
+                restarts: number,
+                ..facts(Holder::Nobody, Ok(None))
+            };
+            assert_eq!(crashes(&facts).map(|found| found.state), state, "{number}");
+        }
+    }
+
+    #[test]
+    fn the_ledger_is_read_for_a_minute_back() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(restarts(dir.path(), 1000), 0);
+        fs::write(dir.path().join("restarts"), "900\n950\n1000\nrunning\n").unwrap();
+        assert_eq!(restarts(dir.path(), 1000), 2);
+    }
+}

@@ -1,0 +1,161 @@
+//! What a database says about itself, whatever stands in it: for `doctor`. One
+//! connection, one look, nothing changed, nothing left behind.
+
+use std::{
+    io,
+    path::Path,
+    time::{Duration, Instant, SystemTime},
+};
+
+use sqlx::{Connection, PgConnection, SqliteConnection};
+
+use super::{ReadError, Result, sqlite::look_options};
+use crate::store::{Database, SchemaError, connect, migrate};
+
+#[derive(Debug)]
+pub struct Condition {
+    /// `SQLite 3.46.0`, `PostgreSQL 15.14`.
+    pub server: String,
+    /// PostgreSQL's, as it counts: 150014.
+    pub version: Option<i64>,
+    pub encoding: String,
+    pub schema: std::result::Result<i64, SchemaError>,
+    /// The role's name on PostgreSQL.
+    pub role: Option<String>,
+    /// Takes no writes at all: a standby, or made so.
+    pub is_read_only: bool,
+    /// What the watcher needs and the role may not: `INSERT ON events`.
+    pub lacking: Vec<String>,
+    /// How far the server's clock is ahead of ours.
+    pub clock_ahead_seconds: f64,
+    pub integrity: Integrity,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Integrity {
+    Sound,
+    /// What SQLite said first.
+    Damaged(String),
+    /// The time was over before the end.
+    Unfinished,
+    /// PostgreSQL sees to that itself.
+    NotAsked,
+}
+
+/// The file as it lies there. `check` is how long looking for damage may take.
+pub async fn condition(database: &Database, check: Duration) -> Result<Condition> {
+    match database {
+        Database::Sqlite(path) => sqlite(path, check).await,
+        Database::Postgres(url) => postgres(url).await,
+    }
+}
+
+async fn sqlite(path: &Path, check: Duration) -> Result<Condition> {
+    if let Err(error) = std::fs::metadata(path) {
+        return Err(match error.kind() {
+            io::ErrorKind::NotFound => ReadError::Absent,
+            _ => ReadError::Away(error.into()),
+        });
+    }
+    let mut link = SqliteConnection::connect_with(&look_options(path, true)).await?;
+    let version: String = one(&mut link, "SELECT sqlite_version()").await?;
+    let encoding = one(&mut link, "PRAGMA encoding").await?;
+    let found = migrate::sqlite_version(&mut link).await?;
+    Ok(Condition {
+        server: format!("SQLite {version}"),
+        version: None,
+        encoding,
+        schema: schema(found),
+        role: None,
+        is_read_only: false,
+        lacking: vec![],
+        clock_ahead_seconds: 0.0,
+        integrity: integrity(&mut link, check).await?,
+    })
+}
+
+async fn one(link: &mut SqliteConnection, sql: &'static str) -> Result<String> {
+    Ok(sqlx::query_scalar(sql).fetch_one(link).await?)
+}
+
+/// A file may be of any size: SQLite is asked now and then whether to go on.
+async fn integrity(link: &mut SqliteConnection, limit: Duration) -> Result<Integrity> {
+    let end = Instant::now() + limit;
+    link.lock_handle()
+        .await?
+        .set_progress_handler(10_000, move || Instant::now() < end);
+    match one(link, "PRAGMA quick_check(1)").await {
+        Ok(said) if said == "ok" => Ok(Integrity::Sound),
+        Ok(said) => {
+            let words: Vec<&str> = said.split_whitespace().collect();
+            Ok(Integrity::Damaged(words.join(" ")))
+        }
+        Err(_) if Instant::now() >= end => Ok(Integrity::Unfinished),
+        Err(ReadError::Refused(error)) => Ok(Integrity::Damaged(error.to_string())),
+        Err(error) => Err(error),
+    }
+}
+
+fn schema(found: Option<i64>) -> std::result::Result<i64, SchemaError> {
+    migrate::compare(found).map(|()| found.unwrap_or_default())
+}
+
+#[derive(sqlx::FromRow)]
+struct Server {
+    version: String,
+    version_number: i64,
+    encoding: String,
+    role: String,
+    is_read_only: bool,
+    now: f64,
+}
+
+const SERVER: &str = "SELECT current_setting('server_version') AS version, \
+     current_setting('server_version_num')::bigint AS version_number, \
+     current_setting('server_encoding') AS encoding, current_user::text AS role, \
+     current_setting('transaction_read_only') = 'on' OR pg_is_in_recovery() AS is_read_only, \
+     extract(epoch FROM clock_timestamp())::float8 AS now";
+
+async fn postgres(url: &str) -> Result<Condition> {
+    let options = connect::postgres(url, "doctor")?;
+    let mut link = PgConnection::connect_with(&options).await?;
+    let before = epoch_seconds();
+    let server: Server = sqlx::query_as(SERVER).fetch_one(&mut link).await?;
+    let between = (before + epoch_seconds()) / 2.0;
+    let found = migrate::postgres_version(&mut link).await?;
+    let lacking = if found.is_some() { RIGHTS } else { MAKE_TABLES };
+    Ok(Condition {
+        server: format!("PostgreSQL {}", server.version),
+        version: Some(server.version_number),
+        encoding: server.encoding,
+        schema: schema(found),
+        role: Some(server.role),
+        is_read_only: server.is_read_only,
+        lacking: sqlx::query_scalar(lacking).fetch_all(&mut link).await?,
+        clock_ahead_seconds: server.now - between,
+        integrity: Integrity::NotAsked,
+    })
+}
+
+/// What the watcher does to its tables, and nothing more.
+const RIGHTS: &str = "SELECT privilege || ' ON ' || name FROM (VALUES \
+     ('SELECT', 'projects'), ('INSERT', 'projects'), ('UPDATE', 'projects'), \
+     ('SELECT', 'agents'), ('INSERT', 'agents'), ('UPDATE', 'agents'), \
+     ('SELECT', 'events'), ('INSERT', 'events'), ('SELECT', 'facts'), ('INSERT', 'facts'), \
+     ('SELECT', 'rejections'), ('INSERT', 'rejections'), \
+     ('SELECT', 'checkpoints'), ('INSERT', 'checkpoints'), ('UPDATE', 'checkpoints'), \
+     ('DELETE', 'checkpoints'), \
+     ('SELECT', 'watchers'), ('INSERT', 'watchers'), ('UPDATE', 'watchers')) needed(privilege, name) \
+     WHERE to_regclass(name) IS NOT NULL AND NOT has_table_privilege(to_regclass(name), privilege) \
+     UNION ALL SELECT 'USAGE ON SEQUENCE events_id_seq' \
+     WHERE to_regclass('events_id_seq') IS NOT NULL \
+     AND NOT has_sequence_privilege('events_id_seq', 'USAGE')";
+
+/// Where there are no tables yet, they have to be made.
+const MAKE_TABLES: &str = "SELECT 'CREATE ON SCHEMA ' || current_schema()::text \
+     WHERE NOT has_schema_privilege(current_schema(), 'CREATE')";
+
+fn epoch_seconds() -> f64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    since.unwrap_or_default().as_secs_f64()
+}
