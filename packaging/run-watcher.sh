@@ -19,8 +19,8 @@ usage() {
 usage: run-watcher.sh [PROGRAM [ARGUMENT...]]
 
 Runs PROGRAM (default: headspace watch) and restarts it when it fails.
-Not restarted: exit code 0 (done), 2 (usage), 78 (bad configuration), and any
-end after TERM or INT. HUP asks the watcher to reload; before a restart it ends
+Not restarted: exit code 0 (done), 2 (usage), 75 (its own crash limit), 78 (bad
+configuration), and any end after TERM or INT. HUP asks the watcher to reload; before a restart it ends
 the pause.
 
 environment:
@@ -142,6 +142,7 @@ stop_if_final() {
     case $code in
         0) log INFO "$ended; it is done" ;;
         2) log ERROR "$ended; it was called wrongly and is not restarted: correct the arguments and start again" ;;
+        75) log ERROR "$ended; it has crashed too often and is not restarted: find the cause in its own lines above, then start again" ;;
         78) log ERROR "$ended; its configuration is bad and it is not restarted: correct it (headspace config check) and start again" ;;
         *) return 0 ;;
     esac

@@ -43,5 +43,5 @@ pub use discover::{Place, place};
 pub use reread::{Reread, reread};
 pub use retry::Schedule;
 pub use roots::Roots;
-pub use run::{Capture, Options, Status};
+pub use run::{Capture, Options, Sign, Status, TICK};
 pub use tail::{Look, Tail};

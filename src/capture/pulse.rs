@@ -9,7 +9,7 @@ use crate::store::{Beat, Failure};
 
 use super::{
     retry::Work,
-    run::{BEAT, Capture, Status, TICK},
+    run::{BEAT, Capture, Status},
 };
 
 impl Capture {
@@ -17,7 +17,7 @@ impl Capture {
     /// to tell, and every few times without.
     pub(super) async fn tick(&mut self) {
         let now = Instant::now();
-        self.next_tick = now + TICK;
+        self.next_tick = now + self.options.tick;
         if self.writer.let_go_of_lost_file() {
             tracing::warn!(
                 "the database file was removed or replaced; reading everything again into what is there now"

@@ -44,6 +44,19 @@ impl Roots {
             .map_or(Place::Nothing, discover::place)
     }
 
+    /// Asks the kernel for hints about every folder there is.
+    pub fn watch_all(&mut self, hints: &mut Hints) {
+        for projects in &self.projects {
+            if !projects.is_dir() {
+                watch_nearest(projects, hints);
+            }
+            // What cannot be read is told by the scan that reads.
+            discover::scan(projects, projects, &mut self.listings, &mut |folder| {
+                hints.watch(folder);
+            });
+        }
+    }
+
     /// Looks everywhere: watches every folder, queues every file that has
     /// changed since its last look, oldest first.
     pub fn scan_all(&mut self, hints: &mut Hints, tail: &Tail, queue: &mut Queue) {

@@ -4,6 +4,10 @@
 use std::{
     collections::HashMap,
     path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -28,6 +32,9 @@ use super::{
 const MAX_FILES: usize = 64;
 /// How often the loop shows that it runs, and looks after its database file.
 pub const TICK: Duration = Duration::from_millis(4500);
+/// A piece of work that takes longer than this is stuck: the database gives up
+/// on each of its statements much sooner.
+const STUCK: Duration = Duration::from_secs(60);
 /// Sessions that are ended in one transaction.
 const MAX_ENDINGS: usize = 16;
 /// The watcher's row tells this often that it lives.
@@ -47,6 +54,16 @@ pub struct Options {
     pub state_dir: String,
     /// Told after every commit that there is something to read.
     pub wake: Box<dyn Fn() + Send>,
+    /// How often the loop shows that it runs: [`TICK`], or sooner.
+    pub tick: Duration,
+}
+
+/// What the loop says while it works.
+pub enum Sign<'a> {
+    /// It has come round.
+    Round(&'a Status),
+    /// It waits for the database, which is to be expected.
+    Waiting,
 }
 
 /// What the watcher says of itself.
@@ -124,15 +141,22 @@ impl Capture {
         }
     }
 
-    /// Works until `stop`. `told` hears the status after every tick; the loop
-    /// that works is the one that calls it.
-    pub async fn run(&mut self, stop: &CancellationToken, mut told: impl FnMut(&Status)) {
+    /// Works until `stop`. The first sign of a round comes when the folders are
+    /// watched and the database was tried. Signs come from this loop alone: one
+    /// that hangs gives none.
+    pub async fn run(&mut self, stop: &CancellationToken, mut told: impl FnMut(Sign)) {
+        let patience = Patience {
+            tick: self.options.tick,
+            stuck: STUCK,
+            migrating: self.writer.migrating(),
+        };
+        self.roots.watch_all(&mut self.hints);
         while !stop.is_cancelled() {
             if Instant::now() >= self.next_tick {
-                self.tick().await;
-                told(&self.status);
+                patience.signs_during(self.tick(), &mut told).await;
+                told(Sign::Round(&self.status));
             }
-            if self.step().await {
+            if patience.signs_during(self.step(), &mut told).await {
                 tokio::task::yield_now().await;
                 continue;
             }
@@ -338,5 +362,68 @@ impl Capture {
                 .min(self.next_reconcile),
         };
         work.min(self.next_tick)
+    }
+}
+
+/// How long the loop's work may take before it must be taken for stuck.
+struct Patience {
+    tick: Duration,
+    stuck: Duration,
+    /// A migration may take as long as it needs.
+    migrating: Arc<AtomicBool>,
+}
+
+impl Patience {
+    /// Does a piece of work, and gives a sign every tick while there is patience.
+    async fn signs_during<T>(
+        &self,
+        work: impl Future<Output = T>,
+        told: &mut impl FnMut(Sign),
+    ) -> T {
+        let mut work = std::pin::pin!(work);
+        let mut waited = Duration::ZERO;
+        loop {
+            tokio::select! {
+                biased;
+                done = &mut work => return done,
+                () = tokio::time::sleep(self.tick) => waited += self.tick,
+            }
+            if self.migrating.load(Ordering::Relaxed) {
+                waited = Duration::ZERO;
+            }
+            if waited < self.stuck {
+                told(Sign::Waiting);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How many signs are given during work that goes on for `rounds` of them.
+    async fn signs(rounds: u32, stuck: Duration, migrating: bool) -> u32 {
+        let tick = Duration::from_millis(10);
+        let patience = Patience {
+            tick,
+            stuck,
+            migrating: Arc::new(AtomicBool::new(migrating)),
+        };
+        let mut signs = 0;
+        let work = tokio::time::sleep(tick * rounds);
+        let mut told = |_: Sign| signs += 1;
+        patience.signs_during(work, &mut told).await;
+        signs
+    }
+
+    #[tokio::test]
+    async fn work_that_waits_gives_signs_and_work_that_is_stuck_gives_none() {
+        let long = Duration::from_secs(60);
+        assert_eq!(signs(0, long, false).await, 0);
+        assert!(signs(10, long, false).await > 0);
+        let short = Duration::from_millis(35);
+        assert_eq!(signs(20, short, false).await, 3);
+        assert!(signs(20, short, true).await > 3);
     }
 }

@@ -1,7 +1,9 @@
 //! The command line: wires the stages into the processes.
 //!
 //! In: arguments, signals.
-//! Out: an exit code: 0 ok, 1 failed, 2 wrong usage.
+//! Out: an exit code: 0 ok, 1 failed, 2 wrong usage; of the two services also
+//! 75 crash limit reached and 78 wrong settings, after which a service manager
+//! must not start them again.
 //!
 //! Promises
 //! - settings are valid before anything starts; an error is one line that says
@@ -29,15 +31,18 @@ use clap::{Args, Parser, Subcommand};
 use crate::{
     config::{self, DatabaseUrl, Settings},
     store::{Database, read::Reader, wake},
-    supervise::Signals,
+    supervise::{self, CrashLimit, Signals},
     telemetry,
 };
 
 /// Records what coding-agent sessions do, exactly once, and shows it live.
 #[derive(Parser)]
 #[command(name = "headspace", version, arg_required_else_help = true)]
-#[command(after_help = "Exit codes: 0 ok, 1 failed, 2 wrong usage.\n\n\
-    First steps: `headspace up` watches your sessions and serves http://127.0.0.1:5055.")]
+#[command(
+    after_help = "Exit codes: 0 ok, 1 failed, 2 wrong usage; of `watch` and `web` also\n\
+    75 crash limit reached and 78 wrong settings: starting them again changes nothing.\n\n\
+    First steps: `headspace up` watches your sessions and serves http://127.0.0.1:5055."
+)]
 struct Cli {
     #[command(flatten)]
     global: Global,
@@ -116,6 +121,11 @@ pub fn main() -> ExitCode {
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     let cli = Cli::parse();
     let flags = cli.global.flags();
+    let is_service = match &cli.command {
+        Command::Web => true,
+        Command::Watch(args) => args.is_service(),
+        _ => false,
+    };
     let outcome = match cli.command {
         Command::Up => up::main(&flags),
         Command::Web => web::main(&flags),
@@ -133,11 +143,27 @@ pub fn main() -> ExitCode {
     match outcome {
         Ok(code) => code,
         Err(error) => {
+            let prefix = telemetry::error_prefix();
             for line in format!("{error:#}").lines() {
-                eprintln!("headspace: {}", telemetry::visible(line));
+                eprintln!("{prefix}headspace: {}", telemetry::visible(line));
             }
-            ExitCode::FAILURE
+            exit_code(&error, is_service).into()
         }
+    }
+}
+
+/// What starting again does not change: settings, or surroundings, are wrong.
+#[derive(Debug, thiserror::Error)]
+#[error("{0:#}")]
+struct Refused(anyhow::Error);
+
+/// launchd starts again whatever does not leave with 0.
+fn exit_code(error: &anyhow::Error, is_service: bool) -> u8 {
+    let final_code = |code| if supervise::is_launchd() { 0 } else { code };
+    match () {
+        () if error.is::<CrashLimit>() => final_code(75),
+        () if is_service && error.is::<Refused>() => final_code(78),
+        () => 1,
     }
 }
 
@@ -154,8 +180,8 @@ impl Global {
 
 /// Settings of a process that will work: checked, folders made, log started.
 fn prepare(flags: &config::Flags, identifier: &str) -> anyhow::Result<Settings> {
-    let settings = config::load(flags)?;
-    let notes = config::prepare(&settings.places)?;
+    let settings = config::load(flags).map_err(|error| Refused(error.into()))?;
+    let notes = config::prepare(&settings.places).map_err(|error| Refused(error.into()))?;
     telemetry::init(
         identifier,
         &settings.logging.level,

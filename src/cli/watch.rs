@@ -1,24 +1,32 @@
 //! `headspace watch`: the only writer of the log on its machine.
 
-use std::{io::IsTerminal, process::ExitCode, time::Duration};
+use std::{
+    io::IsTerminal,
+    process::ExitCode,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
-use anyhow::bail;
+use anyhow::{anyhow, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::say::say;
+use super::{Refused, say::say};
 use crate::{
-    capture::{Capture, Options, Schedule, Status},
+    capture::{Capture, Options, Schedule, Sign, Status, TICK},
     config::{self, DatabaseUrl, Settings},
     store::{Writer, wake::Bell},
-    supervise::{self, Lock},
+    supervise::{self, Ledger, Lock},
 };
 
 pub const EXAMPLES: &str = "Examples:
   headspace watch                 follow all sessions until told to stop
   headspace watch --once          catch up with everything there is, then exit
   HEADSPACE_CLAUDE__ROOTS='[\"/home/me/.claude\"]' headspace watch";
+
+/// What a start may still take after a sign that it goes on: longer than until
+/// the next sign.
+const START_MARGIN: Duration = Duration::from_secs(30);
 
 #[derive(clap::Args)]
 pub struct WatchArgs {
@@ -27,10 +35,18 @@ pub struct WatchArgs {
     once: bool,
 }
 
+impl WatchArgs {
+    /// Whether it works until it is told to stop.
+    pub fn is_service(&self) -> bool {
+        !self.once
+    }
+}
+
 pub fn main(flags: &config::Flags, args: &WatchArgs) -> anyhow::Result<ExitCode> {
     let settings = super::prepare(flags, "headspace-watcher")?;
     if settings.claude.roots.is_empty() {
-        bail!("claude.roots: no folder to watch is known: set it, CLAUDE_CONFIG_DIR or HOME");
+        let what = "claude.roots: no folder to watch is known: set it, CLAUDE_CONFIG_DIR or HOME";
+        return Err(Refused(anyhow!(what)).into());
     }
     let _lock = Lock::take(&settings.places.state)?;
     let runtime = super::runtime()?;
@@ -38,11 +54,31 @@ pub fn main(flags: &config::Flags, args: &WatchArgs) -> anyhow::Result<ExitCode>
         if args.once {
             once(&settings).await
         } else {
-            follow(flags, &settings).await
+            supervised(flags, &settings).await
         }
     });
     // Whatever still hangs in the database must not hold up the exit.
     runtime.shutdown_background();
+    outcome
+}
+
+/// Follows the sessions, unless that has crashed too often lately.
+async fn supervised(flags: &config::Flags, settings: &Settings) -> anyhow::Result<ExitCode> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
+    let limit = settings.event_system.max_restarts_per_minute;
+    let ledger = Ledger::open(&settings.places.state, now, limit)?;
+    if ledger.restarts() > 0 {
+        let restarts = ledger.restarts();
+        tracing::warn!(
+            restarts,
+            limit,
+            "started again after a crash; limit per minute"
+        );
+    }
+    let outcome = follow(flags, settings).await;
+    if outcome.is_ok() {
+        ledger.close();
+    }
     outcome
 }
 
@@ -59,7 +95,7 @@ async fn follow(flags: &config::Flags, settings: &Settings) -> anyhow::Result<Ex
     while !signals.stop.is_cancelled() {
         // A reload ends the run between two pieces of work, never in one.
         let pause = signals.stop.child_token();
-        let told = |status: &Status| tell(status, std::mem::replace(&mut is_ready, true));
+        let told = |sign: Sign| tell(&sign, &mut is_ready);
         tokio::select! {
             biased;
             () = out_of_time(&signals.stop, budget) => break,
@@ -67,7 +103,9 @@ async fn follow(flags: &config::Flags, settings: &Settings) -> anyhow::Result<Ex
             () = when_asked(&mut signals.reload, &pause) => {}
         }
         if !signals.stop.is_cancelled() {
+            supervise::reloading();
             retune(flags, &mut capture);
+            supervise::ready(&describe(capture.status()));
         }
     }
     supervise::stopping();
@@ -125,7 +163,13 @@ fn options(settings: &Settings, once: bool) -> Options {
         once,
         state_dir: settings.places.state.to_string_lossy().into_owned(),
         wake: doorbell(settings),
+        tick: tick(),
     }
+}
+
+/// Twice in the time a service manager gives us, whatever that is.
+fn tick() -> Duration {
+    supervise::watchdog_time().map_or(TICK, |time| TICK.min(time * 9 / 20))
 }
 
 /// PostgreSQL tells its readers itself.
@@ -168,13 +212,16 @@ async fn out_of_time(stop: &CancellationToken, budget: Duration) {
     tracing::warn!("the database did not answer in time; leaving, nothing is lost");
 }
 
-fn tell(status: &Status, is_ready: bool) {
-    let line = describe(status);
-    if is_ready {
-        supervise::status(&line);
-    } else {
-        tracing::info!(sessions = status.sessions, "ready");
-        supervise::ready(&line);
+fn tell(sign: &Sign, is_ready: &mut bool) {
+    match sign {
+        Sign::Round(status) if *is_ready => supervise::status(&describe(status)),
+        Sign::Round(status) => {
+            *is_ready = true;
+            tracing::info!(sessions = status.sessions, "ready");
+            supervise::ready(&describe(status));
+        }
+        Sign::Waiting if *is_ready => {}
+        Sign::Waiting => supervise::starting_for(START_MARGIN, "waiting for the database"),
     }
     supervise::watchdog_ping();
 }

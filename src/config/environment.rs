@@ -7,24 +7,36 @@ use std::path::PathBuf;
 use super::Problem;
 
 /// Names and values. An empty value counts as not set, as the shell's `${X:-}` has it.
-pub(super) struct Environment(BTreeMap<String, OsString>);
+pub(super) struct Environment {
+    variables: BTreeMap<String, OsString>,
+    /// A service may have no HOME; the account database still knows it.
+    account_home: Option<OsString>,
+}
 
 impl Environment {
     pub(super) fn of_this_process() -> Environment {
-        let mut variables: BTreeMap<String, OsString> = std::env::vars_os()
+        let variables = std::env::vars_os()
             .map(|(name, value)| (name.to_string_lossy().into_owned(), value))
             .collect();
-        // A service may have no HOME; the account database still knows it.
-        if !variables.contains_key("HOME")
-            && let Some(home) = std::env::home_dir()
-        {
-            variables.insert("HOME".into(), home.into_os_string());
+        Environment {
+            variables,
+            account_home: std::env::home_dir().map(PathBuf::into_os_string),
         }
-        Environment(variables)
+    }
+
+    /// HOME as this process was given it.
+    pub(super) fn own_home(&self) -> Result<Option<&str>, Problem> {
+        Environment::checked("HOME", self.variables.get("HOME"))
     }
 
     pub(super) fn text(&self, name: &str) -> Result<Option<&str>, Problem> {
-        let Some(value) = self.0.get(name).filter(|value| !value.is_empty()) else {
+        let value = self.variables.get(name).filter(|value| !value.is_empty());
+        let fallback = self.account_home.as_ref().filter(|_| name == "HOME");
+        Environment::checked(name, value.or(fallback))
+    }
+
+    fn checked<'v>(name: &str, value: Option<&'v OsString>) -> Result<Option<&'v str>, Problem> {
+        let Some(value) = value.filter(|value| !value.is_empty()) else {
             return Ok(None);
         };
         match value.to_str() {
@@ -50,7 +62,7 @@ impl Environment {
     /// Names without `__` belong to scripts and to flags.
     pub(super) fn settings(&self) -> Result<Vec<(String, String, &str)>, Problem> {
         let mut found = Vec::new();
-        for (name, value) in &self.0 {
+        for (name, value) in &self.variables {
             let Some((section, key)) = name
                 .strip_prefix("HEADSPACE_")
                 .and_then(|rest| rest.split_once("__"))
@@ -70,6 +82,9 @@ impl Environment {
 impl<const N: usize> From<[(&str, &str); N]> for Environment {
     fn from(variables: [(&str, &str); N]) -> Environment {
         let owned = variables.map(|(name, value)| (name.to_string(), OsString::from(value)));
-        Environment(owned.into())
+        Environment {
+            variables: owned.into(),
+            account_home: None,
+        }
     }
 }

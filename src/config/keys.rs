@@ -41,7 +41,7 @@ pub(super) const KEYS: &[Key] = &[
     key("watch.max_line_bytes", Count(1024, 1 << 30), "67108864"),
     key("event_system.write_retry_attempts", Count(1, 20), "3"),
     key("event_system.write_retry_delay_ms", Count(1, 60_000), "100"),
-    key("event_system.max_restarts_per_minute", Count(1, 60), "5"),
+    key("event_system.max_restarts_per_minute", Count(1, 1000), "5"),
     key("event_system.shutdown_timeout_seconds", Count(1, 60), "2"),
     key("sse.heartbeat_interval_seconds", Count(1, 3600), "30"),
     key("sse.max_connections", Count(1, 10_000), "100"),

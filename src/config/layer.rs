@@ -1,6 +1,7 @@
 //! The layers that settings are merged from, lowest first.
 
 use std::path::PathBuf;
+use std::{fs, io};
 
 use figment::value::{Dict, Map, Value};
 use figment::{Metadata, Profile, Provider};
@@ -20,6 +21,7 @@ pub(super) struct Layer {
 pub(super) enum Origin {
     Defaults,
     File(PathBuf),
+    Credential(PathBuf),
     DatabaseUrl,
     Environment,
     Flags,
@@ -42,10 +44,30 @@ pub(super) fn above_defaults(
 ) -> Result<Vec<Layer>, Problem> {
     let file = file.map(|(path, sections)| Layer::new(Origin::File(path), sections));
     let mut layers = Vec::from_iter(file);
+    layers.extend(credential(environment)?);
     layers.push(database_url(environment)?);
     layers.push(variables(environment)?);
     layers.push(arguments(flags));
     Ok(layers)
+}
+
+/// The secret a service manager hands over in a file of its own.
+fn credential(environment: &Environment) -> Result<Option<Layer>, Problem> {
+    let Some(folder) = environment.folder("CREDENTIALS_DIRECTORY")? else {
+        return Ok(None);
+    };
+    let path = folder.join("database-url");
+    let url = match fs::read_to_string(&path) {
+        Ok(url) => url,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => {
+            let origin = path.display().to_string();
+            return Err(Problem::new(origin, "", format!("cannot be read: {error}")));
+        }
+    };
+    let mut sections = Dict::new();
+    put(&mut sections, "database", "url", url.trim_end());
+    Ok(Some(Layer::new(Origin::Credential(path), sections)))
 }
 
 /// The variable that many tools share; ours wins over it.
@@ -100,7 +122,7 @@ impl Origin {
     pub(super) fn name(&self, path: &str) -> String {
         match self {
             Origin::Defaults => "default".into(),
-            Origin::File(file) => file.display().to_string(),
+            Origin::File(file) | Origin::Credential(file) => file.display().to_string(),
             Origin::DatabaseUrl => "DATABASE_URL".into(),
             Origin::Environment => {
                 format!("HEADSPACE_{}", path.to_uppercase().replacen('.', "__", 1))

@@ -4,8 +4,8 @@
 //! Out: [`Settings`], or every problem found, one line each.
 //!
 //! ```text
-//! defaults < file < environment < flags   each layer checked by itself
-//!     └────────┴────────┴─────────┴──▶ merged ──▶ Settings
+//! defaults < file < credential < environment < flags   each checked by itself
+//!     └────────┴─────────┴────────────┴─────────┴──▶ merged ──▶ Settings
 //! ```
 //!
 //! Promises
@@ -65,6 +65,7 @@ pub fn load(flags: &Flags) -> Result<Settings, Error> {
 }
 
 fn load_from(flags: &Flags, environment: &Environment) -> Result<Settings, Error> {
+    refuse_nobody(environment)?;
     let (mut places, candidate) = places::find(flags, environment)?;
     let file = match candidate {
         Some(candidate) => file::read(&candidate)?.map(|sections| (candidate.path, sections)),
@@ -87,6 +88,19 @@ fn load_from(flags: &Flags, environment: &Environment) -> Result<Settings, Error
         settings.sources.insert("claude.roots".into(), chosen_by);
     }
     Ok(settings)
+}
+
+/// A system service that nobody told whose sessions it is for.
+fn refuse_nobody(environment: &Environment) -> Result<(), Problem> {
+    let has_home = environment
+        .own_home()?
+        .is_some_and(|home| Path::new(home) != Path::new("/"));
+    if environment.unit_folder("STATE_DIRECTORY")?.is_none() || has_home {
+        return Ok(());
+    }
+    let message = "this system service has no user whose sessions it watches; \
+                   run `headspace install --system --user NAME` as root";
+    Err(Problem::new("User=", "", message))
 }
 
 /// All layers with their values made ready for use, or all that is wrong with any of them.

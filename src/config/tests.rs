@@ -266,6 +266,43 @@ fn the_shown_settings_load_to_the_same_and_say_their_source() {
 }
 
 #[test]
+fn a_credential_wins_over_the_file_and_is_not_shown() {
+    let folder = tempfile::tempdir().expect("folder");
+    let secret = folder.path().join("database-url");
+    std::fs::write(&secret, "postgres://u:geheim@h/db\n").expect("credential");
+    let at = Ground::new().with_file("database:\n  url: sqlite:/file.db\n");
+    let credentials = (
+        "CREDENTIALS_DIRECTORY",
+        folder.path().to_str().expect("text"),
+    );
+    let settings = at.load([credentials]).expect("credential");
+    let shown = format!("url: \"postgres://u:***@h/db\"  # {}", secret.display());
+    assert!(show(&settings).contains(&shown), "{}", show(&settings));
+    let ours = ("HEADSPACE_DATABASE__URL", "sqlite:/ours.db");
+    let settings = at.load([credentials, ours]).expect("ours");
+    assert_eq!(settings.database.url.to_string(), "sqlite:/ours.db");
+    std::fs::remove_file(&secret).expect("removed");
+    let settings = at.load([credentials]).expect("none");
+    assert_eq!(settings.database.url.to_string(), "sqlite:/file.db");
+}
+
+#[test]
+fn a_system_service_without_a_user_is_told_how_to_get_one() {
+    let state = ("STATE_DIRECTORY", "/var/lib/headspace");
+    for home in ["", "/"] {
+        let variables = Environment::from([state, ("HOME", home)]);
+        let error = load_from(&Flags::default(), &variables).expect_err("nobody");
+        let told = error.to_string();
+        assert!(
+            told.contains("headspace install --system --user NAME"),
+            "{told}"
+        );
+    }
+    let variables = Environment::from([state, ("HOME", "/home/a")]);
+    assert!(load_from(&Flags::default(), &variables).is_ok());
+}
+
+#[test]
 fn no_password_is_shown_or_printed() {
     let settings = Ground::new()
         .load([("DATABASE_URL", "postgres://u:geheim@h/db")])

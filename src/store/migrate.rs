@@ -73,27 +73,28 @@ pub fn compare(found: Option<i64>) -> Result<(), SchemaError> {
     }
 }
 
-/// Brings the file's schema up to date. SQLite's driver takes no lock for it,
-/// so two programs that start together would both create the tables.
-pub async fn sqlite(link: &mut SqliteConnection, file: &Path) -> Result<(), Failure> {
-    let lock = lock_beside(file).await.map_err(|error| {
-        Failure::Away(format!("cannot lock {}.migrate: {error}", file.display()))
-    })?;
-    let found = sqlite_version(link).await?;
-    let is_outdated = needs_migration(found)?;
+/// Keeps other programs from migrating the same file. SQLite's driver takes no
+/// lock for it, so two that start together would both create the tables.
+pub async fn sqlite_lock(file: &Path) -> Result<File, Failure> {
+    lock_beside(file)
+        .await
+        .map_err(|error| Failure::Away(format!("cannot lock {}.migrate: {error}", file.display())))
+}
+
+/// Whether the file needs [`sqlite`]. It is in WAL mode afterwards.
+pub async fn sqlite_is_outdated(link: &mut SqliteConnection) -> Result<bool, Failure> {
+    let is_outdated = needs_migration(sqlite_version(link).await?)?;
     use_wal(link).await?;
-    if is_outdated {
-        if found.is_none() {
-            let tables = "SELECT name FROM sqlite_master WHERE type IN ('table', 'view')";
-            refuse_foreign(sqlx::query_scalar(tables).fetch_all(&mut *link).await?)?;
-        }
-        SQLITE
-            .run(link)
-            .await
-            .map_err(|error| SchemaError::Failed(error.to_string()))?;
+    Ok(is_outdated)
+}
+
+/// Brings the file's schema up to date.
+pub async fn sqlite(link: &mut SqliteConnection) -> Result<(), Failure> {
+    if sqlite_version(link).await?.is_none() {
+        let tables = "SELECT name FROM sqlite_master WHERE type IN ('table', 'view')";
+        refuse_foreign(sqlx::query_scalar(tables).fetch_all(&mut *link).await?)?;
     }
-    drop(lock);
-    Ok(())
+    run(&SQLITE, link).await
 }
 
 /// The switch needs the file for itself, and SQLite does not wait for that: a
@@ -110,32 +111,53 @@ async fn use_wal(link: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     }
 }
 
-/// Brings the database's schema up to date, under the driver's advisory lock.
+/// Whether the database needs [`postgres`].
+pub async fn postgres_is_outdated(link: &mut PgConnection) -> Result<bool, Failure> {
+    Ok(needs_migration(postgres_version(link).await?)?)
+}
+
+/// Brings the database's schema up to date, under the driver's advisory lock
+/// and without the limit that other statements have.
 pub async fn postgres(link: &mut PgConnection) -> Result<(), Failure> {
-    let found = postgres_version(link).await?;
-    if needs_migration(found)? {
-        let encoding: String = sqlx::query_scalar("SHOW server_encoding")
-            .fetch_one(&mut *link)
-            .await?;
-        if encoding != "UTF8" {
-            return Err(SchemaError::Encoding { encoding }.into());
+    let encoding: String = sqlx::query_scalar("SHOW server_encoding")
+        .fetch_one(&mut *link)
+        .await?;
+    if encoding != "UTF8" {
+        return Err(SchemaError::Encoding { encoding }.into());
+    }
+    if postgres_version(link).await?.is_none() {
+        let tables = "SELECT relname::text FROM pg_class
+                      WHERE relkind IN ('r', 'p', 'v', 'm', 'f')
+                      AND relnamespace = to_regnamespace(current_schema())";
+        let tables = sqlx::query_scalar(tables).fetch_all(&mut *link).await?;
+        // Another start may have made them between the two questions.
+        if postgres_is_outdated(link).await? {
+            refuse_foreign(tables)?;
         }
-        if found.is_none() {
-            let tables = "SELECT relname::text FROM pg_class
-                          WHERE relkind IN ('r', 'p', 'v', 'm', 'f')
-                          AND relnamespace = to_regnamespace(current_schema())";
-            let tables = sqlx::query_scalar(tables).fetch_all(&mut *link).await?;
-            // Another start may have made them between the two questions.
-            if needs_migration(postgres_version(link).await?)? {
-                refuse_foreign(tables)?;
-            }
-        }
-        POSTGRES
-            .run(link)
-            .await
-            .map_err(|error| SchemaError::Failed(error.to_string()))?;
+    }
+    let limits = ["statement_timeout", "lock_timeout"];
+    for limit in limits {
+        set(link, format!("SET {limit} = 0")).await?;
+    }
+    run(&POSTGRES, &mut *link).await?;
+    for limit in limits {
+        set(link, format!("RESET {limit}")).await?;
     }
     Ok(())
+}
+
+async fn set(link: &mut PgConnection, statement: String) -> Result<(), sqlx::Error> {
+    let statement = sqlx::AssertSqlSafe(statement);
+    sqlx::query(statement).execute(link).await.map(|_| ())
+}
+
+async fn run<'c, A>(migrations: &Migrator, link: A) -> Result<(), Failure>
+where
+    A: sqlx::Acquire<'c>,
+    <A::Connection as std::ops::Deref>::Target: sqlx::migrate::Migrate,
+{
+    let done = migrations.run(link).await;
+    done.map_err(|error| SchemaError::Failed(error.to_string()).into())
 }
 
 pub async fn sqlite_version(link: &mut SqliteConnection) -> Result<Option<i64>, sqlx::Error> {
@@ -227,8 +249,10 @@ mod tests {
             reading.rollback().await.unwrap();
         };
         let mut link = options.connect().await.unwrap();
-        let (migrated, ()) = tokio::join!(sqlite(&mut link, &path), leaves);
-        migrated.unwrap();
+        let _lock = sqlite_lock(&path).await.unwrap();
+        let (outdated, ()) = tokio::join!(sqlite_is_outdated(&mut link), leaves);
+        assert!(outdated.unwrap());
+        sqlite(&mut link).await.unwrap();
         let mode: String = sqlx::query_scalar("PRAGMA journal_mode")
             .fetch_one(&mut link)
             .await

@@ -1,7 +1,15 @@
 //! The one writer of the log on this machine: a connection that is made when
 //! it is needed and dropped when it cannot be trusted any more.
 
-use std::{os::unix::fs::MetadataExt, path::Path, time::Duration};
+use std::{
+    os::unix::fs::MetadataExt,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use sqlx::{ConnectOptions, Connection, PgConnection, SqliteConnection};
 use tokio::time::timeout;
@@ -11,7 +19,7 @@ use super::{
     append::{self, Outcome},
     connect::{self, CONNECT_TIMEOUT, STATEMENT_TIMEOUT},
     failure::Failure,
-    migrate,
+    migrate::{self, SCHEMA_VERSION},
     postgres::{self, PostgresTransaction},
     segment::{Appended, Beat, CheckpointRow, Ending, OpenSession, Position, Segment},
     sqlite::{self, SqliteTransaction},
@@ -25,6 +33,7 @@ pub struct Writer {
     host: String,
     link: Option<Link>,
     connections: u64,
+    migrating: Arc<AtomicBool>,
 }
 
 enum Link {
@@ -62,6 +71,7 @@ impl Writer {
             host,
             link: None,
             connections: 0,
+            migrating: Arc::default(),
         }
     }
 
@@ -125,12 +135,16 @@ impl Writer {
     pub async fn ensure_link(&mut self) -> Outcome<()> {
         self.let_go_of_lost_file();
         if self.link.is_none() {
-            // A server may fall silent at any word of the greeting.
-            let opened = timeout(LOST, open(&self.database)).await;
-            self.link = Some(opened.unwrap_or_else(|_| Err(no_answer()))?);
+            self.link = Some(open(&self.database, &self.migrating).await?);
             self.connections += 1;
         }
         Ok(())
+    }
+
+    /// True while the tables are brought up to date, which takes as long as the
+    /// log is.
+    pub fn migrating(&self) -> Arc<AtomicBool> {
+        self.migrating.clone()
     }
 
     /// Lets go of a SQLite file that no longer stands under its path; true if
@@ -175,17 +189,20 @@ impl Writer {
     }
 }
 
-async fn open(database: &Database) -> Outcome<Link> {
+async fn open(database: &Database, migrating: &AtomicBool) -> Outcome<Link> {
     Ok(match database {
-        Database::Sqlite(path) => Link::Sqlite(Box::new(open_sqlite(path).await?)),
-        Database::Postgres(url) => Link::Postgres(Box::new(open_postgres(url).await?)),
+        Database::Sqlite(path) => Link::Sqlite(Box::new(open_sqlite(path, migrating).await?)),
+        Database::Postgres(url) => Link::Postgres(Box::new(open_postgres(url, migrating).await?)),
     })
 }
 
-async fn open_sqlite(path: &Path) -> Outcome<SqliteLink> {
+async fn open_sqlite(path: &Path, migrating: &AtomicBool) -> Outcome<SqliteLink> {
     let options = connect::sqlite(path).create_if_missing(true);
     let mut log = options.connect().await?;
-    migrate::sqlite(&mut log, path).await?;
+    let _lock = migrate::sqlite_lock(path).await?;
+    if migrate::sqlite_is_outdated(&mut log).await? {
+        with(migrating, migrate::sqlite(&mut log)).await?;
+    }
     let beats = options
         .synchronous(sqlx::sqlite::SqliteSynchronous::Normal)
         .connect()
@@ -195,7 +212,7 @@ async fn open_sqlite(path: &Path) -> Outcome<SqliteLink> {
     Ok(SqliteLink { log, beats, file })
 }
 
-async fn open_postgres(url: &str) -> Outcome<PgConnection> {
+async fn open_postgres(url: &str, migrating: &AtomicBool) -> Outcome<PgConnection> {
     let options = connect::postgres(url, "watcher")?;
     let mut link = timeout(CONNECT_TIMEOUT, options.connect())
         .await
@@ -205,10 +222,26 @@ async fn open_postgres(url: &str) -> Outcome<PgConnection> {
                 CONNECT_TIMEOUT.as_secs()
             ))
         })??;
-    timeout(LOST, migrate::postgres(&mut link))
-        .await
-        .map_err(|_| Failure::Away(format!("no answer within {} s", LOST.as_secs())))??;
+    // A server may fall silent after the greeting.
+    let asked = timeout(LOST, migrate::postgres_is_outdated(&mut link)).await;
+    if asked.unwrap_or_else(|_| Err(no_answer()))? {
+        with(migrating, migrate::postgres(&mut link)).await?;
+    }
     Ok(link)
+}
+
+/// Migrates, and shows it meanwhile, also when this is dropped half way.
+async fn with<T>(migrating: &AtomicBool, migration: impl Future<Output = T>) -> T {
+    struct Shown<'a>(&'a AtomicBool);
+    impl Drop for Shown<'_> {
+        fn drop(&mut self) {
+            self.0.store(false, Ordering::Relaxed);
+        }
+    }
+    tracing::info!(version = SCHEMA_VERSION, "bringing the tables up to date");
+    migrating.store(true, Ordering::Relaxed);
+    let _shown = Shown(migrating);
+    migration.await
 }
 
 fn no_answer() -> Failure {

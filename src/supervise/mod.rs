@@ -2,22 +2,28 @@
 //! and who looks after it.
 //!
 //! In: signals, the environment a service manager sets, what it says of a unit.
-//! Out: a token that says stop, notifications, a lock, a unit's state.
+//! Out: a token that says stop, notifications, a lock, the restart ledger, a
+//! unit's state.
 //!
 //! Promises
 //! - the first TERM or INT asks to stop, the second leaves at once; a stop that
 //!   is not over within its budget is cut short
 //! - without a service manager every notification is simply nothing
 //! - at most one watcher works on a state folder
+//! - no more restarts in any minute than the settings allow
 //!
 //! Not here: what a process does until it is told to stop (`cli`).
 
+mod ledger;
 mod lock;
 mod notify;
 pub mod shell;
 mod signals;
 pub mod unit;
 
+pub use ledger::{CrashLimit, Ledger};
 pub use lock::{Holder, Lock, LockError};
-pub use notify::{ready, status, stopping, watchdog_ping};
+pub use notify::{
+    is_launchd, ready, reloading, starting_for, status, stopping, watchdog_ping, watchdog_time,
+};
 pub use signals::{Signals, die_with_parent};

@@ -111,6 +111,15 @@ impl Format {
     }
 }
 
+/// What a line on standard error begins with so that it is an error in the
+/// journal too, also before [`init`].
+pub fn error_prefix() -> &'static str {
+    match Format::detect() {
+        Ok(Format::Journal) => "<3>",
+        _ => "",
+    }
+}
+
 /// Our own records from `level` on; of other crates only what is wrong.
 fn filter(level: &str) -> Result<Targets, Error> {
     let ours: Level = level.parse().map_err(|_| Error::Level(level.into()))?;

@@ -32,22 +32,22 @@ fn wrong_usage_exits_with_2() {
 }
 
 #[test]
-fn a_failure_exits_with_1_and_says_where_it_is() {
+fn wrong_settings_exit_with_1_and_a_service_with_78_so_that_it_stays_away() {
     let mut headspace = Headspace::on(Kind::Sqlite);
     headspace.set("HEADSPACE_WEB__LISTEN", "nowhere");
-    for command in ["web", "up", "watch", "status", "events"] {
-        let output = headspace.run(&[command]);
-        assert_eq!(
-            output.status.code(),
-            Some(1),
-            "{command}: {}",
-            errors(&output)
-        );
-        assert!(
-            errors(&output).contains("web.listen"),
-            "{command}: {}",
-            errors(&output)
-        );
+    for (code, arguments) in [
+        (78, &["web"][..]),
+        (78, &["watch"]),
+        (1, &["watch", "--once"]),
+        (1, &["up"]),
+        (1, &["status"]),
+        (1, &["events"]),
+        (1, &["config", "check"]),
+    ] {
+        let output = headspace.run(arguments);
+        let errors = errors(&output);
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {errors}");
+        assert!(errors.contains("web.listen"), "{arguments:?}: {errors}");
     }
 }
 

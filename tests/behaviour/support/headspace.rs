@@ -142,6 +142,8 @@ impl Headspace {
             .env("HEADSPACE_STATE_DIR", self.state())
             .env("HEADSPACE_DATABASE__URL", self.store.url())
             .env("HEADSPACE_CLAUDE__ROOTS", json_list(&[self.root()]))
+            // Tests kill it more often than any crash would.
+            .env("HEADSPACE_EVENT_SYSTEM__MAX_RESTARTS_PER_MINUTE", "1000")
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null());
         command

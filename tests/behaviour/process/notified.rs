@@ -1,0 +1,113 @@
+//! What a service manager is told, heard on a socket as it gives one.
+
+use std::{os::unix::net::UnixDatagram, time::Duration};
+
+use rustix::process::Signal;
+
+use crate::support::{
+    conversation::Conversation,
+    headspace::{Headspace, Kind, PATIENCE, Store, eventually, on_both},
+    proxy::Proxy,
+};
+
+on_both! {
+    fn ready_comes_when_it_watches_and_then_what_it_is_doing(kind: Kind) {
+        let (mut headspace, manager) = watched_by_a_manager(kind, None);
+        // Ready means that the watch is in place: no other look is needed.
+        headspace.set("HEADSPACE_WATCH__RECONCILE_INTERVAL_SECONDS", 3600);
+        let mut watcher = headspace.start(&["watch"]);
+        let first = manager.hear("READY=1");
+        assert!(first.contains("STATUS=0 sessions, 0 events written"), "{first}");
+        let mut talk = Conversation::new(&headspace, "told");
+        talk.say();
+        talk.wait_until_stored(&headspace);
+        manager.hear("STATUS=1 sessions, 2 events written");
+
+        watcher.signal(Signal::HUP);
+        let reloading = manager.hear("RELOADING=1");
+        assert!(reloading.contains("MONOTONIC_USEC="), "{reloading}");
+        manager.hear("READY=1");
+        assert!(watcher.is_running());
+
+        watcher.signal(Signal::TERM);
+        manager.hear("STOPPING=1");
+        assert!(watcher.wait().success());
+    }
+}
+
+#[test]
+fn a_database_that_is_away_does_not_hold_ready_up() {
+    let (mut headspace, manager) = watched_by_a_manager(Kind::Postgres, None);
+    let nowhere = format!("postgres://nobody@{}/none?host=/nowhere", "localhost");
+    headspace.set("HEADSPACE_DATABASE__URL", nowhere);
+    let _watcher = headspace.start(&["watch"]);
+    manager.hear("READY=1");
+    let degraded = manager.hear("degraded: ");
+    assert!(degraded.contains("STATUS="), "{degraded}");
+}
+
+#[test]
+fn a_silent_database_extends_the_start_and_the_loop_goes_on_feeding_the_watchdog() {
+    let watchdog = Duration::from_secs(1);
+    let (mut headspace, manager) = watched_by_a_manager(Kind::Postgres, Some(watchdog));
+    let Store::Postgres(database) = &headspace.store else {
+        panic!("made on PostgreSQL");
+    };
+    let proxy = Proxy::before(database);
+    headspace.set("HEADSPACE_DATABASE__URL", proxy.url());
+    let mut watcher = headspace.start(&["watch"]);
+    manager.hear("READY=1");
+    assert!(watcher.stop().success());
+
+    proxy.stall();
+    let watcher = headspace.start(&["watch"]);
+    manager.hear("EXTEND_TIMEOUT_USEC=30000000");
+    for _ in 0..3 {
+        manager.hear("WATCHDOG=1");
+    }
+    // A process that does not run feeds nothing.
+    watcher.signal(Signal::STOP);
+    eventually("the manager hears nothing more", || {
+        !manager.hears(watchdog * 2)
+    });
+    watcher.signal(Signal::CONT);
+    manager.hear("WATCHDOG=1");
+}
+
+/// The end of the notification socket at which a service manager listens.
+struct Manager(UnixDatagram);
+
+impl Manager {
+    /// Waits for a message with this in it.
+    fn hear(&self, text: &str) -> String {
+        self.0.set_read_timeout(Some(PATIENCE)).expect("a limit");
+        loop {
+            let mut message = [0; 4096];
+            let length = self
+                .0
+                .recv(&mut message)
+                .unwrap_or_else(|error| panic!("{text}: {error}"));
+            let message = String::from_utf8_lossy(&message[..length]).into_owned();
+            if message.contains(text) {
+                return message;
+            }
+        }
+    }
+
+    /// Whether anything comes within that time.
+    fn hears(&self, time: Duration) -> bool {
+        self.0.set_read_timeout(Some(time)).expect("a limit");
+        self.0.recv(&mut [0; 4096]).is_ok()
+    }
+}
+
+fn watched_by_a_manager(kind: Kind, watchdog: Option<Duration>) -> (Headspace, Manager) {
+    let mut headspace = Headspace::on(kind);
+    let socket = headspace.dir().join("notify");
+    let manager = Manager(UnixDatagram::bind(&socket).expect("a socket"));
+    headspace.set("NOTIFY_SOCKET", socket.display());
+    if let Some(time) = watchdog {
+        headspace.set("WATCHDOG_USEC", time.as_micros());
+    }
+    (headspace, manager)
+}
