@@ -102,9 +102,10 @@ impl Holder {
         }
     }
 
+    /// Whose number is known.
     pub fn pid(self) -> Option<i64> {
         match self {
-            Holder::Process { pid, .. } => Some(pid),
+            Holder::Process { pid, .. } if pid > 0 => Some(pid),
             _ => None,
         }
     }

@@ -14,10 +14,14 @@ use tokio::{sync::watch, time::timeout};
 use super::{
     Settings,
     liveness::{Beat, Local, beat},
+    units::Units,
 };
 use crate::{
     store::read::{Head, ReadError, Reader},
-    supervise::{Holder, shell},
+    supervise::{
+        Holder,
+        shell::{self, Supervisor},
+    },
 };
 
 /// How long an answer may wait for the database.
@@ -46,6 +50,7 @@ type Answer = Arc<Result<Readings, String>>;
 
 pub struct Facts {
     asker: Arc<Asker>,
+    units: Units,
     host: String,
     state: PathBuf,
     run: PathBuf,
@@ -78,18 +83,29 @@ impl Facts {
         };
         Facts {
             asker: Arc::new(asker),
+            units: Units::default(),
             host: settings.host.clone(),
             state: settings.state.clone(),
             run: settings.run.clone(),
         }
     }
 
-    pub fn local(&self) -> Local {
+    /// What is seen of the watcher on this machine. Who runs under the shell
+    /// supervisor has no unit, and no service manager is asked.
+    pub async fn local(&self) -> Local {
+        let holder = Holder::of(&self.state);
+        let is_its = |shell: &Supervisor| holder.pid().is_none_or(|pid| pid == shell.watcher);
+        let shell = shell::supervisor(&self.run).filter(is_its);
+        let unit = match shell {
+            Some(_) => None,
+            None => self.units.of_watcher(holder.pid()).await,
+        };
         Local {
             host: self.host.clone(),
             state_dir: self.state.display().to_string(),
-            lock: Holder::of(&self.state),
-            supervisor: shell::supervisor(&self.run),
+            holder,
+            shell,
+            unit,
         }
     }
 

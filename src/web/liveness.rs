@@ -1,8 +1,9 @@
-//! Whether a watcher lives: its lock and its supervisor here, its row anywhere.
+//! What tells whether a watcher lives: its lock, its supervisor and its unit
+//! here, its row anywhere.
 
 use crate::{
     store::read::WatcherRow,
-    supervise::{Holder, shell::Supervisor},
+    supervise::{Holder, shell::Supervisor, unit::Unit},
 };
 
 /// What is seen on this machine.
@@ -10,8 +11,11 @@ use crate::{
 pub struct Local {
     pub host: String,
     pub state_dir: String,
-    pub lock: Holder,
-    pub supervisor: Option<Supervisor>,
+    /// Who has the lock that a watcher holds while it lives.
+    pub holder: Holder,
+    pub shell: Option<Supervisor>,
+    /// None: there is none, or nobody can tell.
+    pub unit: Option<Unit>,
 }
 
 /// A watcher's row, as far as its life is concerned.

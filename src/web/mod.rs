@@ -6,7 +6,8 @@
 //! Promises
 //! - every route is behind the [`guard`]: a web page of another origin, a
 //!   rebound name and another user of this machine get nothing
-//! - `/health` answers in [`facts::PATIENCE`], whatever the database does
+//! - `/health` answers in [`facts::PATIENCE`], whatever the database and the
+//!   service manager do
 //! - headers, addresses, connections and waiting have bounds
 //! - nothing is written: the database is only read
 //!
@@ -26,6 +27,7 @@ mod query;
 mod stall;
 #[cfg(test)]
 mod tests;
+mod units;
 
 use std::{
     io,

@@ -151,6 +151,15 @@ impl Unit {
         }
     }
 
+    /// Where the lines are that it wrote.
+    pub fn where_it_logs(&self) -> String {
+        match self.manager {
+            Manager::System => systemd::where_it_logs("journalctl", self),
+            Manager::User => systemd::where_it_logs("journalctl --user", self),
+            Manager::Agents | Manager::Daemons => "its log file".into(),
+        }
+    }
+
     /// How the last run ended, in words; nothing if that is not known.
     pub fn how_it_ended(&self) -> Option<String> {
         let result = self.result.as_deref();

@@ -104,6 +104,13 @@ pub fn how_to_start(systemctl: &str, unit: &Unit) -> String {
     }
 }
 
+pub fn where_it_logs(journalctl: &str, unit: &Unit) -> String {
+    format!(
+        "`{journalctl} -u {}`",
+        unit.name.trim_end_matches(".service")
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -204,6 +211,7 @@ StateChangeTimestamp=
             unit.how_to_start(),
             "`systemctl reset-failed headspace-watcher && systemctl start headspace-watcher`"
         );
+        assert_eq!(unit.where_it_logs(), "`journalctl -u headspace-watcher`");
         unit.manager = Manager::User;
         unit.active_state = "inactive".into();
         assert_eq!(

@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod tests;
+mod watcher;
 
 use axum::{
     Extension, Json,
@@ -9,6 +10,7 @@ use axum::{
     http::{StatusCode, Uri},
     response::{IntoResponse, Response},
 };
+use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{
@@ -18,13 +20,11 @@ use super::{
     liveness::{Beat, Local},
     peer::Peer,
 };
-use crate::supervise::Holder;
-
-/// A watcher that has not written its row for this long is not taken for alive.
-pub const FRESH_SECONDS: f64 = 30.0;
+use watcher::Watcher;
 
 /// Everything the verdict rests on.
 pub struct Evidence<'a> {
+    pub now: Timestamp,
     pub uptime_seconds: u64,
     pub backend: &'static str,
     /// What the database said, or why it said nothing.
@@ -52,20 +52,6 @@ pub struct Health {
     database: Database,
     sse: Sse,
     pub reasons: Vec<String>,
-}
-
-#[derive(Debug, Serialize)]
-pub struct Watcher {
-    pub running: bool,
-    supervisor: &'static str,
-    unit: Option<String>,
-    active_state: Option<String>,
-    sub_state: Option<String>,
-    since: Option<String>,
-    restarts: Option<i64>,
-    result: Option<String>,
-    main_pid: Option<i64>,
-    pub beat_age_seconds: Option<f64>,
 }
 
 #[derive(Debug, Serialize)]
@@ -100,12 +86,13 @@ pub async fn show(
     Extension(client): Extension<Client>,
     uri: Uri,
 ) -> Response {
-    let answer = app.facts.database().await;
+    let (answer, local) = tokio::join!(app.facts.database(), app.facts.local());
     let health = judge(&Evidence {
+        now: Timestamp::now(),
         uptime_seconds: app.started.elapsed().as_secs(),
         backend: app.reader.backend(),
         database: answer.as_ref().as_ref().map_err(String::as_str),
-        local: app.facts.local(),
+        local,
         active_connections: app.hub.active_connections(),
         max_connections: app.hub.settings().max_connections,
         dropped_slow: app.hub.dropped_slow(),
@@ -130,7 +117,8 @@ pub async fn show(
 
 pub fn judge(evidence: &Evidence) -> Health {
     let mut reasons = vec![];
-    let watcher = judge_watcher(evidence, &mut reasons);
+    let beats = evidence.database.ok().map(|readings| &*readings.beats);
+    let watcher = watcher::judge(&evidence.local, beats, evidence.now, &mut reasons);
     let database = judge_database(evidence, &mut reasons);
     let sse = judge_sse(evidence, &mut reasons);
     let status = match (evidence.database.is_err(), reasons.is_empty()) {
@@ -147,77 +135,6 @@ pub fn judge(evidence: &Evidence) -> Health {
         database,
         sse,
         reasons,
-    }
-}
-
-/// The lock tells at once that our own watcher died; the beat tells, a little
-/// later, that it hangs. Of watchers elsewhere there is only the beat.
-fn judge_watcher(evidence: &Evidence, reasons: &mut Vec<String>) -> Watcher {
-    let local = &evidence.local;
-    let beats: &[Beat] = evidence.database.map_or(&[], |readings| &readings.beats);
-    let own = beats.iter().find(|beat| local.owns(beat));
-    let own_runs = match (local.lock, own) {
-        (Holder::Nobody, _) => false,
-        (Holder::Process { .. }, _) if evidence.database.is_err() => true,
-        (Holder::Process { pid, age_seconds }, Some(beat)) if beat.pid == pid => {
-            is_fresh(beat) || age_seconds < FRESH_SECONDS
-        }
-        // It has just begun and did not write its row yet.
-        (Holder::Process { age_seconds, .. }, _) => age_seconds < FRESH_SECONDS,
-        (Holder::Unknown, beat) => beat.is_some_and(is_fresh),
-    };
-    let alive: Vec<&Beat> = beats
-        .iter()
-        .filter(|beat| {
-            if local.owns(beat) {
-                own_runs
-            } else {
-                is_fresh(beat)
-            }
-        })
-        .collect();
-    let running = own_runs || !alive.is_empty();
-    if !running {
-        reasons.push(not_running(local.lock, own));
-    }
-    for beat in alive.iter().filter(|beat| beat.state == "degraded") {
-        let why = beat.reason.as_deref().unwrap_or("it does not say why");
-        reasons.push(format!("the watcher on {} is degraded: {why}", beat.host));
-    }
-    let shown = own.or(alive.first().copied());
-    let supervisor = local.supervisor.as_ref();
-    Watcher {
-        running,
-        supervisor: if supervisor.is_some() {
-            "shell"
-        } else {
-            "none"
-        },
-        unit: None,
-        active_state: None,
-        sub_state: None,
-        since: shown.map(|beat| beat.started_at.clone()),
-        restarts: supervisor.map(|supervisor| supervisor.restarts),
-        result: None,
-        main_pid: match local.lock {
-            Holder::Process { pid, .. } => Some(pid),
-            _ => None,
-        },
-        beat_age_seconds: shown.map(|beat| beat.age_seconds),
-    }
-}
-
-fn is_fresh(beat: &Beat) -> bool {
-    beat.age_seconds < FRESH_SECONDS && beat.state != "stopped"
-}
-
-fn not_running(lock: Holder, own: Option<&Beat>) -> String {
-    match (lock, own) {
-        (Holder::Process { .. }, Some(beat)) => {
-            format!("the watcher has not reported for {:.0} s", beat.age_seconds)
-        }
-        (Holder::Process { .. }, None) => "the watcher has never reported".into(),
-        _ => "no watcher is running".into(),
     }
 }
 

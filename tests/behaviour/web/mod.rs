@@ -7,3 +7,4 @@ mod host;
 mod limits;
 mod other_user;
 mod pages;
+mod service_manager;
