@@ -8,6 +8,10 @@ use super::say::say;
 use crate::{
     config::{self, Settings},
     store::read::{AgentRow, ProjectRow, ReadError, Reader, WatcherRow},
+    supervise::{
+        Holder, shell,
+        unit::{self, Answer, Unit},
+    },
     telemetry::visible,
 };
 
@@ -35,9 +39,23 @@ struct Report {
     rejected: i64,
     last_write_timestamp: Option<String>,
     watchers: Vec<WatcherRow>,
+    /// Who looks after the watcher of this state folder.
+    supervisor: Option<Supervisor>,
     projects: Vec<ProjectRow>,
     /// The agents seen last, open ones and ended ones.
     agents: Vec<AgentRow>,
+}
+
+#[derive(Serialize)]
+struct Supervisor {
+    supervisor: &'static str,
+    unit: Option<String>,
+    active_state: Option<String>,
+    sub_state: Option<String>,
+    restarts: Option<i64>,
+    since: Option<String>,
+    /// The command that starts what is not running.
+    start: Option<String>,
 }
 
 pub fn main(flags: &config::Flags, args: &StatusArgs) -> anyhow::Result<ExitCode> {
@@ -74,9 +92,50 @@ async fn gather(settings: &Settings, reader: &Reader) -> Result<Report, ReadErro
         rejected: reader.rejected().await?,
         last_write_timestamp: reader.last_write().await?,
         watchers: reader.watchers().await?,
+        supervisor: supervisor(settings).await,
         projects: reader.projects().await?,
         agents: reader.agents(LISTED).await?,
     })
+}
+
+async fn supervisor(settings: &Settings) -> Option<Supervisor> {
+    let holder = Holder::of(&settings.places.state).pid();
+    if let Some(shell) = shell::supervisor(&settings.places.run) {
+        return Some(shell.into());
+    }
+    match unit::ask_for_watcher(holder).await {
+        Answer::Known(unit) => Some(unit.into()),
+        Answer::Absent | Answer::Unreadable(_) => None,
+    }
+}
+
+impl From<shell::Supervisor> for Supervisor {
+    fn from(shell: shell::Supervisor) -> Supervisor {
+        Supervisor {
+            supervisor: "shell",
+            unit: None,
+            active_state: None,
+            sub_state: None,
+            restarts: Some(shell.restarts),
+            since: shell.since.map(|since| format!("{since:.6}")),
+            start: None,
+        }
+    }
+}
+
+impl From<Unit> for Supervisor {
+    fn from(unit: Unit) -> Supervisor {
+        let is_down = unit.is("failed") || unit.is("inactive");
+        Supervisor {
+            supervisor: unit.manager.supervisor(),
+            start: is_down.then(|| unit.how_to_start()),
+            restarts: unit.restarts,
+            since: unit.since.map(|since| format!("{since:.6}")),
+            unit: Some(unit.name),
+            active_state: Some(unit.active_state),
+            sub_state: Some(unit.sub_state),
+        }
+    }
 }
 
 fn print(report: &Report) {
@@ -109,6 +168,9 @@ fn print(report: &Report) {
     if report.watchers.is_empty() {
         say!("watcher   none has ever run on this database");
     }
+    if let Some(supervisor) = &report.supervisor {
+        say!("service   {}", describe(supervisor));
+    }
     let open: Vec<&AgentRow> = report
         .agents
         .iter()
@@ -134,4 +196,24 @@ fn print(report: &Report) {
             open.len() - SHOWN
         );
     }
+}
+
+fn describe(supervisor: &Supervisor) -> String {
+    let name = match &supervisor.unit {
+        Some(unit) => format!("{unit} ({})", supervisor.supervisor),
+        None => "shell supervisor".into(),
+    };
+    let states = [&supervisor.active_state, &supervisor.sub_state];
+    let states = states
+        .into_iter()
+        .flatten()
+        .map(|state| visible(state).to_string());
+    let restarts = supervisor.restarts.map(|count| format!("{count} restarts"));
+    let since = supervisor
+        .since
+        .as_ref()
+        .map(|since| format!("since {since}"));
+    let start = supervisor.start.clone();
+    let facts: Vec<String> = states.chain(restarts).chain(since).chain(start).collect();
+    format!("{name}: {}", facts.join(", "))
 }

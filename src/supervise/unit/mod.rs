@@ -160,14 +160,20 @@ impl Unit {
         }
     }
 
+    /// It failed, and was restarted until its manager had enough of it.
+    pub fn has_given_up(&self) -> bool {
+        let final_code = matches!(self.ended, Some(End::Exit(75 | 78)));
+        self.is("failed") && self.restarts > Some(0) && !final_code
+    }
+
     /// How the last run ended, in words; nothing if that is not known.
     pub fn how_it_ended(&self) -> Option<String> {
         let result = self.result.as_deref();
         Some(match (result, self.ended?) {
-            (Some("watchdog"), _) => "it hung (watchdog)".into(),
-            (Some("timeout"), _) => "it was not ready, or not gone, in time".into(),
-            (Some("oom-kill"), _) => "it was killed for want of memory".into(),
-            (_, End::Exit(0)) => "it ended by itself".into(),
+            (Some("watchdog"), _) => "a hang (watchdog)".into(),
+            (Some("timeout"), _) => "a timeout".into(),
+            (Some("oom-kill"), _) => "too little memory (oom-kill)".into(),
+            (_, End::Exit(0)) => "an end of its own (exit code 0)".into(),
             (_, End::Exit(75)) => "crash limit reached (exit code 75)".into(),
             (_, End::Exit(78)) => "bad configuration (exit code 78)".into(),
             (_, End::Exit(code)) => format!("exit code {code}"),

@@ -195,7 +195,7 @@ StateChangeTimestamp=
             assert_eq!(unit.how_it_ended().as_deref(), Some(words));
         };
         says("signal", End::Signal(9), "signal 9");
-        says("watchdog", End::Signal(6), "it hung (watchdog)");
+        says("watchdog", End::Signal(6), "a hang (watchdog)");
         says("exit-code", End::Exit(1), "exit code 1");
         says(
             "exit-code",

@@ -22,9 +22,9 @@ const AT_ONCE: Duration = Duration::from_secs(1);
 
 #[test]
 fn a_manager_that_hangs_holds_no_answer_up_and_is_not_left_behind() {
-    let headspace = Headspace::on(Kind::Sqlite);
+    let mut headspace = Headspace::on(Kind::Sqlite);
     let _watcher = headspace.watch();
-    let web = with_systemctl(&headspace, "exec sleep 600");
+    let web = with_systemctl(&mut headspace, "exec sleep 600");
     let times = ask_often(&web);
     eprintln!("a manager that hangs: {times:?}");
     assert!(times.iter().all(|time| *time < AT_ONCE), "{times:?}");
@@ -37,7 +37,7 @@ fn a_manager_that_hangs_holds_no_answer_up_and_is_not_left_behind() {
 
 #[test]
 fn nonsense_changes_nothing_and_is_not_asked_for_again() {
-    let headspace = Headspace::on(Kind::Sqlite);
+    let mut headspace = Headspace::on(Kind::Sqlite);
     let _watcher = headspace.watch();
     for nonsense in [
         "head -c 1000000 /dev/urandom",
@@ -47,7 +47,7 @@ fn nonsense_changes_nothing_and_is_not_asked_for_again() {
         "echo 'System has not been booted with systemd' >&2; exit 1",
     ] {
         fs::remove_file(headspace.dir().join("asked")).ok();
-        let web = with_systemctl(&headspace, nonsense);
+        let web = with_systemctl(&mut headspace, nonsense);
         ask_often(&web);
         assert_eq!(questions(&headspace).len(), 1, "{nonsense}");
     }
@@ -64,10 +64,10 @@ fn a_machine_without_a_manager_is_fine() {
 
 #[test]
 fn however_many_ask_the_manager_is_asked_once_and_again_when_the_watcher_changes() {
-    let headspace = Headspace::on(Kind::Sqlite);
+    let mut headspace = Headspace::on(Kind::Sqlite);
     let mut watcher = headspace.watch();
     let web = with_systemctl(
-        &headspace,
+        &mut headspace,
         "printf 'LoadState=not-found\\nActiveState=inactive\\n'",
     );
     let began = Instant::now();
@@ -89,13 +89,13 @@ fn however_many_ask_the_manager_is_asked_once_and_again_when_the_watcher_changes
 
 #[test]
 fn what_the_manager_says_of_our_watcher_is_shown() {
-    let headspace = Headspace::on(Kind::Sqlite);
+    let mut headspace = Headspace::on(Kind::Sqlite);
     let watcher = headspace.watch();
     let pid = watcher.pid().as_raw_nonzero();
     let says = format!(
         "printf 'MainPID={pid}\\nNRestarts=3\\nResult=success\\nLoadState=loaded\\nActiveState=active\\nSubState=running\\nActiveEnterTimestamp=Sat 2026-11-21 11:32:57.317982 UTC\\n'"
     );
-    let web = with_systemctl(&headspace, &says);
+    let web = with_systemctl(&mut headspace, &says);
     let mut shown = Value::Null;
     eventually("the unit is shown", || {
         shown = web.health();
@@ -110,26 +110,25 @@ fn what_the_manager_says_of_our_watcher_is_shown() {
     assert_eq!(watcher["restarts"], 3);
     assert_eq!(watcher["result"], "success");
     assert_eq!(watcher["main_pid"], pid.get());
+    let status = String::from_utf8(headspace.run(&["status"]).stdout).expect("text");
+    let line = "headspace-watcher.service (systemd): active, running, 3 restarts, since 2026-11-21T11:32:57.317982Z";
+    assert!(status.contains(line), "{status}");
 }
 
 /// Starts the web process where `systemctl` is this script. Each question puts
 /// its process into a file.
-fn with_systemctl(headspace: &Headspace, script: &str) -> Web {
+fn with_systemctl(headspace: &mut Headspace, script: &str) -> Web {
     let file = headspace.dir().join("systemctl");
     let asked = headspace.dir().join("asked");
-    fs::write(
-        &file,
-        format!("#!/bin/sh\necho $$ >>{}\n{script}\n", asked.display()),
-    )
-    .expect("a script");
+    let script = format!("#!/bin/sh\necho $$ >>{}\n{script}\n", asked.display());
+    fs::write(&file, script).expect("a script");
     fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).expect("a mode");
+    let folder = headspace.dir().to_owned();
     let path = std::env::var("PATH").expect("a path");
-    let mut command = command(headspace);
-    command
-        .env("PATH", format!("{}:{path}", headspace.dir().display()))
-        // No manager of this user is here.
-        .env("XDG_RUNTIME_DIR", headspace.dir());
-    Web::from(headspace, command)
+    headspace.set("PATH", format!("{}:{path}", folder.display()));
+    // No manager of this user is here.
+    headspace.set("XDG_RUNTIME_DIR", folder.display());
+    Web::start(headspace)
 }
 
 /// The watcher runs, and every answer says so, until the manager was asked.

@@ -176,6 +176,10 @@ fn told(unit: &Unit, local: &Local) -> String {
         "failed" if unit.ended == Some(End::Exit(78)) => {
             format!("{name} failed: {cause}; see {}", unit.where_it_logs())
         }
+        "failed" if unit.has_given_up() => format!(
+            "{name} failed too often, the last time with {cause}; {}",
+            unit.how_to_start()
+        ),
         "failed" => format!("{name} failed: {cause}; {}", unit.how_to_start()),
         "inactive" if unit.load_state != "loaded" => format!("{name} is {}", unit.load_state),
         "inactive" => format!("{name} is stopped; {}", unit.how_to_start()),

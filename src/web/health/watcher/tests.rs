@@ -15,11 +15,11 @@ const TABLE: &str = "
 unit                                   | lock    | row         | elsewhere | running | reason
 
 - shell active other inactive starting | new     | *           | *         | yes     |
-failed                                 | new     | *           | *         | yes     | the watcher (pid 7) runs outside its unit: U failed: exit code 1; `systemctl reset-failed W && systemctl start W`
+failed                                 | new     | *           | *         | yes     | the watcher (pid 7) runs outside its unit: U failed too often, the last time with exit code 1; `systemctl reset-failed W && systemctl start W`
 restarting                             | new     | *           | *         | yes     | the watcher (pid 7) runs outside its unit: U is being restarted after signal 9
 
 - shell active other inactive starting | held    | fresh away  | *         | yes     |
-failed                                 | held    | fresh away  | *         | yes     | the watcher (pid 7) runs outside its unit: U failed: exit code 1; `systemctl reset-failed W && systemctl start W`
+failed                                 | held    | fresh away  | *         | yes     | the watcher (pid 7) runs outside its unit: U failed too often, the last time with exit code 1; `systemctl reset-failed W && systemctl start W`
 restarting                             | held    | fresh away  | *         | yes     | the watcher (pid 7) runs outside its unit: U is being restarted after signal 9
 *                                      | held    | old         | no        | no      | the watcher has not reported for 40 s, though its process (pid 7) lives
 *                                      | held    | old         | yes       | yes     | the watcher has not reported for 40 s, though its process (pid 7) lives
@@ -29,7 +29,7 @@ restarting                             | held    | fresh away  | *         | yes
 *                                      | held    | none former | yes       | yes     | the watcher has never reported, though its process (pid 7) lives
 
 - shell active other inactive starting | unknown | fresh       | *         | yes     |
-failed                                 | unknown | fresh       | *         | yes     | the watcher runs outside its unit: U failed: exit code 1; `systemctl reset-failed W && systemctl start W`
+failed                                 | unknown | fresh       | *         | yes     | the watcher runs outside its unit: U failed too often, the last time with exit code 1; `systemctl reset-failed W && systemctl start W`
 restarting                             | unknown | fresh       | *         | yes     | the watcher runs outside its unit: U is being restarted after signal 9
 active other shell                     | unknown | away        | *         | yes     |
 active shell                           | unknown | old         | no        | no      | the watcher has not reported for 40 s, though its process (pid 7) lives
@@ -49,11 +49,11 @@ other                                  | *       | *           | no        | no 
 inactive                               | *       | *           | no        | no      | no watcher is running: U is stopped; `systemctl start W`
 starting                               | *       | *           | no        | no      | no watcher is running: U is being started
 restarting                             | *       | *           | no        | no      | no watcher is running: U is being restarted after signal 9
-failed                                 | *       | *           | no        | no      | no watcher is running: U failed: exit code 1; `systemctl reset-failed W && systemctl start W`
+failed                                 | *       | *           | no        | no      | no watcher is running: U failed too often, the last time with exit code 1; `systemctl reset-failed W && systemctl start W`
 - active other inactive starting       | *       | *           | yes       | yes     |
 shell                                  | *       | *           | yes       | yes     | no watcher is running here: its shell supervisor (pid 9) starts it again
 restarting                             | *       | *           | yes       | yes     | no watcher is running here: U is being restarted after signal 9
-failed                                 | *       | *           | yes       | yes     | no watcher is running here: U failed: exit code 1; `systemctl reset-failed W && systemctl start W`
+failed                                 | *       | *           | yes       | yes     | no watcher is running here: U failed too often, the last time with exit code 1; `systemctl reset-failed W && systemctl start W`
 ";
 
 const UNITS: [&str; 8] = [
@@ -213,10 +213,13 @@ fn a_unit_that_cannot_work_says_what_to_do() {
         ),
         (
             |unit| unit.result = Some("watchdog".into()),
-            "U failed: it hung (watchdog); `systemctl reset-failed W && systemctl start W`",
+            "U failed too often, the last time with a hang (watchdog); `systemctl reset-failed W && systemctl start W`",
         ),
         (
-            |unit| (unit.ended, unit.result) = (None, Some("resources".into())),
+            |unit| {
+                unit.restarts = Some(0);
+                (unit.ended, unit.result) = (None, Some("resources".into()));
+            },
             "U failed: resources; `systemctl reset-failed W && systemctl start W`",
         ),
         (
