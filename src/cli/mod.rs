@@ -147,7 +147,7 @@ pub fn main() -> ExitCode {
             for line in format!("{error:#}").lines() {
                 eprintln!("{prefix}headspace: {}", telemetry::visible(line));
             }
-            exit_code(&error, is_service).into()
+            exit_code(&error, is_service, supervise::is_launchd()).into()
         }
     }
 }
@@ -157,13 +157,15 @@ pub fn main() -> ExitCode {
 #[error("{0:#}")]
 struct Refused(anyhow::Error);
 
-/// launchd starts again whatever does not leave with 0.
-fn exit_code(error: &anyhow::Error, is_service: bool) -> u8 {
-    let final_code = |code| if supervise::is_launchd() { 0 } else { code };
+/// launchd has no code that means “never again” but 0: it starts everything
+/// else again, as often as it takes.
+fn exit_code(error: &anyhow::Error, is_service: bool, is_launchd: bool) -> u8 {
     match () {
-        () if error.is::<CrashLimit>() => final_code(75),
-        () if is_service && error.is::<Refused>() => final_code(78),
-        () => 1,
+        () if error.is::<CrashLimit>() && is_launchd => 0,
+        () if error.is::<CrashLimit>() => 75,
+        () if !is_service || !error.is::<Refused>() => 1,
+        () if is_launchd => 0,
+        () => 78,
     }
 }
 
@@ -237,4 +239,27 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
         .enable_all()
         .build()
         .context("cannot start the runtime")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_restart_cannot_change_is_not_restarted_on_systemd_nor_on_launchd() {
+        let crashes = || CrashLimit { restarts: 5 }.into();
+        let refused = || Refused(anyhow::anyhow!("web.listen: wrong")).into();
+        let failed = || anyhow::anyhow!("the port is taken");
+        let table: [(anyhow::Error, bool, [u8; 2]); 5] = [
+            (crashes(), true, [75, 0]),
+            (refused(), true, [78, 0]),
+            (refused(), false, [1, 1]),
+            (failed(), true, [1, 1]),
+            (failed(), false, [1, 1]),
+        ];
+        for (error, is_service, codes) in table {
+            let exit = |is_launchd| exit_code(&error, is_service, is_launchd);
+            assert_eq!([exit(false), exit(true)], codes, "{error}");
+        }
+    }
 }
