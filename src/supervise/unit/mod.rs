@@ -92,7 +92,7 @@ pub async fn ask_for_watcher(holder: Option<i64>) -> Answer {
     let mut answers = Vec::new();
     for manager in managers() {
         let answer = ask(manager, manager.watcher()).await;
-        if holder.is_some() && main_pid(&answer) == holder {
+        if settles(&answer, holder) {
             return answer;
         }
         answers.push(answer);
@@ -182,10 +182,13 @@ impl Unit {
     }
 }
 
-fn main_pid(answer: &Answer) -> Option<i64> {
+/// Whether no other manager could know better. With nothing running, that is a
+/// unit that has something to tell.
+fn settles(answer: &Answer, holder: Option<i64>) -> bool {
     match answer {
-        Answer::Known(unit) => unit.main_pid,
-        _ => None,
+        Answer::Known(unit) if holder.is_some() => unit.main_pid == holder,
+        Answer::Known(unit) => !unit.is("inactive"),
+        Answer::Absent | Answer::Unreadable(_) => false,
     }
 }
 
@@ -228,6 +231,23 @@ mod tests {
             status: None,
             enabled,
         })
+    }
+
+    #[test]
+    fn the_next_manager_is_asked_unless_it_could_not_know_better() {
+        let runs = |pid| match known(Manager::User, "active", true) {
+            Answer::Known(unit) => Answer::Known(Unit {
+                main_pid: pid,
+                ..unit
+            }),
+            other => other,
+        };
+        assert!(settles(&runs(Some(7)), Some(7)));
+        assert!(!settles(&runs(Some(5)), Some(7)));
+        assert!(!settles(&runs(None), Some(7)));
+        assert!(settles(&known(Manager::User, "failed", false), None));
+        assert!(!settles(&known(Manager::User, "inactive", true), None));
+        assert!(!settles(&Answer::Absent, None));
     }
 
     #[test]
