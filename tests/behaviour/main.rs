@@ -8,6 +8,7 @@ mod capture;
 mod cli;
 mod config;
 mod doctor;
+mod packages;
 mod process;
 mod store;
 mod stream;

@@ -6,6 +6,7 @@ pub mod chromium;
 pub mod conversation;
 pub mod headspace;
 pub mod oracle;
+pub mod packages;
 pub mod postgres;
 pub mod proxy;
 pub mod random;
