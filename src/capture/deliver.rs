@@ -131,7 +131,7 @@ impl Capture {
             known.count += met.count;
         }
         for session in &appended.registered {
-            tracing::debug!(session = %session, "session registered");
+            tracing::debug!(event_type = "session_registered", session, "event stored");
         }
         for (segment, (path, look)) in segments.iter().zip(looks) {
             self.tail.committed(segment);
@@ -154,6 +154,7 @@ impl Capture {
                 What::Seen(sighting) => self.activity.seen(&sighting.session_uuid, idle, now),
                 What::Event(event) => tracing::debug!(
                     event_type = event.payload.event_type().as_str(),
+                    session = event.payload.session(),
                     key = %event.keys[0], transcript = %segment.path, offset = entry.offset,
                     "event stored"
                 ),
