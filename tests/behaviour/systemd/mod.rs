@@ -1,4 +1,12 @@
 //! The units as they are shipped, on a real systemd of the tests' own.
 
+mod bad_settings;
+mod crash_loop;
+mod hangs;
+mod journal;
+mod killed;
+mod ready;
+mod reload;
+mod stops_in_time;
 mod testbed;
 mod units;

@@ -4,6 +4,8 @@
 //! units as they are shipped, and an account whose sessions are watched. It ends
 //! with the test, however that ends. Needs root.
 
+mod postgres;
+
 use std::{
     fs,
     io::{BufRead, BufReader},
@@ -23,7 +25,7 @@ use rustix::{
 use serde_json::Value;
 
 use super::{
-    headspace::{Headspace, Kind, eventually},
+    headspace::{Headspace, Kind, PATIENCE, eventually},
     oracle, web,
 };
 
@@ -220,7 +222,7 @@ impl Testbed {
 
     pub fn wait_for(&self, unit: &str, property: &str, value: &str) {
         let mut is = String::new();
-        let deadline = Instant::now() + super::headspace::PATIENCE;
+        let deadline = Instant::now() + PATIENCE;
         while is != value {
             is = self.property(unit, property);
             let wanted = format!("{unit}: {property}={value}");
@@ -303,6 +305,10 @@ impl Testbed {
     /// hold. The oracle looks from inside, where paths are what they are to the
     /// service.
     pub fn assert_clean(&self) {
+        self.assert_clean_at(&format!("sqlite:{STATE}/headspace.db"));
+    }
+
+    fn assert_clean_at(&self, database: &str) {
         for file in fs::read_dir(repository("tests/oracle")).expect("the oracle") {
             let path = file.expect("a file").path();
             if path.extension().is_some_and(|kind| kind == "py") {
@@ -310,8 +316,7 @@ impl Testbed {
             }
         }
         let mut command = self.command("python3");
-        command.args(["/opt/oracle/oracle.py", "check", "--database"]);
-        command.arg(format!("sqlite:{STATE}/headspace.db"));
+        command.args(["/opt/oracle/oracle.py", "check", "--database", database]);
         command.args(["--root", &format!("{HOME}/.claude")]);
         oracle::assert_says_nothing(command);
     }
@@ -332,6 +337,21 @@ impl Drop for Testbed {
         // It takes everything away, and then ends.
         let _ = self.script.wait();
     }
+}
+
+/// Whether an entry of the journal was written by headspace, and not by systemd
+/// about it.
+pub fn is_ours(entry: &Value) -> bool {
+    let identifier = entry["SYSLOG_IDENTIFIER"].as_str();
+    identifier.is_some_and(|name| name.starts_with("headspace"))
+}
+
+/// As syslog has them: 3 is an error, 4 a warning, 6 information.
+pub fn priority(entry: &Value) -> u8 {
+    let number = entry["PRIORITY"]
+        .as_str()
+        .and_then(|text| text.parse().ok());
+    number.unwrap_or_else(|| panic!("no priority: {entry}"))
 }
 
 fn succeeded(what: &str, output: Output) -> String {

@@ -1,0 +1,79 @@
+//! A watcher that crashes again and again is given up, and one entry says so.
+
+use serde_json::Value;
+
+use crate::support::{
+    conversation::Conversation,
+    headspace::eventually,
+    testbed::{Testbed, WATCHER, is_ours, priority},
+};
+
+#[test]
+fn five_crashes_within_a_minute_are_the_end_and_one_error_says_so() {
+    let testbed = Testbed::installed();
+    let mut talk = Conversation::new(&testbed.headspace, "crashes");
+    testbed.systemctl(&["start", WATCHER]);
+    // systemd counts starts, and the first of them is none after a crash.
+    for _ in 0..4 {
+        talk.say();
+        crash(&testbed);
+    }
+    testbed.signal(WATCHER, "KILL");
+    testbed.wait_for(WATCHER, "SubState", "failed");
+    talk.say();
+
+    eventually("the notice is written", || !errors(&testbed).is_empty());
+    let errors = errors(&testbed);
+    assert_eq!(errors.len(), 1, "{errors:#?}");
+    assert_eq!(errors[0]["SYSLOG_IDENTIFIER"], "headspace-failure");
+    let message = errors[0]["MESSAGE"].as_str().expect("a message");
+    assert!(message.contains("is not started again"), "{message}");
+
+    // What the notice says helps.
+    testbed.systemctl(&["reset-failed", "headspace-watcher"]);
+    testbed.systemctl(&["start", "headspace-watcher"]);
+    talk.wait_until_recovered(&testbed.headspace);
+    testbed.assert_clean();
+}
+
+#[test]
+fn the_sixth_crash_is_the_last_though_systemd_began_to_count_anew() {
+    let testbed = Testbed::installed();
+    testbed.systemctl(&["start", WATCHER]);
+    for number in 0..5 {
+        if number == 3 {
+            // As at the edge between two of systemd's minutes.
+            testbed.systemctl(&["reset-failed", WATCHER]);
+        }
+        crash(&testbed);
+    }
+    testbed.signal(WATCHER, "KILL");
+    testbed.wait_for(WATCHER, "SubState", "failed");
+    assert_eq!(testbed.property(WATCHER, "ExecMainStatus"), "75");
+
+    let notices = || testbed.journal(&["-u", WATCHER, "-t", "headspace-failure"]);
+    eventually("the notice is written", || notices().len() == 1);
+    assert_eq!(priority(&notices()[0]), 5, "{:?}", notices());
+    let errors = errors(&testbed);
+    assert_eq!(errors.len(), 1, "{errors:#?}");
+    assert_eq!(errors[0]["SYSLOG_IDENTIFIER"], "headspace-watcher");
+    let message = errors[0]["MESSAGE"].as_str().expect("a message");
+    assert!(message.contains("crash limit reached"), "{message}");
+
+    testbed.systemctl(&["reset-failed", WATCHER]);
+    testbed.systemctl(&["start", WATCHER]);
+}
+
+/// Kills it and waits until another one is ready.
+fn crash(testbed: &Testbed) {
+    let pid = testbed.pid(WATCHER);
+    testbed.signal(WATCHER, "KILL");
+    testbed.wait_for_successor(WATCHER, pid);
+}
+
+/// The entries that are ours, not systemd's, and need a person.
+fn errors(testbed: &Testbed) -> Vec<Value> {
+    let mut entries = testbed.journal(&["-u", WATCHER]);
+    entries.retain(|entry| is_ours(entry) && priority(entry) <= 3);
+    entries
+}
