@@ -42,7 +42,7 @@ pub fn watchdog_ping() {
 
 /// How long the service manager waits for a ping before it takes us for hung.
 pub fn watchdog_time() -> Option<Duration> {
-    sd_notify::watchdog_enabled()
+    sd_notify::watchdog_enabled().filter(|time| !time.is_zero())
 }
 
 /// Whether launchd started this process, which then has no other parent.
