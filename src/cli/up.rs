@@ -36,6 +36,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 pub fn main(flags: &config::Flags) -> anyhow::Result<ExitCode> {
     let settings = super::prepare(flags, "headspace")?;
+    let idle_timeout = super::web::idle_timeout(&settings, false);
     let listeners = super::web::bind(&settings)?;
     let page = super::web::addresses(&listeners);
     let runtime = super::runtime()?;
@@ -45,7 +46,7 @@ pub fn main(flags: &config::Flags) -> anyhow::Result<ExitCode> {
         greet(&settings, &page);
         let stop = signals.stop.clone();
         let (served, (), ()) = tokio::join!(
-            super::web::serve(&settings, listeners, stop.clone()),
+            super::web::serve(&settings, listeners, idle_timeout, stop.clone()),
             supervise_watcher(watcher, &settings, &stop),
             tell_what_was_found(&settings, &stop),
         );

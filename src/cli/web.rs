@@ -5,10 +5,11 @@ use std::{process::ExitCode, time::Duration};
 use anyhow::Context;
 use tokio_util::sync::CancellationToken;
 
+use super::Refused;
 use crate::{
     config::{self, Listen, Settings},
     stream::Hub,
-    supervise,
+    supervise::{self, Inherited},
     web::{self, Listener},
 };
 
@@ -18,15 +19,18 @@ pub const EXAMPLES: &str = "Examples:
   curl -s http://127.0.0.1:5055/health";
 
 pub fn main(flags: &config::Flags) -> anyhow::Result<ExitCode> {
+    // SAFETY: nothing was started or opened yet.
+    let inherited = unsafe { supervise::inherited() }.map_err(|error| Refused(error.into()))?;
     let settings = super::prepare(flags, "headspace")?;
-    let listeners = bind(&settings)?;
+    let idle_timeout = idle_timeout(&settings, !inherited.is_empty());
+    let listeners = listeners(&settings, inherited)?;
     let runtime = super::runtime()?;
     let served = runtime.block_on(async {
         let signals = super::signals(&settings)?;
         tracing::info!(version = env!("CARGO_PKG_VERSION"), address = ?addresses(&listeners), "serving");
-        supervise::ready("serving");
-        let served = serve(&settings, listeners, signals.stop.clone()).await;
-        supervise::stopping();
+        // Leaving by itself is no request to stop: one that follows is the first.
+        let stop = signals.stop.child_token();
+        let served = serve(&settings, listeners, idle_timeout, stop).await;
         tracing::info!("stopped");
         served
     });
@@ -38,6 +42,7 @@ pub fn main(flags: &config::Flags) -> anyhow::Result<ExitCode> {
 pub async fn serve(
     settings: &Settings,
     listeners: Vec<Listener>,
+    idle_timeout: Option<Duration>,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     let reader = super::reader(settings)?;
@@ -55,10 +60,39 @@ pub async fn serve(
         run: settings.places.run.clone(),
         connection_timeout: Duration::from_secs(settings.sse.connection_timeout_seconds),
         drain: super::budget(settings) * 5 / 8,
+        idle_timeout,
     };
     web::serve(web_settings, reader, hub, listeners, stop)
         .await
         .context("failed to serve")
+}
+
+/// The sockets that were passed on, or else those of the settings.
+fn listeners(settings: &Settings, inherited: Vec<Inherited>) -> anyhow::Result<Vec<Listener>> {
+    if inherited.is_empty() {
+        return bind(settings);
+    }
+    tracing::info!("the service manager keeps the sockets; web.listen is not used");
+    Ok(inherited.into_iter().map(adopt).collect())
+}
+
+/// Whoever bound a unix socket removes its file as well.
+fn adopt(inherited: Inherited) -> Listener {
+    match inherited {
+        Inherited::Tcp(tcp) => Listener::Tcp(tcp),
+        Inherited::Unix(unix) => Listener::Unix(unix, None),
+    }
+}
+
+/// A process may leave its sockets only where somebody else keeps them.
+pub fn idle_timeout(settings: &Settings, sockets_are_kept: bool) -> Option<Duration> {
+    let seconds = settings.web.idle_timeout_seconds;
+    if seconds > 0 && !sockets_are_kept {
+        tracing::warn!(
+            "web.idle_timeout_seconds is ignored: no service manager keeps the sockets, so nobody would start this again"
+        );
+    }
+    (seconds > 0 && sockets_are_kept).then(|| Duration::from_secs(seconds))
 }
 
 /// Binds all addresses of the settings, and the unix socket in the run folder.

@@ -50,6 +50,7 @@ pub(super) const KEYS: &[Key] = &[
     key("web.listen", Addresses, r#"["127.0.0.1:5055"]"#),
     key("web.hosts", Hosts, "[]"),
     key("web.allow_remote", Switch, "false"),
+    key("web.idle_timeout_seconds", Count(0, DAY), "0"),
     key("hooks.enabled", Switch, "true"),
     key("redact.mode", Choice(&["off", "display", "store"]), "off"),
     key("redact.patterns", Patterns, "[]"),

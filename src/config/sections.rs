@@ -78,6 +78,8 @@ pub struct Web {
     /// Names beside the loopback ones that a request's `Host` may carry.
     pub hosts: Vec<String>,
     pub allow_remote: bool,
+    /// 0 stays for ever.
+    pub idle_timeout_seconds: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -219,6 +219,7 @@ mod tests {
             run: "/nowhere".into(),
             connection_timeout: STILL_GOOD,
             drain: STILL_GOOD,
+            idle_timeout: None,
         };
         let facts = Facts::new(Reader::postgres(&url, "web").unwrap(), &settings);
         let answer = timeout(PATIENCE * 10, facts.database())

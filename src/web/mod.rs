@@ -8,6 +8,7 @@
 //!   rebound name and another user of this machine get nothing
 //! - `/health` answers in [`facts::PATIENCE`], whatever the database and the
 //!   service manager do
+//! - who was let in gets an answer, even when told to stop right after
 //! - headers, addresses, connections and waiting have bounds
 //! - nothing is written: the database is only read
 //!
@@ -24,6 +25,7 @@ mod listen;
 mod liveness;
 mod peer;
 mod query;
+mod server;
 mod stall;
 #[cfg(test)]
 mod tests;
@@ -57,6 +59,9 @@ pub struct Settings {
     pub connection_timeout: Duration,
     /// How long open connections may take to end after the shutdown began.
     pub drain: Duration,
+    /// Who serves sockets that somebody else keeps may leave when nobody was
+    /// connected for this long.
+    pub idle_timeout: Option<Duration>,
 }
 
 /// What handlers share.
@@ -70,8 +75,9 @@ struct App {
 
 type Shared = Arc<App>;
 
-/// Serves until `shutdown`, then ends streams with `event: close` and returns
-/// within `settings.drain`.
+/// Serves until `shutdown`, then ends streams with `event: close`, answers who is
+/// there already and returns within `settings.drain`. Leaving because nobody is
+/// there cancels `shutdown` as well.
 pub async fn serve(
     settings: Settings,
     reader: Reader,
@@ -90,7 +96,7 @@ pub async fn serve(
         started: Instant::now(),
     });
     app.facts.prepare().await;
-    connection::serve_all(&settings, router(app), hub, listeners, shutdown).await
+    server::serve(&settings, router(app), hub, listeners, shutdown).await
 }
 
 fn router(app: Shared) -> Router {

@@ -58,6 +58,7 @@ impl World {
             run: dir.path().into(),
             connection_timeout,
             drain: Duration::from_secs(1),
+            idle_timeout: None,
         };
         let reader = Reader::sqlite(&path);
         let hub = Hub::start(

@@ -4,6 +4,7 @@ use std::{os::unix::net::UnixDatagram, path::Path};
 
 use crate::support::{
     headspace::{Headspace, Kind, PATIENCE},
+    stream::Stream,
     talk::{Talk, wait_for_count},
     web::{self, Web},
 };
@@ -34,9 +35,17 @@ fn the_web_process_tells_its_manager() {
     let headspace = Headspace::on(Kind::Sqlite);
     let manager = Manager::listen(headspace.dir());
     let mut command = web::command(&headspace);
-    command.env("NOTIFY_SOCKET", headspace.dir().join("notify"));
+    command
+        .env("NOTIFY_SOCKET", headspace.dir().join("notify"))
+        .env("WATCHDOG_USEC", "200000");
     let mut web = Web::from(&headspace, command);
-    manager.wait_for("READY=1");
+    let ready = manager.wait_for("READY=1");
+    let status = format!("STATUS=serving http://127.0.0.1:{}, unix:", web.port);
+    assert!(ready.contains(&status), "{ready}");
+    // The ping comes from the loop that serves, so it knows what is open.
+    let _stream = Stream::open(&web, "/api/events/stream");
+    manager.wait_for("; 1 connections, 1 streams");
+    (0..3).for_each(|_| drop(manager.wait_for("WATCHDOG=1")));
     assert_eq!(web.get("/health").status, 503, "ready is ready to answer");
     assert_eq!(web.process.stop().code(), Some(0));
     manager.wait_for("STOPPING=1");

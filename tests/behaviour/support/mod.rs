@@ -5,6 +5,7 @@
 pub mod chromium;
 pub mod conversation;
 pub mod headspace;
+pub mod keeper;
 pub mod oracle;
 pub mod packages;
 pub mod postgres;

@@ -130,12 +130,17 @@ pub fn connect(port: u16) -> TcpStream {
 }
 
 /// Sends everything, reads to the end.
-pub fn ask(mut stream: impl Read + Write, request: &[u8]) -> Answer {
+pub fn ask(stream: impl Read + Write, request: &[u8]) -> Answer {
+    try_ask(stream, request).unwrap_or_else(|what| panic!("no answer: {what}"))
+}
+
+/// The same, or what came instead of an answer.
+pub fn try_ask(mut stream: impl Read + Write, request: &[u8]) -> Result<Answer, String> {
     // Who is refused early may find the connection closed while still sending.
     let sent = stream.write_all(request);
     let mut bytes = Vec::new();
     let read = stream.read_to_end(&mut bytes);
-    parse(&bytes).unwrap_or_else(|| panic!("no answer: sent {sent:?}, read {read:?}, {bytes:?}"))
+    parse(&bytes).ok_or_else(|| format!("sent {sent:?}, read {read:?}, {bytes:?}"))
 }
 
 fn parse(bytes: &[u8]) -> Option<Answer> {
