@@ -15,6 +15,7 @@ mod admin;
 mod completions;
 mod doctor;
 mod events;
+mod install;
 mod man;
 mod say;
 mod status;
@@ -99,6 +100,12 @@ enum Command {
         after_help = "Examples:\n  headspace schema\n  headspace schema turn_detected\n  headspace schema --write config/schema"
     )]
     Schema(admin::SchemaArgs),
+    /// Make headspace a service that starts by itself
+    #[command(after_help = install::INSTALL_EXAMPLES)]
+    Install(install::InstallArgs),
+    /// Take the service away again
+    #[command(after_help = install::UNINSTALL_EXAMPLES)]
+    Uninstall(install::UninstallArgs),
     /// Show or check the settings
     #[command(
         after_help = "Examples:\n  headspace config show\n  headspace --config my.yaml config check"
@@ -136,6 +143,8 @@ pub fn main() -> ExitCode {
         Command::Doctor(args) => doctor::main(&flags, &args),
         Command::Migrate => admin::migrate(&flags),
         Command::Schema(args) => admin::schema(&args),
+        Command::Install(args) => install::install(&flags, &args),
+        Command::Uninstall(args) => install::uninstall(&flags, &args),
         Command::Config { what } => admin::config(&flags, what),
         Command::Completions(args) => Ok(completions::main(&args)),
         Command::Man(args) => man::main(&args),

@@ -64,6 +64,22 @@ impl DatabaseUrl {
         }
     }
 
+    /// The host of a server on another machine.
+    pub fn remote_host(&self) -> Option<String> {
+        let DatabaseUrl::Postgres(url) = self else {
+            return None;
+        };
+        let options = PgConnectOptions::from_str(url).ok()?;
+        let host = options.get_host().trim_matches(['[', ']']).to_owned();
+        let is_near = options.get_socket().is_some()
+            || host == "localhost"
+            || host.starts_with('/')
+            || host
+                .parse()
+                .is_ok_and(|address: std::net::IpAddr| address.is_loopback());
+        (!is_near).then_some(host)
+    }
+
     pub(super) fn has_password(&self) -> bool {
         self.to_string() != self.secret_text()
     }

@@ -24,6 +24,14 @@ impl Environment {
         }
     }
 
+    pub(super) fn of(variables: impl IntoIterator<Item = (String, String)>) -> Environment {
+        let owned = |(name, value): (String, String)| (name, OsString::from(value));
+        Environment {
+            variables: variables.into_iter().map(owned).collect(),
+            account_home: None,
+        }
+    }
+
     /// HOME as this process was given it.
     pub(super) fn own_home(&self) -> Result<Option<&str>, Problem> {
         Environment::checked("HOME", self.variables.get("HOME"))
@@ -81,10 +89,6 @@ impl Environment {
 #[cfg(test)]
 impl<const N: usize> From<[(&str, &str); N]> for Environment {
     fn from(variables: [(&str, &str); N]) -> Environment {
-        let owned = variables.map(|(name, value)| (name.to_string(), OsString::from(value)));
-        Environment {
-            variables: owned.into(),
-            account_home: None,
-        }
+        Environment::of(variables.map(|(name, value)| (name.into(), value.into())))
     }
 }

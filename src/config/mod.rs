@@ -64,6 +64,19 @@ pub fn load(flags: &Flags) -> Result<Settings, Error> {
     load_from(flags, &Environment::of_this_process())
 }
 
+/// The settings of a process that has these flags and this environment.
+pub fn load_as(
+    flags: &Flags,
+    variables: impl IntoIterator<Item = (String, String)>,
+) -> Result<Settings, Error> {
+    load_from(flags, &Environment::of(variables))
+}
+
+/// Whether a database URL holds a password, as far as it can be told.
+pub fn has_password(url: &str) -> bool {
+    DatabaseUrl::try_from(url.to_owned()).is_ok_and(|url| url.has_password())
+}
+
 fn load_from(flags: &Flags, environment: &Environment) -> Result<Settings, Error> {
     refuse_nobody(environment)?;
     let (mut places, candidate) = places::find(flags, environment)?;

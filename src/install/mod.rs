@@ -1,6 +1,54 @@
-//! The service as the machine's service manager has it.
+//! headspace as a service of this machine: put there, brought up to date, and
+//! taken away again.
 //!
-//! In: this program's own units and plists.
-//! Out: their bytes, for whoever compares what is installed.
+//! ```text
+//! request, machine ─▶ Facts ─▶ Wanted ─▶ Plan: steps ─▶ done, one by one
+//!                      read     pure      pure, compared with what is there
+//! ```
+//!
+//! In: who, which service manager, this program's file, the settings the
+//! service is going to have.
+//! Out: units as they are shipped, drop-ins with what is special here, running
+//! services, and a manifest.
+//!
+//! Promises
+//! - a plan that is only shown changes nothing; a plan that is carried out is
+//!   what was shown
+//! - what is so already is left alone, so a second run changes nothing
+//! - nothing that somebody else wrote or changed is overwritten or removed
+//! - a secret is in a file of its own that only its owner can read, and is never
+//!   printed
+//! - `uninstall` undoes what the manifest names, and data goes only when asked
+//!
+//! Not here: what the services do (`cli`), what is wrong with them (`doctor`).
 
+mod account;
+mod carry;
+mod command;
+mod facts;
+mod files;
+mod launchd;
+mod manifest;
+mod plan;
+mod ready;
+mod remove;
+mod state;
+mod systemd;
 pub mod units;
+
+pub use carry::{Stopped, carry_out, carry_out_all};
+pub use facts::{Facts, Request, look};
+pub use plan::{Step, plan};
+pub use remove::{Data, Removal};
+
+/// Whose service it is: one user's own, or the machine's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    User,
+    System,
+}
+
+/// Why nothing was done, and what would help.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("{0}")]
+pub struct Refused(pub String);

@@ -1,0 +1,149 @@
+//! `headspace install` and `headspace uninstall`: shows the plan, or carries it
+//! out.
+
+use std::{
+    io::{self, BufRead, IsTerminal, Write},
+    path::Path,
+    process::ExitCode,
+};
+
+use anyhow::bail;
+
+use super::say::say;
+use crate::{
+    config,
+    install::{self, Data, Facts, Removal, Request, Step},
+    telemetry::visible,
+};
+
+pub const INSTALL_EXAMPLES: &str = "Examples:
+  headspace install                             for you, in your own service manager
+  headspace install --dry-run                   show what would be done
+  sudo headspace install --system --user ada    a service of the machine that watches ada's sessions
+
+It can be run again, after an upgrade for example: what is so already is left alone.";
+
+pub const UNINSTALL_EXAMPLES: &str = "Examples:
+  headspace uninstall
+  headspace uninstall --dry-run
+  sudo headspace uninstall --system --keep-data";
+
+#[derive(clap::Args)]
+pub struct InstallArgs {
+    /// A service of the machine instead of your own; needs root and --user
+    #[arg(long)]
+    system: bool,
+    /// The user whose sessions are watched, and as whom the services run
+    #[arg(long, value_name = "NAME")]
+    user: Option<String>,
+    /// Keep your services running while you are logged out
+    #[arg(long, conflicts_with = "system")]
+    linger: bool,
+    /// Show what would be done, and do nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+#[derive(clap::Args)]
+pub struct UninstallArgs {
+    /// The machine's service instead of your own; needs root
+    #[arg(long)]
+    system: bool,
+    /// Remove the recorded log too
+    #[arg(long, conflicts_with = "keep_data")]
+    data: bool,
+    /// Keep the recorded log, and do not ask
+    #[arg(long)]
+    keep_data: bool,
+    /// Show what would be done, and do nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+pub fn install(flags: &config::Flags, args: &InstallArgs) -> anyhow::Result<ExitCode> {
+    let request = Request {
+        system: args.system,
+        user: args.user.clone(),
+        flags: flags.clone(),
+        shell: shell(),
+        linger: args.linger,
+    };
+    let facts = Facts::gather(&request)?;
+    let steps = install::plan(&facts, &install::look)?;
+    if args.dry_run {
+        show(&steps);
+        return Ok(ExitCode::SUCCESS);
+    }
+    install::carry_out(&steps, &mut tell)?;
+    if !steps.iter().any(Step::acts) {
+        say!("Everything was so already; nothing was changed.");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+pub fn uninstall(flags: &config::Flags, args: &UninstallArgs) -> anyhow::Result<ExitCode> {
+    let request = Request {
+        system: args.system,
+        flags: flags.clone(),
+        ..Request::default()
+    };
+    let Some(removal) = Removal::gather(&request)? else {
+        say!("Nothing is installed here by `headspace install`.");
+        return Ok(ExitCode::SUCCESS);
+    };
+    let services = removal.services(&install::look);
+    if args.dry_run {
+        let data = if args.data { Data::Remove } else { Data::Keep };
+        show(&[services, removal.rest(data)].concat());
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut failed = install::carry_out_all(&services, &mut tell);
+    let data = what_of_the_data(args, removal.data())?;
+    failed.extend(install::carry_out_all(&removal.rest(data), &mut tell));
+    if failed.is_empty() {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let lines: Vec<String> = failed.iter().map(ToString::to_string).collect();
+    bail!("not everything could be taken away:\n{}", lines.join("\n"))
+}
+
+/// Asked only where somebody can answer; silence keeps.
+fn what_of_the_data(args: &UninstallArgs, folder: Option<&Path>) -> anyhow::Result<Data> {
+    let Some(folder) = folder else {
+        return Ok(if args.data { Data::Remove } else { Data::Keep });
+    };
+    if args.data {
+        return Ok(Data::Remove);
+    }
+    if args.keep_data || !io::stdin().is_terminal() || !io::stdout().is_terminal() {
+        return Ok(Data::Keep);
+    }
+    print!(
+        "Remove the recorded log in {} too? [y/N] ",
+        folder.display()
+    );
+    io::stdout().flush()?;
+    let mut answer = String::new();
+    io::stdin().lock().read_line(&mut answer)?;
+    let is_yes = ["y", "yes"].contains(&answer.trim().to_lowercase().as_str());
+    Ok(if is_yes { Data::Remove } else { Data::Keep })
+}
+
+fn show(steps: &[Step]) {
+    say!("Nothing is changed. This would be done:");
+    for step in steps {
+        tell(&step.line(false));
+    }
+}
+
+fn tell(line: &str) {
+    say!("{}", visible(line));
+}
+
+/// What the person who installs has set; text that is not UTF-8 is none of ours.
+fn shell() -> std::collections::BTreeMap<String, String> {
+    let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+        Some((name.into_string().ok()?, value.into_string().ok()?))
+    };
+    std::env::vars_os().filter_map(text).collect()
+}

@@ -1,0 +1,184 @@
+//! The plan: steps, made by a pure function from facts and what is there.
+
+use std::path::{Path, PathBuf};
+
+use super::{
+    Refused,
+    facts::{Facts, Manager},
+    files::{self, Changes, Content, File, Folder, Found},
+    launchd,
+    manifest::Manifest,
+    systemd,
+};
+use crate::config::Listen;
+
+/// One thing to do, or one thing to say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    Folder(Folder),
+    Write(File),
+    Remove(PathBuf),
+    /// Of a folder that was made, if nothing is in it.
+    RemoveFolder(PathBuf),
+    /// A folder with everything in it.
+    RemoveData(PathBuf),
+    /// Writes down what is installed.
+    Record(PathBuf, Manifest),
+    Run(Vec<String>),
+    /// Starts services, and asks for their last words if that fails.
+    Start(Vec<String>, Vec<String>),
+    /// Waits until the page answers there.
+    Ready(Listen),
+    /// It is so already.
+    Same(PathBuf),
+    /// Somebody's own, which stays.
+    Kept(PathBuf),
+    /// Written by an installation and changed since; it stays.
+    Changed(PathBuf),
+    Already(String),
+    Tell(String),
+}
+
+impl Step {
+    /// Whether it changes anything.
+    pub fn acts(&self) -> bool {
+        !matches!(
+            self,
+            Step::Ready(_)
+                | Step::Same(_)
+                | Step::Kept(_)
+                | Step::Changed(_)
+                | Step::Already(_)
+                | Step::Tell(_)
+        )
+    }
+
+    /// The line about it, before it is done or afterwards.
+    pub fn line(&self, is_done: bool) -> String {
+        let (before, after, what) = match self {
+            Step::Folder(folder) => ("make", "made", folder.path.display().to_string()),
+            Step::Write(file) => ("write", "wrote", described(file)),
+            Step::Remove(path) | Step::RemoveFolder(path) => {
+                ("remove", "removed", path.display().to_string())
+            }
+            Step::RemoveData(path) => {
+                let what = format!("{} and everything in it", path.display());
+                ("remove", "removed", what)
+            }
+            Step::Record(path, _) => (
+                "note",
+                "noted",
+                format!("what is installed in {}", path.display()),
+            ),
+            Step::Run(words) | Step::Start(words, _) => ("run", "ran", words.join(" ")),
+            Step::Ready(door) => ("ask", "ready", door.to_string()),
+            Step::Same(path) => ("is there", "is there", path.display().to_string()),
+            Step::Kept(path) => ("kept", "kept", format!("{} as it is", path.display())),
+            Step::Changed(path) => {
+                let what = format!("{}: it was changed since it was installed", path.display());
+                ("left", "left", what)
+            }
+            Step::Already(what) => ("is so", "is so", what.clone()),
+            Step::Tell(text) => return text.clone(),
+        };
+        format!("  {:8}  {what}", if is_done { after } else { before })
+    }
+}
+
+fn described(file: &File) -> String {
+    let path = file.path.display();
+    match &file.content {
+        Content::Secret(_) => format!("{path} (for its owner only)"),
+        Content::Copy(from, _) => format!(
+            "{path} (a copy of {}, which a system service could not run)",
+            from.display()
+        ),
+        _ => path.to_string(),
+    }
+}
+
+/// What has to be done so that headspace is installed, and nothing more.
+pub fn plan(facts: &Facts, look: &dyn Fn(&Path) -> Found) -> Result<Vec<Step>, Refused> {
+    let (folders, files) = match facts.manager {
+        Manager::Systemd => (systemd::folders(facts), systemd::files(facts)),
+        Manager::Launchd => (launchd::folders(facts), launchd::files(facts)?),
+    };
+    let changes = files::plan(&folders, &files, facts.earlier.as_ref(), look)?;
+    let manifest = manifest(facts, &changes);
+    let on_the_way = on_the_way(&manifest, facts.earlier.as_ref());
+    let path = Manifest::path(&facts.config_folder);
+
+    let is_folder = |step: &&Step| matches!(step, Step::Folder(_));
+    let mut steps: Vec<Step> = changes.steps.iter().filter(is_folder).cloned().collect();
+    if facts.earlier.as_ref() != Some(&manifest) {
+        steps.push(Step::Record(path.clone(), on_the_way.clone()));
+    }
+    steps.extend(
+        changes
+            .steps
+            .iter()
+            .filter(|step| !is_folder(step))
+            .cloned(),
+    );
+    steps.extend(match facts.manager {
+        Manager::Systemd => systemd::services(facts, &changes, look),
+        Manager::Launchd => launchd::services(facts, &changes),
+    });
+    if on_the_way != manifest {
+        steps.push(Step::Record(path, manifest));
+    }
+    steps.push(Step::Ready(facts.door()));
+    steps.extend(words(facts).into_iter().map(Step::Tell));
+    Ok(steps)
+}
+
+fn manifest(facts: &Facts, changes: &Changes) -> Manifest {
+    Manifest {
+        version: env!("CARGO_PKG_VERSION").into(),
+        user: facts.account.name.clone(),
+        state: facts.state.clone(),
+        run: facts.run.clone(),
+        database: facts.database.clone(),
+        environment: facts.environment.clone(),
+        folders: changes.folders.clone(),
+        files: changes.files.clone(),
+    }
+}
+
+/// Names what is there and what will be, so that an installation that stops
+/// halfway can be undone, or done again.
+fn on_the_way(manifest: &Manifest, earlier: Option<&Manifest>) -> Manifest {
+    let mut both = manifest.clone();
+    let Some(earlier) = earlier else { return both };
+    for entry in &earlier.files {
+        if !both.files.contains(entry) {
+            both.files.push(entry.clone());
+        }
+    }
+    for folder in &earlier.folders {
+        if !both.folders.contains(folder) {
+            both.folders.push(folder.clone());
+        }
+    }
+    both
+}
+
+/// What its user wants to know afterwards.
+fn words(facts: &Facts) -> Vec<String> {
+    let mut words = vec![String::new()];
+    for listen in &facts.listen {
+        words.push(match listen {
+            Listen::Tcp(address) => format!("page      http://{address}"),
+            unix => format!("page      {unix}"),
+        });
+    }
+    for root in &facts.roots {
+        words.push(format!("watching  {}", root.display()));
+    }
+    words.push(format!("database  {}", facts.database));
+    words.extend(match facts.manager {
+        Manager::Systemd => systemd::words(facts),
+        Manager::Launchd => launchd::words(facts),
+    });
+    words
+}

@@ -1,0 +1,118 @@
+//! How the services stand, as their manager tells.
+
+use std::{collections::BTreeMap, os::unix::fs::MetadataExt, path::Path};
+
+use super::{
+    Scope,
+    command::{self, Failed},
+    systemd::SERVICES,
+};
+
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct State {
+    pub is_known: bool,
+    pub is_active: bool,
+    pub has_failed: bool,
+    pub is_enabled: bool,
+    pub needs_reload: bool,
+    pub main_pid: u32,
+    /// The process runs another file than the one that is wanted: it was
+    /// upgraded under it.
+    pub is_outdated: bool,
+}
+
+pub type States = BTreeMap<&'static str, State>;
+
+/// `systemctl`, and whose.
+pub fn systemctl(scope: Scope, rest: &[&str]) -> Vec<String> {
+    let head: &[&str] = match scope {
+        Scope::User => &["systemctl", "--user"],
+        Scope::System => &["systemctl"],
+    };
+    [head, rest]
+        .concat()
+        .into_iter()
+        .map(str::to_owned)
+        .collect()
+}
+
+pub fn ask(scope: Scope, program: &Path) -> Result<States, Failed> {
+    let properties = "Id,LoadState,ActiveState,UnitFileState,NeedDaemonReload,MainPID";
+    let words = systemctl(scope, &["show", "--property", properties]);
+    let mut words: Vec<&str> = words.iter().map(String::as_str).collect();
+    words.extend(SERVICES);
+    let mut states = of_show(&command::ask(&words)?);
+    for state in states.values_mut() {
+        state.is_outdated = state.main_pid > 1 && runs_another(state.main_pid, program);
+    }
+    Ok(states)
+}
+
+/// Blocks of `Key=value`, one for each unit, with an empty line between.
+fn of_show(text: &str) -> States {
+    let mut states = States::new();
+    for block in text.split("\n\n") {
+        let value = |key: &str| {
+            let mut lines = block.lines();
+            lines.find_map(|line| line.strip_prefix(key)?.strip_prefix('='))
+        };
+        let name = SERVICES.into_iter().find(|name| value("Id") == Some(name));
+        let Some(name) = name else { continue };
+        let is = |key, wanted| value(key) == Some(wanted);
+        let active = value("ActiveState").unwrap_or_default();
+        let state = State {
+            is_known: is("LoadState", "loaded"),
+            is_active: ["active", "activating", "reloading"].contains(&active),
+            has_failed: active == "failed",
+            is_enabled: is("UnitFileState", "enabled"),
+            needs_reload: is("NeedDaemonReload", "yes"),
+            main_pid: value("MainPID")
+                .and_then(|pid| pid.parse().ok())
+                .unwrap_or(0),
+            is_outdated: false,
+        };
+        states.insert(name, state);
+    }
+    states
+}
+
+/// Cannot be told where there is no `/proc`; then it is taken for the same.
+fn runs_another(pid: u32, program: &Path) -> bool {
+    let identity = |path: &Path| path.metadata().ok().map(|meta| (meta.dev(), meta.ino()));
+    let running = identity(Path::new(&format!("/proc/{pid}/exe")));
+    running.is_some() && running != identity(program)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_answer_of_systemctl_is_read_unit_by_unit() {
+        let text = "Id=headspace.socket\nLoadState=loaded\nActiveState=active\n\
+            UnitFileState=enabled\nNeedDaemonReload=no\n\n\
+            MainPID=42\nId=headspace-watcher.service\nLoadState=loaded\nActiveState=failed\n\
+            UnitFileState=disabled\nNeedDaemonReload=yes\n\n\
+            Id=headspace.service\nLoadState=not-found\nActiveState=inactive\nUnitFileState=\n";
+        let states = of_show(text);
+        let socket = &states["headspace.socket"];
+        assert!(socket.is_known && socket.is_active && socket.is_enabled);
+        let watcher = &states["headspace-watcher.service"];
+        assert!(watcher.has_failed && watcher.needs_reload && !watcher.is_enabled);
+        assert_eq!(watcher.main_pid, 42);
+        assert_eq!(states["headspace.service"], State::default());
+        assert_eq!(of_show("nonsense"), States::new());
+    }
+
+    #[test]
+    fn a_process_is_compared_with_the_file_it_should_run() {
+        let us = std::process::id();
+        let exe = std::env::current_exe().unwrap();
+        assert!(!runs_another(us, &exe));
+        assert_eq!(
+            runs_another(us, Path::new("/bin/sh")),
+            cfg!(target_os = "linux")
+        );
+        assert!(!runs_another(u32::MAX, &exe), "no such process");
+    }
+}
