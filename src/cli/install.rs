@@ -94,12 +94,15 @@ pub fn uninstall(flags: &config::Flags, args: &UninstallArgs) -> anyhow::Result<
     let services = removal.services(&install::look);
     if args.dry_run {
         let data = if args.data { Data::Remove } else { Data::Keep };
-        show(&[services, removal.rest(data)].concat());
+        show(&[services, removal.rest(data, &install::look)].concat());
         return Ok(ExitCode::SUCCESS);
     }
     let mut failed = install::carry_out_all(&services, &mut tell);
-    let data = what_of_the_data(args, removal.data())?;
-    failed.extend(install::carry_out_all(&removal.rest(data), &mut tell));
+    let data = what_of_the_data(args, removal.data(&install::look))?;
+    failed.extend(install::carry_out_all(
+        &removal.rest(data, &install::look),
+        &mut tell,
+    ));
     if failed.is_empty() {
         return Ok(ExitCode::SUCCESS);
     }

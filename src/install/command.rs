@@ -1,7 +1,7 @@
 //! Running the machine's own tools, for a bounded time.
 
 use std::{
-    io,
+    env, io,
     process::{Command, Output, Stdio},
     sync::mpsc,
     thread,
@@ -46,6 +46,11 @@ fn run_for(limit: Duration, words: &[&str]) -> Result<String, Failed> {
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
+    // After `su` a shell does not know where its own manager listens.
+    if env::var_os("XDG_RUNTIME_DIR").is_none() {
+        let uid = rustix::process::geteuid().as_raw();
+        command.env("XDG_RUNTIME_DIR", format!("/run/user/{uid}"));
+    }
     let child = command.spawn().map_err(start)?;
     let pid = rustix::process::Pid::from_child(&child);
     let (send, receive) = mpsc::channel();

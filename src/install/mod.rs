@@ -30,11 +30,17 @@ mod files;
 mod launchd;
 mod manifest;
 mod plan;
+mod program;
 mod ready;
 mod remove;
 mod state;
 mod systemd;
+mod told;
 pub mod units;
+mod whose;
+
+#[cfg(test)]
+mod tests;
 
 pub use carry::{Stopped, carry_out, carry_out_all};
 pub use facts::{Facts, Request, look};

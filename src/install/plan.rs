@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 
 use super::{
     Refused,
-    facts::{Facts, Manager},
+    facts::Facts,
     files::{self, Changes, Content, File, Folder, Found},
     launchd,
     manifest::Manifest,
     systemd,
+    whose::Manager,
 };
 use crate::config::Listen;
 

@@ -4,14 +4,15 @@ use std::path::{Path, PathBuf};
 
 use super::{
     Refused, Scope,
-    account::{self, Account},
-    facts::{self, Manager, Request},
+    account::Account,
+    facts::{self, Request},
     files::Found,
     launchd,
     manifest::Manifest,
     plan::Step,
     state::{self, States},
     systemd::SERVICES,
+    whose::{Manager, Whose},
 };
 
 /// What happens to the recorded log.
@@ -23,43 +24,43 @@ pub enum Data {
 
 /// What is installed, and how it is taken away.
 pub struct Removal {
-    manager: Manager,
-    scope: Scope,
-    account: Account,
-    config_folder: PathBuf,
-    manifest: Manifest,
-    states: States,
+    pub(super) manager: Manager,
+    pub(super) scope: Scope,
+    pub(super) account: Account,
+    pub(super) config_folder: PathBuf,
+    pub(super) manifest: Manifest,
+    pub(super) states: States,
 }
 
 impl Removal {
     /// Nothing, if nothing is installed.
     pub fn gather(request: &Request) -> Result<Option<Removal>, Refused> {
-        let scope = facts::scope(request)?;
-        let manager = facts::manager(scope)?;
-        let us = account::this_user()?;
-        let config_folder = facts::config_folder_of(manager, scope, &us)?;
+        let whose = Whose::here(request)?;
+        let config_folder = whose.config_folder(&whose.surroundings()?);
         let Some(manifest) = Manifest::read(&config_folder)? else {
             return Ok(None);
         };
-        let states = match manager {
-            Manager::Systemd => state::ask(scope, Path::new("/")).map_err(facts::unanswered)?,
-            Manager::Launchd => launchd::states(scope, &us),
-        };
-        Ok(Some(Removal {
+        let Whose {
             manager,
             scope,
-            account: us,
+            account,
+        } = whose;
+        let states = state::of(manager, scope, &account, Path::new("/"));
+        Ok(Some(Removal {
+            states: states.map_err(facts::unanswered)?,
+            manager,
+            scope,
+            account,
             config_folder,
             manifest,
-            states,
         }))
     }
 
     /// The folder the recorded log is in, if it is one that is only ours.
-    pub fn data(&self) -> Option<&Path> {
+    pub fn data(&self, look: &dyn Fn(&Path) -> Found) -> Option<&Path> {
         let state = self.manifest.state.as_path();
         let is_ours = state.file_name().is_some_and(|name| name == "headspace");
-        (is_ours && facts::look(state) == Found::Folder).then_some(state)
+        (is_ours && look(state) == Found::Folder).then_some(state)
     }
 
     /// Stops and takes away the services.
@@ -97,6 +98,7 @@ impl Removal {
             // The page goes before its door, or the next visitor starts it again.
             let last_first: Vec<&str> = known.into_iter().rev().collect();
             steps.push(run(&["disable", "--now"], &last_first));
+            steps.push(run(&["stop"], &["headspace.slice"]));
         }
         let failed = those(&|state| state.has_failed);
         if !failed.is_empty() {
@@ -106,13 +108,14 @@ impl Removal {
     }
 
     /// What is left then: the data, if it is to go, and the note itself.
-    pub fn rest(&self, data: Data) -> Vec<Step> {
+    pub fn rest(&self, data: Data, look: &dyn Fn(&Path) -> Found) -> Vec<Step> {
         let mut steps = Vec::new();
         let run = &self.manifest.run;
-        if run.file_name().is_some_and(|name| name == "headspace") && *run != self.manifest.state {
+        let is_ours = run.file_name().is_some_and(|name| name == "headspace");
+        if is_ours && *run != self.manifest.state && look(run) == Found::Folder {
             steps.push(Step::RemoveData(run.clone()));
         }
-        match (data, self.data()) {
+        match (data, self.data(look)) {
             (Data::Remove, Some(folder)) => steps.push(Step::RemoveData(folder.to_owned())),
             (Data::Keep, Some(folder)) => steps.push(Step::Kept(folder.to_owned())),
             (_, None) => {}
@@ -120,23 +123,24 @@ impl Removal {
         steps.push(Step::Remove(Manifest::path(&self.config_folder)));
         let deepest_first = self.manifest.folders.iter().rev().cloned();
         steps.extend(deepest_first.map(Step::RemoveFolder));
-        steps.extend(self.words(data).map(Step::Tell));
+        steps.extend(self.words(data, look).into_iter().map(Step::Tell));
         steps
     }
 
-    fn words(&self, data: Data) -> impl Iterator<Item = String> {
+    fn words(&self, data: Data, look: &dyn Fn(&Path) -> Found) -> Vec<String> {
         let database = &self.manifest.database;
         let elsewhere = |folder: &Path| !database.contains(&folder.display().to_string());
         let mut words = Vec::new();
-        if self.data().is_none() && facts::look(&self.manifest.state) == Found::Folder {
+        let folder = self.data(look);
+        if folder.is_none() && look(&self.manifest.state) == Found::Folder {
             let folder = self.manifest.state.display();
             words.push(format!(
                 "{folder} was chosen by you, so it stays; it holds the data"
             ));
         }
-        if data == Data::Remove && self.data().is_none_or(elsewhere) {
+        if data == Data::Remove && folder.is_none_or(elsewhere) {
             words.push(format!("The database {database} is not touched."));
         }
-        words.into_iter()
+        words
     }
 }

@@ -4,8 +4,11 @@ use std::{collections::BTreeMap, os::unix::fs::MetadataExt, path::Path};
 
 use super::{
     Scope,
+    account::Account,
     command::{self, Failed},
+    launchd,
     systemd::SERVICES,
+    whose::Manager,
 };
 
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -36,8 +39,20 @@ pub fn systemctl(scope: Scope, rest: &[&str]) -> Vec<String> {
         .collect()
 }
 
-pub fn ask(scope: Scope, program: &Path) -> Result<States, Failed> {
-    let properties = "Id,LoadState,ActiveState,UnitFileState,NeedDaemonReload,MainPID";
+pub fn of(
+    manager: Manager,
+    scope: Scope,
+    account: &Account,
+    program: &Path,
+) -> Result<States, Failed> {
+    match manager {
+        Manager::Systemd => of_systemd(scope, program),
+        Manager::Launchd => Ok(launchd::states(scope, account)),
+    }
+}
+
+fn of_systemd(scope: Scope, program: &Path) -> Result<States, Failed> {
+    let properties = "Id,LoadState,ActiveState,SubState,UnitFileState,NeedDaemonReload,MainPID";
     let words = systemctl(scope, &["show", "--property", properties]);
     let mut words: Vec<&str> = words.iter().map(String::as_str).collect();
     words.extend(SERVICES);
@@ -62,7 +77,9 @@ fn of_show(text: &str) -> States {
         let active = value("ActiveState").unwrap_or_default();
         let state = State {
             is_known: is("LoadState", "loaded"),
-            is_active: ["active", "activating", "reloading"].contains(&active),
+            // Between two tries it is not there.
+            is_active: ["active", "activating", "reloading"].contains(&active)
+                && !is("SubState", "auto-restart"),
             has_failed: active == "failed",
             is_enabled: is("UnitFileState", "enabled"),
             needs_reload: is("NeedDaemonReload", "yes"),
@@ -102,6 +119,8 @@ mod tests {
         assert_eq!(watcher.main_pid, 42);
         assert_eq!(states["headspace.service"], State::default());
         assert_eq!(of_show("nonsense"), States::new());
+        let text = "Id=headspace.service\nActiveState=activating\nSubState=auto-restart\n";
+        assert!(!of_show(text)["headspace.service"].is_active);
     }
 
     #[test]

@@ -1,0 +1,237 @@
+//! What is installed on launchd, read with a parser that knows only the keys we
+//! use. Nothing here has been run on a Mac.
+
+use serde::Deserialize;
+
+use super::*;
+use crate::install::{launchd, units};
+
+#[derive(Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "PascalCase")]
+struct Job {
+    label: String,
+    user_name: Option<String>,
+    program_arguments: Vec<String>,
+    environment_variables: BTreeMap<String, String>,
+    standard_error_path: Option<String>,
+    #[serde(default)]
+    run_at_load: bool,
+    #[serde(default)]
+    sockets: BTreeMap<String, Socket>,
+    keep_alive: KeepAlive,
+    throttle_interval: u32,
+    exit_time_out: u32,
+    umask: u32,
+}
+
+#[derive(Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "PascalCase")]
+struct KeepAlive {
+    successful_exit: bool,
+}
+
+#[derive(Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "PascalCase")]
+struct Socket {
+    sock_node_name: String,
+    sock_service_name: String,
+    sock_family: String,
+    sock_type: String,
+}
+
+fn job(text: &str) -> Job {
+    plist::from_bytes(text.as_bytes()).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+fn mac(scope: Scope) -> Facts {
+    let is_user = scope == Scope::User;
+    let path = |user: &str, system: &str| PathBuf::from(if is_user { user } else { system });
+    let state = path(
+        "/Users/ada/Library/Application Support/headspace",
+        "/Library/Application Support/headspace",
+    );
+    Facts {
+        manager: Manager::Launchd,
+        binary: "/usr/local/bin/headspace".into(),
+        unit_folder: path("/Users/ada/Library/LaunchAgents", "/Library/LaunchDaemons"),
+        config_folder: path(
+            "/Users/ada/Library/Application Support/headspace",
+            "/etc/headspace",
+        ),
+        listen: vec![Listen::Tcp("127.0.0.1:5055".parse().unwrap())],
+        shipped_run: state.clone(),
+        run: state.clone(),
+        state,
+        roots: vec!["/Users/ada/.claude".into()],
+        lingers: None,
+        ..facts(scope)
+    }
+}
+
+/// The watcher and the page.
+fn installed(facts: &Facts) -> (Job, Job) {
+    let mut machine = Machine::default();
+    machine.install(facts);
+    let job_at = |label: &str| {
+        let path = facts.unit_folder.join(format!("{label}.plist"));
+        job(machine.text(path.to_str().unwrap()))
+    };
+    (job_at(launchd::WATCHER), job_at(launchd::WEB))
+}
+
+#[test]
+fn the_shipped_plists_say_what_is_promised() {
+    for units in [units::AGENTS, units::DAEMONS] {
+        for unit in units {
+            let job = job(unit.text);
+            assert_eq!(format!("{}.plist", job.label), unit.name);
+            assert!(
+                !job.keep_alive.successful_exit,
+                "only failures are started again"
+            );
+            assert!(job.throttle_interval <= 5);
+            assert_eq!((job.exit_time_out, job.umask), (3, 0o077));
+            let is_web = job.label == launchd::WEB;
+            assert_eq!(job.run_at_load, !is_web);
+            assert_eq!(
+                job.sockets.keys().collect::<Vec<_>>(),
+                ["http"][..usize::from(is_web)]
+            );
+            for door in job.sockets.values() {
+                let expected = ("127.0.0.1", "5055", "IPv4", "stream");
+                let Socket {
+                    sock_node_name,
+                    sock_service_name,
+                    sock_family,
+                    sock_type,
+                } = door;
+                let found = (
+                    &**sock_node_name,
+                    &**sock_service_name,
+                    &**sock_family,
+                    &**sock_type,
+                );
+                assert_eq!(found, expected);
+            }
+        }
+    }
+}
+
+#[test]
+fn the_parser_knows_no_other_key() {
+    let odd = units::AGENTS[0]
+        .text
+        .replace("<key>Umask</key>", "<key>UMask</key>");
+    assert!(plist::from_bytes::<Job>(odd.as_bytes()).is_err());
+}
+
+#[test]
+fn usual_agents_are_installed_as_they_are_shipped() {
+    let mut machine = Machine::default();
+    machine.install(&mac(Scope::User));
+    for unit in units::AGENTS {
+        let path = format!("/Users/ada/Library/LaunchAgents/{}", unit.name);
+        assert_eq!(machine.text(&path), unit.text);
+    }
+}
+
+#[test]
+fn agents_are_loaded_once() {
+    let mut facts = mac(Scope::User);
+    let mut machine = Machine::default();
+    let steps = machine.plan(&facts).unwrap();
+    let agents = "/Users/ada/Library/LaunchAgents";
+    let commands: Vec<String> = acts(&steps)
+        .into_iter()
+        .filter(|line| line.starts_with("run"))
+        .collect();
+    let expected = [
+        "run launchctl enable gui/501/com.headspace.watcher".to_owned(),
+        format!("run launchctl bootstrap gui/501 {agents}/com.headspace.watcher.plist"),
+        "run launchctl enable gui/501/com.headspace.web".to_owned(),
+        format!("run launchctl bootstrap gui/501 {agents}/com.headspace.web.plist"),
+    ];
+    assert_eq!(commands, expected);
+    assert!(steps.contains(&Step::Ready(facts.listen[0].clone())));
+    machine.carry_out(&steps);
+    let loaded = State {
+        is_known: true,
+        ..State::default()
+    };
+    facts.states = launchd::LABELS
+        .into_iter()
+        .map(|label| (label, loaded.clone()))
+        .collect();
+    assert_eq!(acts(&machine.plan(&facts).unwrap()), Vec::<String>::new());
+    facts.listen = vec![Listen::Tcp("127.0.0.1:8080".parse().unwrap())];
+    let steps = acts(&machine.plan(&facts).unwrap());
+    assert!(
+        steps.contains(&"run launchctl bootout gui/501/com.headspace.web".to_owned()),
+        "{steps:?}"
+    );
+    assert!(
+        !steps.iter().any(|line| line.contains("watcher")),
+        "{steps:?}"
+    );
+}
+
+#[test]
+fn an_agent_finds_its_program_its_settings_and_its_door() {
+    let mut facts = mac(Scope::User);
+    facts.binary = "/Users/ada/b & c/headspace".into();
+    facts
+        .environment
+        .insert("CLAUDE_CONFIG_DIR".into(), "/Users/ada/<c>".into());
+    facts.listen = vec![Listen::Tcp("127.0.0.1:8080".parse().unwrap())];
+    let (watcher, web) = installed(&facts);
+    for job in [&watcher, &web] {
+        let path = &job.environment_variables["PATH"];
+        assert!(
+            path.starts_with("/Users/ada/b & c:/opt/homebrew/bin:"),
+            "{path}"
+        );
+        assert_eq!(
+            job.environment_variables["CLAUDE_CONFIG_DIR"],
+            "/Users/ada/<c>"
+        );
+    }
+    assert_eq!(web.sockets["http"].sock_service_name, "8080");
+}
+
+#[test]
+fn a_daemon_runs_as_its_user() {
+    let mut facts = mac(Scope::System);
+    facts.binary = "/Users/ada/bin/headspace".into();
+    facts.copy_of_binary = Some(files::sha256(b"the program"));
+    let (watcher, web) = installed(&facts);
+    assert_eq!(watcher.user_name.as_deref(), Some("ada"));
+    assert_eq!(web.user_name.as_deref(), Some("ada"));
+    assert_eq!(
+        watcher.program_arguments,
+        ["/usr/local/bin/headspace", "watch"]
+    );
+    let steps = Machine::default().plan(&facts).unwrap();
+    let folder = steps.iter().find_map(|step| match step {
+        Step::Folder(folder) if folder.path == facts.state => Some((folder.mode, folder.owner)),
+        _ => None,
+    });
+    assert_eq!(folder, Some((0o700, Some((501, 20)))));
+}
+
+#[test]
+fn what_launchd_cannot_do_is_refused() {
+    let refusal = |change: fn(&mut Facts)| {
+        let mut facts = mac(Scope::User);
+        change(&mut facts);
+        Machine::default().plan(&facts).unwrap_err().to_string()
+    };
+    let secret = refusal(|facts| facts.secret = Some("postgres://a:hunter2@db/x".into()));
+    assert!(
+        secret.starts_with("DATABASE_URL") && !secret.contains("hunter2"),
+        "{secret}"
+    );
+    let door = refusal(|facts| facts.listen = vec![Listen::Tcp("[::1]:5055".parse().unwrap())]);
+    assert!(door.starts_with("web.listen"), "{door}");
+    let name = refusal(|facts| facts.binary = "/Users/ada/headspace-0.1".into());
+    assert!(name.contains("an agent starts `headspace`"), "{name}");
+}

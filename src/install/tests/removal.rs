@@ -1,0 +1,104 @@
+//! Taken away is what was installed, and nothing else.
+
+use super::*;
+use crate::install::{
+    remove::{Data, Removal},
+    systemd,
+};
+
+fn removal(machine: &Machine, facts: &Facts) -> Removal {
+    Removal {
+        manager: facts.manager,
+        scope: facts.scope,
+        account: facts.account.clone(),
+        config_folder: facts.config_folder.clone(),
+        manifest: machine.manifest.clone().unwrap(),
+        states: running(),
+    }
+}
+
+fn carry_out(machine: &mut Machine, facts: &Facts) -> Vec<Step> {
+    let removal = removal(machine, facts);
+    let mut steps = removal.services(&|path| machine.look(path));
+    machine.carry_out(&steps);
+    let rest = removal.rest(Data::Keep, &|path| machine.look(path));
+    machine.carry_out(&rest);
+    steps.extend(rest);
+    steps
+}
+
+#[test]
+fn everything_goes_and_the_data_stays() {
+    for scope in [Scope::User, Scope::System] {
+        let facts = facts(scope);
+        let mut machine = Machine::default();
+        machine.install(&facts);
+        machine.folders.insert(facts.state.clone());
+        let steps = carry_out(&mut machine, &facts);
+        assert_eq!(machine.files.len(), 0, "{:?}", machine.files.keys());
+        assert!(machine.manifest.is_none());
+        let left: Vec<_> = machine.folders.iter().collect();
+        assert_eq!(left, [&facts.state]);
+        assert!(steps.contains(&Step::Kept(facts.state.clone())));
+        let stop = lines(&steps)[0].clone();
+        let services = "disable --now headspace.service headspace-watcher.service headspace.socket";
+        assert!(stop.ends_with(services), "{stop}");
+    }
+}
+
+#[test]
+fn data_goes_only_when_asked_and_only_from_a_folder_of_ours() {
+    let data = |facts: &Facts| {
+        let mut machine = Machine::default();
+        machine.install(facts);
+        machine.folders.insert(facts.state.clone());
+        let steps = removal(&machine, facts).rest(Data::Remove, &|path| machine.look(path));
+        lines(&steps).join("\n")
+    };
+    let usual = data(&facts(Scope::System));
+    assert!(
+        usual.contains("remove /var/lib/headspace and everything in it"),
+        "{usual}"
+    );
+    let mut chosen = facts(Scope::User);
+    chosen.state = "/home/ada/papers".into();
+    chosen.run = "/home/ada/papers/run".into();
+    let told = data(&chosen);
+    assert!(!told.contains("everything in it"), "{told}");
+    assert!(
+        told.contains("/home/ada/papers was chosen by you"),
+        "{told}"
+    );
+}
+
+#[test]
+fn what_was_changed_stays_and_is_named() {
+    let facts = facts(Scope::System);
+    let mut machine = Machine::default();
+    machine.install(&facts);
+    machine.change(systemd::TMPFILES, "d /run/headspace 0700 bob\n");
+    let steps = carry_out(&mut machine, &facts);
+    assert!(steps.contains(&Step::Changed(systemd::TMPFILES.into())));
+    assert_eq!(machine.files.len(), 1);
+}
+
+#[test]
+fn an_installation_that_stopped_anywhere_can_be_taken_away() {
+    let facts = facts(Scope::System);
+    let whole = Machine::default().plan(&facts).unwrap();
+    let recorded = whole
+        .iter()
+        .position(|step| matches!(step, Step::Record(..)))
+        .unwrap();
+    for stop in recorded + 1..=whole.len() {
+        let mut machine = Machine::default();
+        machine.carry_out(&whole[..stop]);
+        carry_out(&mut machine, &facts);
+        assert_eq!(
+            machine.files.len(),
+            0,
+            "after {stop} steps: {:?}",
+            machine.files.keys()
+        );
+    }
+}

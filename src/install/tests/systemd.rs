@@ -1,0 +1,358 @@
+//! What is installed on systemd, and what is left alone.
+
+use super::*;
+use crate::install::{systemd, units};
+
+const WATCHER: &str = "/etc/systemd/system/headspace-watcher.service";
+const DROP_IN: &str = "/etc/systemd/system/headspace-watcher.service.d/10-install.conf";
+
+#[test]
+fn a_users_service_needs_units_and_no_drop_in() {
+    let steps = Machine::default().plan(&facts(Scope::User)).unwrap();
+    let expected = [
+        "make /home",
+        "make /home/ada",
+        "make /home/ada/.config",
+        "make /home/ada/.config/systemd",
+        "make /home/ada/.config/systemd/user",
+        "make /home/ada/.config/headspace",
+        "note what is installed in /home/ada/.config/headspace/installed.json",
+        "write /home/ada/.config/systemd/user/headspace-watcher.service",
+        "write /home/ada/.config/systemd/user/headspace.service",
+        "write /home/ada/.config/systemd/user/headspace.socket",
+        "write /home/ada/.config/systemd/user/headspace-failure@.service",
+        "run systemctl --user daemon-reload",
+        "run systemctl --user enable headspace.socket headspace-watcher.service headspace.service",
+        "run systemctl --user start headspace.socket",
+        "run systemctl --user start headspace-watcher.service",
+        "run systemctl --user start headspace.service",
+    ];
+    assert_eq!(acts(&steps), expected);
+    let told = lines(&steps).join("\n");
+    assert!(
+        told.contains("log journalctl --user -u headspace -u headspace-watcher"),
+        "{told}"
+    );
+}
+
+#[test]
+fn the_units_are_installed_as_they_are_shipped() {
+    for (scope, shipped) in [(Scope::User, units::USER), (Scope::System, units::SYSTEM)] {
+        let mut machine = Machine::default();
+        machine.install(&facts(scope));
+        for unit in shipped {
+            let path = facts(scope).unit_folder.join(unit.name);
+            assert_eq!(machine.text(path.to_str().unwrap()), unit.text);
+        }
+    }
+}
+
+#[test]
+fn a_system_service_is_told_whose_it_is() {
+    let mut machine = Machine::default();
+    machine.install(&facts(Scope::System));
+    let ending = |path: &str| machine.text(path).split_once("local.conf.\n").unwrap().1;
+    let service = "[Service]\nDynamicUser=no\nUser=ada\n";
+    assert_eq!(ending(DROP_IN), service);
+    assert_eq!(
+        ending("/etc/systemd/system/headspace.service.d/10-install.conf"),
+        service
+    );
+    assert_eq!(
+        ending("/etc/systemd/system/headspace.socket.d/10-install.conf"),
+        "[Socket]\nSocketUser=ada\n"
+    );
+    let tmpfiles = machine.text(systemd::TMPFILES);
+    assert!(
+        tmpfiles.ends_with("\nd /run/headspace 0700 ada 20 -\n"),
+        "{tmpfiles}"
+    );
+    let settings = &machine.files[Path::new("/etc/headspace/config.yaml")];
+    assert_eq!(settings.0, include_str!("../../../config/config.yaml"));
+    assert_eq!(settings.1, 0o640);
+}
+
+#[test]
+fn what_a_package_has_is_not_copied() {
+    let mut facts = facts(Scope::System);
+    facts.packaged = units::SYSTEM.map(|unit| unit.name).into();
+    let mut machine = Machine::default();
+    machine.install(&facts);
+    let written: Vec<_> = machine
+        .files
+        .keys()
+        .map(|path| path.to_str().unwrap())
+        .collect();
+    let expected = [
+        "/etc/headspace/config.yaml",
+        DROP_IN,
+        "/etc/systemd/system/headspace.service.d/10-install.conf",
+        "/etc/systemd/system/headspace.socket.d/10-install.conf",
+        systemd::TMPFILES,
+    ];
+    assert_eq!(written, expected);
+}
+
+#[test]
+fn a_drop_in_holds_exactly_what_is_special_here() {
+    let with = |change: fn(&mut Facts)| {
+        let mut facts = facts(Scope::System);
+        change(&mut facts);
+        let mut machine = Machine::default();
+        machine.install(&facts);
+        machine
+            .text(DROP_IN)
+            .split_once("User=ada\n")
+            .unwrap()
+            .1
+            .to_owned()
+    };
+    assert_eq!(
+        with(|facts| facts.binary = "/opt/head space/100%/headspace".into()),
+        "ExecStart=\nExecStart=\"/opt/head space/100%%/headspace\" watch\n"
+    );
+    assert_eq!(
+        with(|facts| {
+            let odd = "a \"b\" \\ 5% \n$c".to_owned();
+            facts
+                .environment
+                .insert("HEADSPACE_CLAUDE__ROOTS".into(), odd);
+        }),
+        "Environment=\"HEADSPACE_CLAUDE__ROOTS=a \\\"b\\\" \\\\ 5%% \\n$c\"\n"
+    );
+    assert_eq!(
+        with(|facts| facts.secret = Some("postgres://a:secret@localhost/x".into())),
+        "LoadCredential=database-url:/etc/headspace/database-url\n"
+    );
+    assert_eq!(
+        with(|facts| facts.remote_host = Some("2001:db8::1".into())),
+        "# The database.\nIPAddressAllow=2001:db8::1\n"
+    );
+    let named = with(|facts| facts.remote_host = Some("db.example".into()));
+    assert!(
+        named.starts_with("# The database is db.example, a name"),
+        "{named}"
+    );
+    assert!(named.ends_with("\nIPAddressAllow=any\n"), "{named}");
+}
+
+#[test]
+fn another_door_replaces_the_shipped_ones() {
+    let mut facts = facts(Scope::User);
+    facts.listen[0] = Listen::Tcp("[::1]:8080".parse().unwrap());
+    let mut machine = Machine::default();
+    machine.install(&facts);
+    let path = "/home/ada/.config/systemd/user/headspace.socket.d/10-install.conf";
+    assert!(machine.text(path).ends_with(
+        "[Socket]\nListenStream=\nListenStream=[::1]:8080\n\
+         ListenStream=/run/user/501/headspace/web.sock\n"
+    ));
+}
+
+#[test]
+fn a_program_out_of_reach_is_copied_and_the_copy_is_run() {
+    let mut facts = facts(Scope::System);
+    facts.binary = "/home/ada/bin/headspace".into();
+    facts.copy_of_binary = Some(files::sha256(b"the program"));
+    let mut machine = Machine::default();
+    let steps = machine.plan(&facts).unwrap();
+    let copied = "write /usr/local/bin/headspace (a copy of /home/ada/bin/headspace, which a \
+                  system service could not run)";
+    assert!(
+        acts(&steps).contains(&copied.to_owned()),
+        "{:?}",
+        acts(&steps)
+    );
+    machine.carry_out(&steps);
+    let drop_in = machine.text(DROP_IN);
+    assert!(
+        drop_in.ends_with("ExecStart=\"/usr/local/bin/headspace\" watch\n"),
+        "{drop_in}"
+    );
+    facts.states = running();
+    assert_eq!(
+        acts(&machine.plan(&facts).unwrap()),
+        ["run systemd-tmpfiles --create /etc/tmpfiles.d/headspace.conf"]
+    );
+}
+
+#[test]
+fn a_second_run_changes_nothing() {
+    for scope in [Scope::User, Scope::System] {
+        let mut facts = facts(scope);
+        facts.secret = Some("postgres://a:secret@localhost/x".into());
+        let mut machine = Machine::default();
+        machine.install(&facts);
+        machine.folders.insert(facts.run.clone());
+        facts.states = running();
+        let steps = machine.plan(&facts).unwrap();
+        assert_eq!(acts(&steps), Vec::<String>::new());
+        assert!(lines(&steps).contains(&"is so headspace.service runs".to_owned()));
+    }
+}
+
+#[test]
+fn an_upgraded_unit_is_rewritten_and_its_service_restarted() {
+    let mut facts = facts(Scope::System);
+    let mut machine = Machine::default();
+    machine.install(&facts);
+    machine.folders.insert(facts.run.clone());
+    facts.states = running();
+    // As an older version wrote it.
+    machine.change(WATCHER, "[Service]\n");
+    let old = files::sha256(b"[Service]\n");
+    let manifest = machine.manifest.as_mut().unwrap();
+    let entry = manifest
+        .files
+        .iter_mut()
+        .find(|(path, _)| path == Path::new(WATCHER));
+    entry.unwrap().1 = old;
+    let steps = machine.plan(&facts).unwrap();
+    let note = "note what is installed in /etc/headspace/installed.json";
+    let expected = [
+        note,
+        &format!("write {WATCHER}"),
+        "run systemctl daemon-reload",
+        "run systemctl restart headspace-watcher.service",
+        note,
+    ];
+    assert_eq!(acts(&steps), expected);
+}
+
+#[test]
+fn a_changed_door_is_restarted_with_the_service_behind_it() {
+    let mut facts = facts(Scope::User);
+    let mut machine = Machine::default();
+    machine.install(&facts);
+    facts.states = running();
+    facts.listen[0] = Listen::Tcp("127.0.0.1:8080".parse().unwrap());
+    let steps = acts(&machine.plan(&facts).unwrap());
+    let restart = "run systemctl --user restart headspace.socket headspace.service";
+    assert!(steps.contains(&restart.to_owned()), "{steps:?}");
+}
+
+#[test]
+fn a_replaced_program_and_a_failed_service_are_started_again() {
+    let mut facts = facts(Scope::User);
+    let mut machine = Machine::default();
+    machine.install(&facts);
+    facts.states = running();
+    facts.states.get_mut(systemd::WEB).unwrap().is_outdated = true;
+    let watcher = facts.states.get_mut(systemd::WATCHER).unwrap();
+    (watcher.is_active, watcher.has_failed) = (false, true);
+    let expected = [
+        "run systemctl --user reset-failed headspace-watcher.service",
+        "run systemctl --user restart headspace.service",
+        "run systemctl --user start headspace-watcher.service",
+    ];
+    assert_eq!(acts(&machine.plan(&facts).unwrap()), expected);
+}
+
+#[test]
+fn what_somebody_else_wrote_or_changed_is_not_overwritten() {
+    let refusal = |machine: &Machine| machine.plan(&facts(Scope::System)).unwrap_err().to_string();
+    let mut machine = Machine::default();
+    machine.install(&facts(Scope::System));
+    machine.change(WATCHER, "[Service]\nNice=5\n");
+    let told = refusal(&machine);
+    assert!(
+        told.starts_with(WATCHER) && told.contains("20-local.conf"),
+        "{told}"
+    );
+    machine.manifest = None;
+    assert!(refusal(&machine).starts_with(WATCHER));
+    let mut machine = Machine::default();
+    machine.folders.insert(systemd::TMPFILES.into());
+    assert!(refusal(&machine).contains("a folder is there"));
+}
+
+#[test]
+fn settings_that_are_there_are_kept() {
+    let mut machine = Machine::default();
+    let path = PathBuf::from("/etc/headspace/config.yaml");
+    machine
+        .files
+        .insert(path.clone(), ("web: {}\n".into(), 0o600));
+    let steps = machine.plan(&facts(Scope::System)).unwrap();
+    assert!(steps.contains(&Step::Kept(path.clone())));
+    machine.carry_out(&steps);
+    assert_eq!(machine.text("/etc/headspace/config.yaml"), "web: {}\n");
+    assert!(!machine.manifest.unwrap().has(&path));
+}
+
+#[test]
+fn a_drop_in_that_is_not_wanted_any_more_goes() {
+    let mut chosen = facts(Scope::User);
+    chosen
+        .environment
+        .insert("CLAUDE_CONFIG_DIR".into(), "/c".into());
+    let mut machine = Machine::default();
+    machine.install(&chosen);
+    let steps = machine.plan(&facts(Scope::User)).unwrap();
+    let removed = "remove /home/ada/.config/systemd/user/headspace.service.d/10-install.conf";
+    assert!(
+        acts(&steps).contains(&removed.to_owned()),
+        "{:?}",
+        acts(&steps)
+    );
+}
+
+#[test]
+fn an_installation_that_stopped_anywhere_can_be_done_again() {
+    let whole = Machine::default().plan(&facts(Scope::System)).unwrap();
+    for stop in 0..whole.len() {
+        let mut machine = Machine::default();
+        machine.carry_out(&whole[..stop]);
+        let again = machine.plan(&facts(Scope::System));
+        machine.carry_out(&again.unwrap_or_else(|told| panic!("after {stop} steps: {told}")));
+        assert_eq!(machine.text(WATCHER), units::SYSTEM[0].text);
+        let manifest = machine.manifest.as_ref().unwrap();
+        let named: Vec<&Path> = manifest.paths();
+        assert!(
+            machine
+                .files
+                .keys()
+                .all(|path| named.contains(&path.as_path())),
+            "{stop}"
+        );
+    }
+}
+
+#[test]
+fn a_secret_is_in_its_own_file_and_nowhere_else() {
+    for scope in [Scope::User, Scope::System] {
+        let mut facts = facts(scope);
+        facts.secret = Some("postgres://ada:hunter2@db/x".into());
+        let mut machine = Machine::default();
+        let steps = machine.plan(&facts).unwrap();
+        machine.carry_out(&steps);
+        let manifest = String::from_utf8(machine.manifest.unwrap().bytes()).unwrap();
+        let told = lines(&steps).join("\n") + &manifest;
+        assert!(!told.contains("hunter2"), "{told}");
+        assert!(!manifest.contains(&files::sha256(b"postgres://ada:hunter2@db/x\n")));
+        let holds = |(_, (text, _)): &(&PathBuf, &(String, u32))| text.contains("hunter2");
+        let holders: Vec<_> = machine.files.iter().filter(holds).collect();
+        assert_eq!(holders.len(), 1);
+        assert_eq!(holders[0].0, &facts.secret_path());
+        assert_eq!(holders[0].1.1, 0o600);
+    }
+}
+
+#[test]
+fn lingering_is_explained_or_switched_on() {
+    let mut facts = facts(Scope::User);
+    facts.lingers = Some(false);
+    let machine = Machine::default();
+    let told = lines(&machine.plan(&facts).unwrap()).join("\n");
+    assert!(
+        told.ends_with("To keep them running: loginctl enable-linger ada"),
+        "{told}"
+    );
+    facts.wants_linger = true;
+    let told = lines(&machine.plan(&facts).unwrap()).join("\n");
+    assert!(
+        told.contains("\nrun loginctl enable-linger ada\n"),
+        "{told}"
+    );
+    assert!(!told.contains("To keep them"), "{told}");
+}
