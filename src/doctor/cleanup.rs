@@ -59,7 +59,7 @@ fn read(settings: &str) -> Period {
     }
 }
 
-pub fn judge(roots: &[(&Root, Period)], stored: &Stored, now: SystemTime) -> Vec<Finding> {
+pub fn judge(roots: &[(Root, Period)], stored: &Stored, now: SystemTime) -> Vec<Finding> {
     let mut findings: Vec<Finding> = Vec::new();
     for (root, period) in roots {
         findings.extend(wrong_period(root, *period));

@@ -9,18 +9,20 @@ use std::{
     time::Duration,
 };
 
+use futures_util::future::join_all;
 use serde::Deserialize;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    join,
     net::{TcpStream, UnixStream},
     time::timeout,
 };
 
 use super::finding::{Finding, quoted};
-use crate::config::Listen;
+use crate::config::{Listen, Settings};
 
 /// `/health` answers within 2 s whatever the database does.
-const LIMIT: Duration = Duration::from_millis(3500);
+const LIMIT: Duration = Duration::from_secs(3);
 /// More than this is no answer of ours.
 const MOST: u64 = 64 * 1024;
 const START: &str = "headspace up, or headspace web";
@@ -54,7 +56,29 @@ pub struct SocketFile {
     pub is_socket: bool,
 }
 
-pub async fn knock_tcp(address: SocketAddr) -> Behind {
+/// Knocks at all of them, unless that would start the application.
+pub async fn look(settings: &Settings, is_idle: bool) -> Vec<Finding> {
+    let path = settings.places.run.join("web.sock");
+    if is_idle {
+        let found = "the service manager holds it; the first request starts the application";
+        return vec![Finding::ok("socket", found)];
+    }
+    let addresses = settings
+        .web
+        .listen
+        .iter()
+        .filter_map(|listen| match listen {
+            Listen::Tcp(address) => Some(*address),
+            Listen::Unix(_) => None,
+        });
+    let tcp = join_all(
+        addresses.map(|address| async move { (Listen::Tcp(address), knock_tcp(address).await) }),
+    );
+    let (socket, tcp) = join!(knock_unix(&path), tcp);
+    judge(socket_file(&path).as_ref(), &socket, &path, &tcp)
+}
+
+async fn knock_tcp(address: SocketAddr) -> Behind {
     match timeout(LIMIT, TcpStream::connect(address)).await {
         Ok(Ok(stream)) => {
             talk(stream, &format!("localhost:{}", address.port()), || {
@@ -68,7 +92,7 @@ pub async fn knock_tcp(address: SocketAddr) -> Behind {
     }
 }
 
-pub async fn knock_unix(path: &Path) -> Behind {
+async fn knock_unix(path: &Path) -> Behind {
     use std::io::ErrorKind::{ConnectionRefused, NotFound};
     match timeout(LIMIT, UnixStream::connect(path)).await {
         Ok(Ok(stream)) => talk(stream, "localhost", || None).await,
@@ -78,7 +102,7 @@ pub async fn knock_unix(path: &Path) -> Behind {
     }
 }
 
-pub fn socket_file(path: &Path) -> Option<SocketFile> {
+fn socket_file(path: &Path) -> Option<SocketFile> {
     let metadata = fs::symlink_metadata(path).ok()?;
     Some(SocketFile {
         path: path.to_owned(),
@@ -146,7 +170,7 @@ fn listening_inode(table: &str, port: u16) -> Option<String> {
 }
 
 /// The unix socket first: it belongs to one run folder, and so to one headspace.
-pub fn judge(
+fn judge(
     file: Option<&SocketFile>,
     socket: &Behind,
     path: &Path,

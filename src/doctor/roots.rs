@@ -140,16 +140,17 @@ impl Inputs {
     }
 }
 
-pub fn judge(roots: &[Root]) -> Vec<Finding> {
-    if roots.is_empty() {
+pub fn judge<'a>(roots: impl IntoIterator<Item = &'a Root>) -> Vec<Finding> {
+    let us = geteuid().as_raw();
+    let mut roots = roots.into_iter().peekable();
+    if roots.peek().is_none() {
         return vec![Finding::failed(
             CHECK,
             "there is no folder of Claude Code's to watch",
             "name it in claude.roots in the settings",
         )];
     }
-    let us = geteuid().as_raw();
-    roots.iter().flat_map(|root| judge_root(root, us)).collect()
+    roots.flat_map(|root| judge_root(root, us)).collect()
 }
 
 fn judge_root(root: &Root, us: u32) -> Vec<Finding> {

@@ -1,7 +1,5 @@
 //! The watcher: whether it lives, works, and is the one that belongs to us.
 
-use std::{fs, path::Path};
-
 use jiff::Timestamp;
 
 use super::finding::{Finding, size};
@@ -25,14 +23,6 @@ pub struct Facts<'a> {
 
 /// Its row; an error if the database could not be asked.
 pub type Row<'a> = Result<Option<&'a WatcherRow>, ()>;
-
-/// How often it was started again within the last minute, by its own ledger:
-/// a time a line.
-pub fn restarts(state: &Path, now: u64) -> usize {
-    let ledger = fs::read_to_string(state.join("restarts")).unwrap_or_default();
-    let times = ledger.lines().filter_map(|line| line.parse::<u64>().ok());
-    times.filter(|at| at.saturating_add(60) >= now).count()
-}
 
 pub fn judge(facts: &Facts<'_>) -> Vec<Finding> {
     let mut findings = vec![life(facts)];
@@ -245,13 +235,5 @@ mod tests {
             };
             assert_eq!(crashes(&facts).map(|found| found.state), state, "{number}");
         }
-    }
-
-    #[test]
-    fn the_ledger_is_read_for_a_minute_back() {
-        let dir = tempfile::tempdir().unwrap();
-        assert_eq!(restarts(dir.path(), 1000), 0);
-        fs::write(dir.path().join("restarts"), "900\n950\n1000\nrunning\n").unwrap();
-        assert_eq!(restarts(dir.path(), 1000), 2);
     }
 }

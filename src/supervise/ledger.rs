@@ -55,17 +55,17 @@ impl Ledger {
     }
 }
 
+/// How many restarts are noted that count now, for those who only look.
+pub fn restarts_lately(folder: &Path, now: u64) -> usize {
+    let text = fs::read_to_string(folder.join("restarts")).unwrap_or_default();
+    counting(&text, now).len()
+}
+
 /// The restarts that count with this start; nothing if it is one too many. The
 /// text holds a time a line, and `running` where no orderly end was noted.
 /// A time in the future means that the clock was set back: it counts as now.
 fn restarts_after(text: &str, now: u64, limit: u32) -> Option<Vec<u64>> {
-    let mut restarts: Vec<u64> = text
-        .lines()
-        .filter_map(|line| line.parse().ok())
-        .map(|at: u64| at.min(now))
-        // Whole seconds, rounded down: only more than the window is surely a whole one.
-        .filter(|at| now - at <= WINDOW)
-        .collect();
+    let mut restarts = counting(text, now);
     if text.lines().any(|line| line == "running") {
         if restarts.len() >= limit as usize {
             return None;
@@ -73,6 +73,15 @@ fn restarts_after(text: &str, now: u64, limit: u32) -> Option<Vec<u64>> {
         restarts.push(now);
     }
     Some(restarts)
+}
+
+fn counting(text: &str, now: u64) -> Vec<u64> {
+    text.lines()
+        .filter_map(|line| line.parse().ok())
+        .map(|at: u64| at.min(now))
+        // Whole seconds, rounded down: only more than the window is surely a whole one.
+        .filter(|at| now - at <= WINDOW)
+        .collect()
 }
 
 /// The ledger must not keep the watcher from its work, so a failure is only told.
@@ -158,5 +167,18 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir(dir.path().join("restarts")).unwrap();
         assert!(Ledger::open(dir.path(), 1, 5).is_ok());
+    }
+
+    #[test]
+    fn who_only_looks_sees_what_counts_and_changes_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(restarts_lately(dir.path(), 1000), 0);
+        let path = dir.path().join("restarts");
+        fs::write(&path, "900\n950\n1000\nrunning\n").unwrap();
+        assert_eq!(restarts_lately(dir.path(), 1000), 2);
+        assert_eq!(
+            fs::read_to_string(&path).unwrap(),
+            "900\n950\n1000\nrunning\n"
+        );
     }
 }

@@ -25,7 +25,7 @@ mod signals;
 mod sockets;
 pub mod unit;
 
-pub use ledger::{CrashLimit, Ledger};
+pub use ledger::{CrashLimit, Ledger, restarts_lately};
 pub use lock::{Holder, Lock, LockError};
 pub use notify::{
     is_launchd, ready, reloading, starting_for, status, stopping, watchdog_ping, watchdog_time,

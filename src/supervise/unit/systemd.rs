@@ -5,28 +5,66 @@ use std::{env, path::Path, path::PathBuf};
 use jiff::Timestamp;
 use tokio::process::Command;
 
-use super::{Answer, End, Manager, Unit, command};
+use super::{
+    Answer, End, Manager, Unit,
+    command::{self, Said},
+};
 
 /// What we want to know of a unit.
 const PROPERTIES: &str = "LoadState,ActiveState,SubState,Result,NRestarts,MainPID,\
     ActiveEnterTimestamp,StateChangeTimestamp,ExecMainCode,ExecMainStatus,StatusText,UnitFileState";
 
+/// The files a unit is made of.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Files {
+    pub unit: Option<PathBuf>,
+    pub drop_ins: Vec<PathBuf>,
+    /// They have changed since they were read.
+    pub needs_reload: bool,
+}
+
 pub async fn ask(manager: Manager, name: &str) -> Answer {
-    let Some(systemctl) = command::find("systemctl") else {
-        return Answer::Unreadable("there is no systemctl".into());
-    };
-    let mut command = Command::new(systemctl);
-    if manager == Manager::User {
-        let Some(folder) = runtime_folder() else {
-            return Answer::Unreadable("this user has no service manager here".into());
-        };
-        command.arg("--user").env("XDG_RUNTIME_DIR", folder);
-    }
-    command.args(["show", "--timestamp=us+utc", "-p", PROPERTIES, "--", name]);
-    match command::run(command).await {
+    match show(manager, name, PROPERTIES).await {
         Ok(said) => parse(manager, name, &said.out)
             .unwrap_or_else(|| Answer::Unreadable(said.complaint("systemctl"))),
         Err(why) => Answer::Unreadable(why),
+    }
+}
+
+pub async fn files(manager: Manager, name: &str) -> Result<Files, String> {
+    let said = show(manager, name, "FragmentPath,DropInPaths,NeedDaemonReload").await?;
+    match said.code {
+        Some(0) => Ok(read_files(&said.out)),
+        _ => Err(said.complaint("systemctl")),
+    }
+}
+
+async fn show(manager: Manager, name: &str, properties: &str) -> Result<Said, String> {
+    let systemctl = command::find("systemctl").ok_or("there is no systemctl")?;
+    let mut command = Command::new(systemctl);
+    if manager == Manager::User {
+        let folder = runtime_folder().ok_or("this user has no service manager here")?;
+        command.arg("--user").env("XDG_RUNTIME_DIR", folder);
+    }
+    command.args(["show", "--timestamp=us+utc", "-p", properties, "--", name]);
+    command::run(command).await
+}
+
+/// A property that is set.
+fn value<'t>(text: &'t str, wanted: &str) -> Option<&'t str> {
+    text.lines()
+        .filter_map(|line| line.split_once('='))
+        .find(|(property, _)| *property == wanted)
+        .map(|(_, value)| value)
+        .filter(|value| !value.is_empty())
+}
+
+fn read_files(text: &str) -> Files {
+    let drop_ins = value(text, "DropInPaths").unwrap_or_default();
+    Files {
+        unit: value(text, "FragmentPath").map(PathBuf::from),
+        drop_ins: drop_ins.split_whitespace().map(PathBuf::from).collect(),
+        needs_reload: value(text, "NeedDaemonReload") == Some("yes"),
     }
 }
 
@@ -41,13 +79,7 @@ fn runtime_folder() -> Option<PathBuf> {
 
 /// Nothing if this is not an answer at all.
 fn parse(manager: Manager, name: &str, text: &str) -> Option<Answer> {
-    let value = |wanted: &str| {
-        text.lines()
-            .filter_map(|line| line.split_once('='))
-            .find(|(property, _)| *property == wanted)
-            .map(|(_, value)| value)
-            .filter(|value| !value.is_empty())
-    };
+    let value = |wanted: &str| value(text, wanted);
     let number = |wanted: &str| value(wanted).and_then(|text| text.parse::<i64>().ok());
     let load_state = value("LoadState")?;
     let active_state = value("ActiveState").unwrap_or("unknown");
@@ -218,6 +250,20 @@ StateChangeTimestamp=
             unit.how_to_start(),
             "`systemctl --user start headspace-watcher`"
         );
+    }
+
+    #[test]
+    fn the_files_of_a_unit_are_read() {
+        let text = "FragmentPath=/etc/systemd/system/x.service\n\
+                    DropInPaths=/a/10.conf /b/20.conf\nNeedDaemonReload=yes\n";
+        let files = Files {
+            unit: Some("/etc/systemd/system/x.service".into()),
+            drop_ins: vec!["/a/10.conf".into(), "/b/20.conf".into()],
+            needs_reload: true,
+        };
+        assert_eq!(read_files(text), files);
+        let none = "FragmentPath=\nDropInPaths=\nNeedDaemonReload=no\n";
+        assert_eq!(read_files(none), Files::default());
     }
 
     #[test]

@@ -8,5 +8,6 @@ mod report;
 mod roots;
 mod settings;
 mod transcripts;
+mod units;
 mod watcher;
 mod well;
