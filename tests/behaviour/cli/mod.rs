@@ -2,6 +2,7 @@
 
 mod completions;
 mod events;
+mod install;
 mod man;
 mod status;
 mod unsupervised;

@@ -3,6 +3,7 @@
 mod bad_settings;
 mod crash_loop;
 mod hangs;
+mod install;
 mod journal;
 mod killed;
 mod ready;
