@@ -33,14 +33,15 @@ impl Peer {
     /// connection. Asked once, at the first byte, while that end is still
     /// established: the table gives a closed one to root.
     ///
-    /// Where the table cannot be read (`PrivateNetwork=`, a hidden `/proc`), or
+    /// By our own process, since `ProcSubset=pid` hides the shorter path.
+    /// Where the table cannot be read (`PrivateNetwork=`, no `/proc`), or
     /// has no such row (another network namespace, a proxy of the kernel's),
     /// nobody is ours: refusing is safe, and the unix socket still works.
     #[cfg(target_os = "linux")]
     pub fn of_tcp(peer: SocketAddr, local: SocketAddr) -> Peer {
         let read = |path| std::fs::read_to_string(path).unwrap_or_default();
-        let uid = uid_in(&read("/proc/net/tcp"), peer, local)
-            .or_else(|| uid_in(&read("/proc/net/tcp6"), peer, local));
+        let uid = uid_in(&read("/proc/self/net/tcp"), peer, local)
+            .or_else(|| uid_in(&read("/proc/self/net/tcp6"), peer, local));
         uid.map_or(Peer::Other, Peer::of_uid)
     }
 

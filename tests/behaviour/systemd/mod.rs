@@ -6,6 +6,7 @@ mod hangs;
 mod install;
 mod journal;
 mod killed;
+mod peers;
 mod ready;
 mod reload;
 mod stops_in_time;

@@ -66,7 +66,21 @@ impl Testbed {
         testbed
     }
 
+    /// Without them: an account, whose sessions may be watched.
+    pub fn without_headspace() -> Testbed {
+        let testbed = Testbed::start_bare(false);
+        testbed.add_account();
+        testbed
+    }
+
     fn start(is_for_service: bool) -> Testbed {
+        let testbed = Testbed::start_bare(is_for_service);
+        testbed.furnish();
+        testbed.add_account();
+        testbed
+    }
+
+    fn start_bare(is_for_service: bool) -> Testbed {
         assert!(
             geteuid().is_root(),
             "the tests on a real systemd need root: run them with sudo"
@@ -85,22 +99,22 @@ impl Testbed {
         let mut line = String::new();
         let mut said = BufReader::new(script.stdout.take().expect("its output"));
         said.read_line(&mut line).expect("its first line");
+        // And the second: it would end if nobody took that.
+        said.read_line(&mut String::new()).expect("its second line");
         let init = line.strip_prefix("ready ").map(|pid| pid.trim().parse());
         let Some(Ok(init)) = init else {
             panic!("no testbed, {:?}; it says why above", script.wait());
         };
-        let testbed = Testbed {
+        Testbed {
             headspace,
             init,
             script,
             stdin,
             _turn: turn,
-        };
-        testbed.furnish();
-        testbed
+        }
     }
 
-    /// What a package brings, and an account.
+    /// What a package brings.
     fn furnish(&self) {
         self.copy(Path::new(env!("CARGO_BIN_EXE_headspace")), "/usr/bin");
         for kind in ["system", "user"] {
@@ -109,10 +123,13 @@ impl Testbed {
                 self.copy(&file.expect("a unit").path(), &folder);
             }
         }
+        self.systemctl(&["daemon-reload"]);
+    }
+
+    fn add_account(&self) {
         self.sh(&format!(
             "useradd --no-create-home --user-group --home-dir {HOME} --shell /bin/sh {ACCOUNT}
-             chown {ACCOUNT}: {HOME} {HOME}/.claude
-             systemctl daemon-reload"
+             chown {ACCOUNT}: {HOME} {HOME}/.claude"
         ));
     }
 
@@ -146,7 +163,8 @@ impl Testbed {
         self.write(&format!("/etc/systemd/system/{unit}.d/{name}.conf"), text);
     }
 
-    fn copy(&self, file: &Path, folder: &str) {
+    /// Puts a file of the machine's into a folder.
+    pub fn copy(&self, file: &Path, folder: &str) {
         let to = self.path(folder);
         fs::create_dir_all(&to).expect("a folder");
         let to = to.join(file.file_name().expect("a file"));
