@@ -6,6 +6,7 @@ mod hangs;
 mod install;
 mod journal;
 mod killed;
+mod package;
 mod peers;
 mod ready;
 mod reload;
