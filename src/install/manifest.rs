@@ -5,10 +5,13 @@
 
 use std::{
     collections::BTreeMap,
-    fs, io,
+    fs,
+    io::{self, Read},
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
 
+use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
 
 use super::{Refused, Scope};
@@ -17,6 +20,9 @@ pub const NAME: &str = "installed.json";
 
 /// Of a system service, on every system.
 pub const SYSTEM_FOLDER: &str = "/etc/headspace";
+
+/// Far more than one that we wrote.
+const MAX_BYTES: u64 = 1 << 20;
 
 /// In a hash's place, for what holds a secret: not even its hash is told.
 pub const SECRET: &str = "secret";
@@ -47,7 +53,7 @@ impl Manifest {
     pub fn read(config_folder: &Path) -> Result<Option<Manifest>, Refused> {
         let path = Manifest::path(config_folder);
         let told = |wrong: String| Refused(format!("{}: {wrong}", path.display()));
-        match fs::read(&path) {
+        match read(&path) {
             Ok(bytes) => match serde_json::from_slice(&bytes) {
                 Ok(manifest) => Ok(Some(manifest)),
                 Err(error) => Err(told(format!("is not what an installation wrote: {error}"))),
@@ -85,6 +91,26 @@ impl Manifest {
     }
 }
 
+/// As root this reads what a user may have put there: a device has no end, and
+/// nobody may ever write into a pipe.
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let wrong = |what| Err(io::Error::new(io::ErrorKind::InvalidData, what));
+    let file = fs::File::options()
+        .read(true)
+        .custom_flags(OFlags::NONBLOCK.bits() as i32)
+        .open(path)?;
+    let meta = file.metadata()?;
+    if !meta.is_file() {
+        return wrong("is not a regular file");
+    }
+    if meta.len() > MAX_BYTES {
+        return wrong("is too large");
+    }
+    let mut bytes = Vec::new();
+    file.take(MAX_BYTES).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
 /// The manifest that the other kind of installation made for the same user.
 pub fn other(scope: Scope, user: &str, home: &Path) -> Option<PathBuf> {
     let folder = match scope {
@@ -96,4 +122,33 @@ pub fn other(scope: Scope, user: &str, home: &Path) -> Option<PathBuf> {
     };
     let manifest = Manifest::read(&folder).ok().flatten()?;
     (manifest.user == user).then(|| Manifest::path(&folder))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_manifest_is_refused_at_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let told = || Manifest::read(dir.path()).unwrap_err().to_string();
+        assert_eq!(Manifest::read(dir.path()), Ok(None));
+        let path = Manifest::path(dir.path());
+        std::os::unix::fs::symlink("/dev/zero", &path).unwrap();
+        assert!(told().contains("is not a regular file"), "{}", told());
+        fs::remove_file(&path).unwrap();
+        let mode = rustix::fs::Mode::from_raw_mode(0o600);
+        rustix::fs::mkfifoat(rustix::fs::CWD, &path, mode).unwrap();
+        assert!(told().contains("is not a regular file"), "{}", told());
+        fs::remove_file(&path).unwrap();
+        fs::write(&path, "[]").unwrap();
+        assert!(
+            told().contains("is not what an installation wrote"),
+            "{}",
+            told()
+        );
+        let manifest = Manifest::default();
+        fs::write(&path, manifest.bytes()).unwrap();
+        assert_eq!(Manifest::read(dir.path()), Ok(Some(manifest)));
+    }
 }

@@ -208,6 +208,29 @@ fn what_cannot_work_is_refused_before_anything_is_done() {
 }
 
 #[test]
+fn the_databases_address_reaches_a_system_service_as_a_credential() {
+    let testbed = Testbed::boot();
+    let url = "sqlite:/var/lib/headspace/elsewhere.db";
+    testbed.sh(&format!("DATABASE_URL={url} {INSTALL}"));
+    testbed.sh("test -s /var/lib/headspace/elsewhere.db");
+    let stat = "stat -c '%a %U' /etc/headspace/database-url";
+    assert_eq!(testbed.sh(stat), "600 root");
+    for unit in [WATCHER, WEB] {
+        assert_eq!(testbed.property(unit, "Environment"), "");
+    }
+    // It stays, also when it is not said again.
+    let said = testbed.sh(INSTALL);
+    assert!(said.contains("nothing was changed"), "{said}");
+    assert_eq!(testbed.sh("cat /etc/headspace/database-url"), url);
+    // Another one is taken up by both services.
+    let url = "sqlite:/var/lib/headspace/another.db";
+    let said = testbed.sh(&format!("DATABASE_URL={url} {INSTALL}"));
+    let restart = "systemctl restart headspace-watcher.service headspace.service";
+    assert!(said.contains(restart), "{said}");
+    testbed.sh("test -s /var/lib/headspace/another.db");
+}
+
+#[test]
 fn a_user_installs_for_herself() {
     let testbed = Testbed::boot();
     start_manager(&testbed);
