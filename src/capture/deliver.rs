@@ -95,17 +95,19 @@ impl Capture {
     /// What follows from a look whose segment, if it had one, is stored.
     fn looked(&mut self, path: &Path, look: &Look) {
         if look.lost_bytes > 0 {
+            let (transcript, bytes) = (path.display(), look.lost_bytes);
             tracing::warn!(
-                transcript = %path.display(), bytes = look.lost_bytes,
-                "a transcript vanished before its last bytes could be read"
+                %transcript, bytes,
+                "a transcript vanished before its last {bytes} bytes could be read: {transcript}"
             );
         }
         if look.more {
             self.queue.push_more(path.to_owned());
         } else if let Some(met) = self.duplicates.remove(&*path.to_string_lossy()) {
+            let (transcript, count) = (path.display(), met.count);
             tracing::warn!(
-                transcript = %path.display(), count = met.count, key = %met.key,
-                "facts that are stored already were met again; each is kept once"
+                %transcript, count, key = %met.key,
+                "{count} facts that are stored already were met again in {transcript}; each is kept once"
             );
         }
         self.queue.note_tail(path, look.whole_tail, Instant::now());
@@ -158,10 +160,14 @@ impl Capture {
                     key = %event.keys[0], transcript = %segment.path, offset = entry.offset,
                     "event stored"
                 ),
-                What::Rejected(rejection) if new_rejections => tracing::warn!(
-                    transcript = %segment.path, offset = entry.offset,
-                    length = rejection.length, reason = %rejection.reason, "line rejected"
-                ),
+                What::Rejected(rejection) if new_rejections => {
+                    let (transcript, offset, reason) =
+                        (&segment.path, entry.offset, &rejection.reason);
+                    tracing::warn!(
+                        %transcript, offset, length = rejection.length, %reason,
+                        "line rejected, at byte {offset} of {transcript}: {reason}"
+                    );
+                }
                 What::Rejected(_) => {}
             }
         }
@@ -257,10 +263,11 @@ impl Capture {
             let Some((offset, event)) = event else {
                 continue;
             };
+            let transcript = &segment.path;
             tracing::warn!(
                 event_type = event.payload.event_type().as_str(), key = %event.keys[0],
-                transcript = %segment.path, offset, entries = segment.entries.len(), %failure,
-                "events could not be stored"
+                %transcript, offset, entries = segment.entries.len(), %failure,
+                "events could not be stored, at byte {offset} of {transcript}: {failure}"
             );
         }
     }

@@ -73,10 +73,11 @@ impl Hints {
             Err(error) if is_gone(&error) => {}
             Err(error) => {
                 if self.blind.is_none() {
+                    let folder = folder.display();
                     tracing::warn!(
-                        folder = %folder.display(), %error,
-                        "cannot watch a folder; looking at all files every second instead \
-                         (raise fs.inotify.max_user_watches)"
+                        %folder, %error,
+                        "cannot watch a folder, {folder}: {error}; looking at all files every \
+                         second instead (raise fs.inotify.max_user_watches)"
                     );
                 }
                 self.blind = Some(error.to_string());

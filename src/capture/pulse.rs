@@ -78,7 +78,7 @@ impl Capture {
         self.told_events = self.status.events_written;
         if count > 0 {
             let bytes_behind = self.status.bytes_behind;
-            tracing::info!(count, bytes_behind, "events stored");
+            tracing::info!(count, bytes_behind, "{count} events stored");
         }
     }
 
@@ -97,7 +97,7 @@ impl Capture {
 
     pub(super) fn succeeded(&mut self, work: Work) {
         if let Some(failures) = self.retry.succeeded(work) {
-            tracing::info!(failures, "the database is back");
+            tracing::info!(failures, "the database is back, after {failures} failures");
             // The row may still say otherwise.
             self.beat_at_once();
         }
@@ -122,11 +122,11 @@ impl Capture {
             jitter(),
         );
         if last {
-            tracing::error!(%failure, "failed to {what}; degraded: positions are kept, the files are the queue, trying again");
+            tracing::error!(%failure, "failed to {what}: {failure}; degraded: positions are kept, the files are the queue, trying again");
         } else if self.retry.is_degraded(&self.options.schedule) {
             tracing::debug!(%failure, failures = self.retry.failures(), "failed to {what}");
         } else {
-            tracing::warn!(%failure, "failed to {what}; trying again");
+            tracing::warn!(%failure, "failed to {what}: {failure}; trying again");
         }
         false
     }

@@ -97,9 +97,10 @@ impl Roots {
     /// Notes that something cannot be read; says so once.
     pub fn cannot_read(&mut self, path: &Path, error: &std::io::Error) {
         if self.unreadable.insert(path.to_owned()) {
+            let path = path.display();
             tracing::warn!(
-                path = %path.display(), %error,
-                "cannot read; it is tried again, and read when it may be"
+                %path, %error,
+                "cannot read {path}: {error}; it is tried again, and read when it may be"
             );
         }
     }
@@ -107,7 +108,8 @@ impl Roots {
     /// Notes that a path could be read.
     pub fn can_read(&mut self, path: &Path) {
         if self.unreadable.remove(path) {
-            tracing::info!(path = %path.display(), "can be read now");
+            let path = path.display();
+            tracing::info!(%path, "{path} can be read now");
         }
     }
 

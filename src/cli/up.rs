@@ -62,7 +62,7 @@ fn start_watcher(flags: &config::Flags, settings: &Settings) -> anyhow::Result<O
         // Ours to take means nobody has it; the watcher takes it itself.
         Ok(free) => drop(free),
         Err(LockError::Held { pid, .. }) => {
-            tracing::info!(pid = %pid, "a watcher works on this state folder already; it is used");
+            tracing::info!(%pid, "a watcher (pid {pid}) works on this state folder already; it is used");
             return Ok(None);
         }
         Err(error) => return Err(error.into()),
@@ -143,7 +143,7 @@ async fn supervise_watcher(watcher: Option<Child>, settings: &Settings, stop: &C
         ended = watcher.wait() => {
             if !stop.is_cancelled() {
                 let status = ended.map_or_else(|error| error.to_string(), |status| status.to_string());
-                tracing::error!(%status, "the watcher has stopped; nothing new is recorded, the page stays");
+                tracing::error!(%status, "the watcher has stopped ({status}); nothing new is recorded, the page stays");
             }
             return;
         }

@@ -72,7 +72,7 @@ async fn supervised(flags: &config::Flags, settings: &Settings) -> anyhow::Resul
         tracing::warn!(
             restarts,
             limit,
-            "started again after a crash; limit per minute"
+            "started again after a crash; {restarts} of at most {limit} restarts in a minute"
         );
     }
     let outcome = follow(flags, settings).await;
@@ -87,9 +87,10 @@ async fn follow(flags: &config::Flags, settings: &Settings) -> anyhow::Result<Ex
     let mut signals = super::signals(settings)?;
     let budget = super::budget(settings);
     let mut capture = capture(settings, false);
+    let (roots, database) = (&settings.claude.roots, &settings.database.url);
     tracing::info!(
-        version = env!("CARGO_PKG_VERSION"), roots = ?settings.claude.roots,
-        database = ?super::database(settings), "watching"
+        version = env!("CARGO_PKG_VERSION"), ?roots, %database,
+        "watching {roots:?} into {database}"
     );
     let mut is_ready = false;
     while !signals.stop.is_cancelled() {
@@ -117,7 +118,8 @@ async fn follow(flags: &config::Flags, settings: &Settings) -> anyhow::Result<Ex
         duplicates = status.duplicates,
         rejected = status.rejected,
         failed_writes = status.failed_writes,
-        "stopped"
+        "stopped; {} events written",
+        status.events_written
     );
     Ok(ExitCode::SUCCESS)
 }
@@ -188,12 +190,12 @@ fn retune(flags: &config::Flags, capture: &mut Capture) {
     match config::load(flags) {
         Ok(settings) => {
             if let Err(error) = crate::telemetry::set_level(&settings.logging.level) {
-                tracing::warn!(%error, "the log level stays as it was");
+                tracing::warn!(%error, "the log level stays as it was: {error}");
             }
             capture.retune(options(&settings, false));
             tracing::info!("settings read again; database and folders change with a restart");
         }
-        Err(error) => tracing::error!(%error, "the settings are wrong; the old ones stay"),
+        Err(error) => tracing::error!(%error, "the settings are wrong; the old ones stay: {error}"),
     }
 }
 
@@ -217,7 +219,7 @@ fn tell(sign: &Sign, is_ready: &mut bool) {
         Sign::Round(status) if *is_ready => supervise::status(&describe(status)),
         Sign::Round(status) => {
             *is_ready = true;
-            tracing::info!(sessions = status.sessions, "ready");
+            tracing::info!(sessions = status.sessions, "ready; {}", describe(status));
             supervise::ready(&describe(status));
         }
         Sign::Waiting if *is_ready => {}

@@ -27,7 +27,8 @@ pub fn main(flags: &config::Flags) -> anyhow::Result<ExitCode> {
     let runtime = super::runtime()?;
     let served = runtime.block_on(async {
         let signals = super::signals(&settings)?;
-        tracing::info!(version = env!("CARGO_PKG_VERSION"), address = ?addresses(&listeners), "serving");
+        let address = addresses(&listeners).join(", ");
+        tracing::info!(version = env!("CARGO_PKG_VERSION"), %address, "serving {address}");
         // Leaving by itself is no request to stop: one that follows is the first.
         let stop = signals.stop.child_token();
         let served = serve(&settings, listeners, idle_timeout, stop).await;
@@ -113,7 +114,8 @@ pub fn bind(settings: &Settings) -> anyhow::Result<Vec<Listener>> {
             Ok(listener) => listeners.push(listener),
             // A path too long for a socket, say. The addresses above are served.
             Err(error) => {
-                tracing::warn!(path = %socket.display(), %error, "cannot listen on the unix socket")
+                let path = socket.display();
+                tracing::warn!(%path, %error, "cannot listen on {path}: {error}");
             }
         }
     }

@@ -238,7 +238,10 @@ async fn with<T>(migrating: &AtomicBool, migration: impl Future<Output = T>) -> 
             self.0.store(false, Ordering::Relaxed);
         }
     }
-    tracing::info!(version = SCHEMA_VERSION, "bringing the tables up to date");
+    tracing::info!(
+        version = SCHEMA_VERSION,
+        "bringing the tables to version {SCHEMA_VERSION}"
+    );
     migrating.store(true, Ordering::Relaxed);
     let _shown = Shown(migrating);
     migration.await

@@ -182,7 +182,7 @@ impl Follower {
             }
             Err(error) => {
                 if self.failures == 0 {
-                    warn!(%error, cause = ?std::error::Error::source(&error), "cannot follow the log; trying again");
+                    warn!(%error, cause = ?std::error::Error::source(&error), "cannot follow the log: {error}; trying again");
                 }
                 self.failures += 1;
                 backoff(self.failures)

@@ -87,7 +87,8 @@ fn counting(text: &str, now: u64) -> Vec<u64> {
 /// The ledger must not keep the watcher from its work, so a failure is only told.
 fn write(path: &Path, restarts: &[u64], running: bool) {
     if let Err(error) = replace(path, restarts, running) {
-        tracing::warn!(path = %path.display(), %error, "cannot note the restarts");
+        let path = path.display();
+        tracing::warn!(%path, %error, "cannot note the restarts in {path}: {error}");
     }
 }
 

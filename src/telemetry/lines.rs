@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::fmt::format::{self, Writer};
 use tracing_subscriber::fmt::time::FormatTime;
@@ -10,7 +11,8 @@ use tracing_subscriber::registry::LookupSpan;
 
 use super::visible::{is_hidden, visible};
 
-/// `2026-11-21T01:02:03.123Z  INFO watch: message key=value`
+/// `2026-11-21T01:02:03.123Z  INFO watch: message key=value`, without the fields
+/// that the message tells already.
 pub(super) struct Plain {
     pub(super) colour: bool,
 }
@@ -22,20 +24,58 @@ where
 {
     fn format_event(
         &self,
-        context: &FmtContext<'_, S, N>,
+        _context: &FmtContext<'_, S, N>,
         mut line: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
         let (level, target) = (event.metadata().level(), event.metadata().target());
-        let mut text = String::new();
-        context.format_fields(Writer::new(&mut text), event)?;
+        let mut text = Told::default();
+        event.record(&mut text);
 
         Clock.format_time(&mut line)?;
         match self.colour {
             true => write!(line, " \u{1b}[{}m{level:>5}\u{1b}[0m", colour(*level))?,
             false => write!(line, " {level:>5}")?,
         }
-        writeln!(line, " {}: {}", stage(target), visible(&text))
+        writeln!(line, " {}: {}", stage(target), visible(&text.line()))
+    }
+}
+
+/// A record's message and its fields, in their order.
+#[derive(Default)]
+struct Told {
+    message: String,
+    fields: Vec<(&'static str, String)>,
+}
+
+impl Told {
+    fn line(self) -> String {
+        let mut line = self.message.clone();
+        for (name, value) in self.fields {
+            if !tells(&self.message, &value) {
+                line.push_str(&format!(" {name}={value}"));
+            }
+        }
+        line
+    }
+}
+
+/// Whether the message has the value in it as a word, or words, of its own.
+fn tells(message: &str, value: &str) -> bool {
+    let is_inside = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
+    message.match_indices(value).any(|(at, found)| {
+        let before = message[..at].chars().next_back();
+        let after = message[at + found.len()..].chars().next();
+        !is_inside(before) && !is_inside(after)
+    })
+}
+
+impl Visit for Told {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        match field.name() {
+            "message" => self.message = format!("{value:?}"),
+            name => self.fields.push((name, format!("{value:?}"))),
+        }
     }
 }
 
@@ -143,11 +183,20 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn a_field_that_the_message_tells_is_not_told_twice() {
+        let line = line(PLAIN, || {
+            let (count, file) = (1, "/a b");
+            tracing::info!(count, %file, size = 12, "{count} of 12: /a b");
+        });
+        assert!(line.ends_with(": 1 of 12: /a b\n"), "{line}");
+        assert!(!tells("12 events", "1") && !tells("appended", "a"));
+    }
+
+    #[test]
     fn hostile_text_stays_on_its_line() {
         let plain = line(PLAIN, log_hostile);
         let field = r"a\n2026 ERROR x: forged\u{1b}[2J\u{202e}\u{85}\u{2028}";
-        let message = field.replace(r"\u{1b}", r"\x1b");
-        let expected = format!("  WARN telemetry: {message} shown={field} quoted=\"{field}\"\n");
+        let expected = format!("  WARN telemetry: {field} quoted=\"{field}\"\n");
         assert!(plain.ends_with(&expected), "{plain}");
 
         let json = line(Format::Json, log_hostile);

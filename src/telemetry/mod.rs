@@ -5,6 +5,7 @@
 //! standard error elsewhere.
 //!
 //! Promises
+//! - a record's message reads alone; its fields are to search by
 //! - a record on standard error is one line, written at once: line breaks,
 //!   escape sequences and invisible characters are shown, never obeyed
 //! - in the journal, text cannot pose as another field: every value has its
@@ -71,7 +72,7 @@ pub fn init(identifier: &str, level: &str, format: Format) -> Result<(), Error> 
     tracing::subscriber::set_global_default(subscriber).map_err(|_| Error::Twice)?;
     LEVEL.set(handle).map_err(|_| Error::Twice)?;
     if let Some(error) = unreachable {
-        tracing::warn!(%error, "the journal cannot be reached; logging to standard error");
+        tracing::warn!(%error, "the journal cannot be reached ({error}); logging to standard error");
     }
     Ok(())
 }

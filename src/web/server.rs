@@ -127,7 +127,7 @@ impl Server {
             match accepted {
                 (Ok(connection), Ok(room)) => return Some((connection, Place::new(self, room))),
                 (Err(error), _) => {
-                    warn!(%error, "cannot accept a connection; trying again");
+                    warn!(%error, "cannot accept a connection: {error}; trying again");
                     sleep(ACCEPT_PAUSE).await;
                 }
                 // The room is never closed.
@@ -139,7 +139,7 @@ impl Server {
     async fn drain(&self, time: Duration) {
         supervise::stopping();
         let connections = *self.open.borrow();
-        info!(connections, "stopping");
+        info!(connections, "stopping; {connections} connections are open");
         self.tasks.close();
         if timeout(time, self.tasks.wait()).await.is_err() {
             warn!("some connections did not end in time and were cut");

@@ -67,7 +67,7 @@ impl Ear {
             Err(error) => {
                 TOLD.call_once(|| {
                     warn!(folder = %run.display(), %error,
-                        "no wake-ups from the watcher; looking every 2 s instead");
+                        "no wake-ups from the watcher ({error}); looking every 2 s instead");
                 });
                 None
             }

@@ -28,7 +28,7 @@ pub struct Ear {
 impl Ear {
     pub fn start(url: &str) -> Option<Ear> {
         let options = connect::postgres(url, "listen")
-            .inspect_err(|error| warn!(%error, "no wake-ups from the database"))
+            .inspect_err(|error| warn!(%error, "no wake-ups from the database: {error}"))
             .ok()?;
         let pool = PgPoolOptions::new()
             .max_connections(1)
