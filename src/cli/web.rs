@@ -68,13 +68,21 @@ pub async fn serve(
         .context("failed to serve")
 }
 
-/// The sockets that were passed on, or else those of the settings.
+/// The sockets that were passed on, or else those of the settings. launchd
+/// passes no unix socket on, as it would have to know the home folder.
 fn listeners(settings: &Settings, inherited: Vec<Inherited>) -> anyhow::Result<Vec<Listener>> {
     if inherited.is_empty() {
         return bind(settings);
     }
     tracing::info!("the service manager keeps the sockets; web.listen is not used");
-    Ok(inherited.into_iter().map(adopt).collect())
+    let mut listeners: Vec<Listener> = inherited.into_iter().map(adopt).collect();
+    if !listeners
+        .iter()
+        .any(|listener| matches!(listener, Listener::Unix(..)))
+    {
+        listeners.extend(own_socket(settings));
+    }
+    Ok(listeners)
 }
 
 /// Whoever bound a unix socket removes its file as well.
@@ -109,17 +117,20 @@ pub fn bind(settings: &Settings) -> anyhow::Result<Vec<Listener>> {
         })?);
     }
     let socket = settings.places.run.join("web.sock");
-    if !settings.web.listen.contains(&Listen::Unix(socket.clone())) {
-        match web::bind_unix(&socket) {
-            Ok(listener) => listeners.push(listener),
-            // A path too long for a socket, say. The addresses above are served.
-            Err(error) => {
-                let path = socket.display();
-                tracing::warn!(%path, %error, "cannot listen on {path}: {error}");
-            }
-        }
+    if !settings.web.listen.contains(&Listen::Unix(socket)) {
+        listeners.extend(own_socket(settings));
     }
     Ok(listeners)
+}
+
+/// The unix socket in the run folder. Without it, because its path is too long
+/// for a socket, say, the other addresses are served.
+fn own_socket(settings: &Settings) -> Option<Listener> {
+    let socket = settings.places.run.join("web.sock");
+    let path = socket.display();
+    web::bind_unix(&socket)
+        .inspect_err(|error| tracing::warn!(%path, %error, "cannot listen on {path}: {error}"))
+        .ok()
 }
 
 /// Where the listeners can be reached.
