@@ -21,9 +21,10 @@ pub const EXAMPLES: &str = "Examples:
 pub fn main(flags: &config::Flags) -> anyhow::Result<ExitCode> {
     // SAFETY: nothing was started or opened yet.
     let inherited = unsafe { supervise::inherited() }.map_err(|error| Refused(error.into()))?;
-    let settings = super::prepare(flags, "headspace")?;
-    let idle_timeout = idle_timeout(&settings, !inherited.is_empty());
-    let listeners = listeners(&settings, inherited)?;
+    let kept: Vec<Listener> = inherited.into_iter().map(adopt).collect();
+    let settings = super::prepare(flags, "headspace").inspect_err(|_| web::turn_away(&kept))?;
+    let idle_timeout = idle_timeout(&settings, !kept.is_empty());
+    let listeners = listeners(&settings, kept)?;
     let runtime = super::runtime()?;
     let served = runtime.block_on(async {
         let signals = super::signals(&settings)?;
@@ -70,19 +71,16 @@ pub async fn serve(
 
 /// The sockets that were passed on, or else those of the settings. launchd
 /// passes no unix socket on, as it would have to know the home folder.
-fn listeners(settings: &Settings, inherited: Vec<Inherited>) -> anyhow::Result<Vec<Listener>> {
-    if inherited.is_empty() {
+fn listeners(settings: &Settings, mut kept: Vec<Listener>) -> anyhow::Result<Vec<Listener>> {
+    if kept.is_empty() {
         return bind(settings);
     }
     tracing::info!("the service manager keeps the sockets; web.listen is not used");
-    let mut listeners: Vec<Listener> = inherited.into_iter().map(adopt).collect();
-    if !listeners
-        .iter()
-        .any(|listener| matches!(listener, Listener::Unix(..)))
-    {
-        listeners.extend(own_socket(settings));
+    let is_unix = |listener: &Listener| matches!(listener, Listener::Unix(..));
+    if !kept.iter().any(is_unix) {
+        kept.extend(own_socket(settings));
     }
-    Ok(listeners)
+    Ok(kept)
 }
 
 /// Whoever bound a unix socket removes its file as well.

@@ -29,6 +29,7 @@ mod server;
 mod stall;
 #[cfg(test)]
 mod tests;
+mod turn_away;
 mod units;
 
 use std::{
@@ -42,6 +43,7 @@ use axum::{Router, middleware, routing::get};
 use tokio_util::sync::CancellationToken;
 
 pub use listen::{Listener, bind_tcp, bind_unix};
+pub use turn_away::turn_away;
 
 use crate::{store::read::Reader, stream::Hub};
 use facts::Facts;

@@ -1,0 +1,92 @@
+//! A process that cannot serve answers those who wait at a door that is kept for
+//! it. As long as somebody waits there, the service manager would start it again.
+
+use std::io::{self, Read, Write};
+
+use super::Listener;
+
+const ANSWER: &str = "HTTP/1.1 503 Service Unavailable\r\n\
+    Content-Type: application/problem+json\r\nConnection: close\r\nContent-Length: 117\r\n\r\n\
+    {\"type\":\"about:blank\",\"title\":\"Service Unavailable\",\"status\":503,\
+    \"detail\":\"headspace cannot start; its log says why\"}";
+
+/// Answers everybody who waits now, and nobody who comes later.
+pub fn turn_away(listeners: &[Listener]) {
+    for listener in listeners {
+        // Whoever is left waiting leads to one more start, which tries again.
+        if let Err(error) = empty(listener) {
+            tracing::debug!(%error, "cannot turn away those who wait");
+        }
+    }
+}
+
+fn empty(listener: &Listener) -> io::Result<()> {
+    match listener {
+        Listener::Tcp(tcp) => {
+            tcp.set_nonblocking(true)?;
+            until_nobody_waits(|| {
+                let (stream, _) = tcp.accept()?;
+                stream.set_nonblocking(true)?;
+                Ok(stream)
+            })
+        }
+        Listener::Unix(unix, _) => {
+            unix.set_nonblocking(true)?;
+            until_nobody_waits(|| {
+                let (stream, _) = unix.accept()?;
+                stream.set_nonblocking(true)?;
+                Ok(stream)
+            })
+        }
+    }
+}
+
+fn until_nobody_waits<S: Read + Write>(accept: impl Fn() -> io::Result<S>) -> io::Result<()> {
+    loop {
+        match accept() {
+            Ok(stream) => answer(stream),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// What was asked so far is taken first: closing on top of it would take the
+/// answer back.
+fn answer(mut stream: impl Read + Write) {
+    let mut request = [0; 16 * 1024];
+    let _ = stream.read(&mut request);
+    let _ = stream.write_all(ANSWER.as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::{TcpListener, TcpStream};
+
+    #[test]
+    fn everybody_who_waits_gets_an_answer() {
+        let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = tcp.local_addr().unwrap();
+        let waiting: Vec<TcpStream> = (0..3)
+            .map(|_| {
+                let mut stream = TcpStream::connect(address).unwrap();
+                stream.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
+                stream
+            })
+            .collect();
+        let silent = TcpStream::connect(address).unwrap();
+        let listener = Listener::Tcp(tcp);
+        turn_away(std::slice::from_ref(&listener));
+        for mut stream in waiting.into_iter().chain([silent]) {
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).unwrap();
+            assert_eq!(answer, ANSWER);
+        }
+        let (head, body) = ANSWER.split_once("\r\n\r\n").unwrap();
+        assert!(head.ends_with(&format!("Content-Length: {}", body.len())));
+        let problem: serde_json::Value = serde_json::from_str(body).unwrap();
+        assert_eq!(problem["status"], 503);
+        turn_away(&[listener]);
+    }
+}
