@@ -117,7 +117,13 @@ fn a_unit_is_found_under_its_own_name_and_both_under_their_slice() {
     );
 }
 
-fn find<'a>(entries: &'a [Value], message: &str) -> &'a Value {
-    let found = entries.iter().find(|entry| entry["MESSAGE"] == message);
-    found.unwrap_or_else(|| panic!("{message} is not in {entries:#?}"))
+fn find<'a>(entries: &'a [Value], begin: &str) -> &'a Value {
+    let begins = |entry: &&Value| {
+        entry["MESSAGE"]
+            .as_str()
+            .unwrap_or_default()
+            .starts_with(begin)
+    };
+    let found = entries.iter().find(begins);
+    found.unwrap_or_else(|| panic!("{begin} is not in {entries:#?}"))
 }

@@ -2,7 +2,9 @@
 
 mod bad_settings;
 mod crash_loop;
+mod door;
 mod hangs;
+mod health;
 mod install;
 mod journal;
 mod killed;
@@ -10,6 +12,8 @@ mod package;
 mod peers;
 mod ready;
 mod reload;
+mod sandbox;
 mod stops_in_time;
 mod testbed;
 mod units;
+mod user_units;

@@ -37,13 +37,17 @@ pub const WATCHER: &str = "headspace-watcher.service";
 pub const WEB: &str = "headspace.service";
 pub const SOCKET: &str = "headspace.socket";
 
+/// The state folders of the service, and of the account's own manager.
 const STATE: &str = "/var/lib/headspace";
+const STATE_OF_USER: &str = "/home/tester/.local/state/headspace";
 
 pub struct Testbed {
     /// Its Claude folder is the account's and, once installed, its state folder
     /// the service's: what a test writes here is seen inside, and so is the
     /// database from here.
     pub headspace: Headspace,
+    /// Where its state folder is, inside.
+    state: &'static str,
     /// The testbed's first process, as the machine counts.
     init: u32,
     script: Child,
@@ -56,31 +60,37 @@ impl Testbed {
     /// With the program and the units, as a package leaves them: nobody has said
     /// yet whose sessions are watched.
     pub fn boot() -> Testbed {
-        Testbed::start(false)
+        Testbed::start(None)
     }
 
     /// The same after `headspace install --system --user tester`.
     pub fn installed() -> Testbed {
-        let testbed = Testbed::start(true);
+        let testbed = Testbed::start(Some(STATE));
         testbed.install();
         testbed
     }
 
+    /// For the units of the account's own service manager, which need no more
+    /// than what a package leaves.
+    pub fn of_user() -> Testbed {
+        Testbed::start(Some(STATE_OF_USER))
+    }
+
     /// Without them: an account, whose sessions may be watched.
     pub fn without_headspace() -> Testbed {
-        let testbed = Testbed::start_bare(false);
+        let testbed = Testbed::start_bare(None);
         testbed.add_account();
         testbed
     }
 
-    fn start(is_for_service: bool) -> Testbed {
-        let testbed = Testbed::start_bare(is_for_service);
+    fn start(state: Option<&'static str>) -> Testbed {
+        let testbed = Testbed::start_bare(state);
         testbed.furnish();
         testbed.add_account();
         testbed
     }
 
-    fn start_bare(is_for_service: bool) -> Testbed {
+    fn start_bare(state: Option<&'static str>) -> Testbed {
         assert!(
             geteuid().is_root(),
             "the tests on a real systemd need root: run them with sudo"
@@ -90,8 +100,8 @@ impl Testbed {
         fs::create_dir_all(headspace.state()).expect("a state folder");
         let mut command = Command::new(repository("tests/systemd/testbed"));
         command.arg(bind(&headspace.root(), &format!("{HOME}/.claude")));
-        if is_for_service {
-            command.arg(bind(&headspace.state(), STATE));
+        if let Some(state) = state {
+            command.arg(bind(&headspace.state(), state));
         }
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut script = command.spawn().expect("bash runs the testbed");
@@ -107,6 +117,7 @@ impl Testbed {
         };
         Testbed {
             headspace,
+            state: state.unwrap_or(STATE),
             init,
             script,
             stdin,
@@ -129,7 +140,7 @@ impl Testbed {
     fn add_account(&self) {
         self.sh(&format!(
             "useradd --no-create-home --user-group --home-dir {HOME} --shell /bin/sh {ACCOUNT}
-             chown {ACCOUNT}: {HOME} {HOME}/.claude"
+             chown -R {ACCOUNT}: {HOME}"
         ));
     }
 
@@ -306,8 +317,13 @@ impl Testbed {
     }
 
     pub fn connect_by_socket(&self) -> UnixStream {
-        let path = self.path("/run/headspace/web.sock");
-        UnixStream::connect(path).expect("the unix socket is there")
+        self.connect_to("/run/headspace/web.sock")
+    }
+
+    pub fn connect_to(&self, socket: &str) -> UnixStream {
+        let stream = UnixStream::connect(self.path(socket)).expect("the unix socket is there");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        stream
     }
 
     pub fn get(&self, path: &str) -> web::Answer {
@@ -315,7 +331,8 @@ impl Testbed {
     }
 
     pub fn get_by_socket(&self, path: &str) -> web::Answer {
-        let request = web::request(path, 5055, &[]);
+        let request =
+            format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
         web::ask(self.connect_by_socket(), request.as_bytes())
     }
 
@@ -323,7 +340,7 @@ impl Testbed {
     /// hold. The oracle looks from inside, where paths are what they are to the
     /// service.
     pub fn assert_clean(&self) {
-        self.assert_clean_at(&format!("sqlite:{STATE}/headspace.db"));
+        self.assert_clean_at(&format!("sqlite:{}/headspace.db", self.state));
     }
 
     fn assert_clean_at(&self, database: &str) {
