@@ -39,6 +39,9 @@ pub struct InstallArgs {
     /// Keep your services running while you are logged out
     #[arg(long, conflicts_with = "system")]
     linger: bool,
+    /// Make the service's database on this machine's PostgreSQL, without a password
+    #[arg(long, requires = "system")]
+    create_database: bool,
     /// Show what would be done, and do nothing
     #[arg(long)]
     dry_run: bool,
@@ -67,6 +70,7 @@ pub fn install(flags: &config::Flags, args: &InstallArgs) -> anyhow::Result<Exit
         flags: flags.clone(),
         shell: shell(),
         linger: args.linger,
+        creates_database: args.create_database,
     };
     let facts = Facts::gather(&request)?;
     let steps = install::plan(&facts, &install::look)?;

@@ -178,13 +178,21 @@ fn masked(url: &str) -> String {
     };
     let path = tail.split(['?', '#']).next().unwrap_or_default();
     let query: Vec<String> = parameters(tail)
-        .map(|(name, value)| match PARAMETERS.contains(&(name, true)) {
+        .map(|(name, value)| match may_be_shown(name, value) {
             true => format!("{name}={value}"),
             false => format!("{name}=***"),
         })
         .collect();
     let mark = if query.is_empty() { "" } else { "?" };
     format!("postgres://{authority}{path}{mark}{}", query.join("&"))
+}
+
+/// Options may hold anything, so only a lone role is told.
+fn may_be_shown(name: &str, value: &str) -> bool {
+    let role = value.strip_prefix("-c%20role%3D");
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    PARAMETERS.contains(&(name, true))
+        || name == "options" && role.is_some_and(|role| role.chars().all(is_plain))
 }
 
 #[cfg(test)]
@@ -263,6 +271,22 @@ mod tests {
         assert_eq!(options.get_database(), Some("db"));
         assert_eq!(options.get_username(), "me");
         assert!(!url.has_password());
+    }
+
+    #[test]
+    fn of_the_options_only_a_lone_role_is_shown() {
+        for (options, is_shown) in [
+            ("-c%20role%3Dreader_2", true),
+            ("-c%20role%3Da%20-c%20x.token%3Dgeheim", false),
+            ("-c%20role%3Da+-c+x.token%3Dgeheim", false),
+            ("-c%20x.token%3Dgeheim", false),
+            ("geheim", false),
+        ] {
+            let given = format!("postgres://u@h/db?options={options}");
+            let url = parse(&given).expect(&given);
+            assert_eq!(url.to_string() == given, is_shown, "{url}");
+            assert_eq!(url.has_password(), !is_shown, "{url}");
+        }
     }
 
     #[test]

@@ -70,6 +70,7 @@ fn perform(step: &Step) -> Result<(), Stopped> {
         Step::RemoveFolder(path) => gone(fs::remove_dir(path)),
         Step::RemoveData(path) => gone(fs::remove_dir_all(path)),
         Step::Run(words) => return Ok(command::run(words).map(drop)?),
+        Step::Sql(statement) => return Ok(statement.execute()?),
         Step::Start(words, journal) => return start(words, journal),
         _ => Ok(()),
     };

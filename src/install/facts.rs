@@ -11,7 +11,7 @@ use std::{
 use super::{
     Refused, Scope,
     account::Account,
-    command,
+    command, database,
     files::{self, Found},
     launchd,
     manifest::{self, Manifest},
@@ -34,6 +34,8 @@ pub struct Request {
     pub shell: BTreeMap<String, String>,
     /// Keep the user's services running while they are logged out.
     pub linger: bool,
+    /// Make the database on this machine's PostgreSQL.
+    pub creates_database: bool,
 }
 
 /// What is so.
@@ -69,6 +71,8 @@ pub struct Facts {
     /// Whether the user's services outlive their login.
     pub lingers: Option<bool>,
     pub wants_linger: bool,
+    /// What has to be so in PostgreSQL, and whether it is.
+    pub in_postgres: Vec<(database::Statement, bool)>,
 }
 
 impl Facts {
@@ -86,6 +90,9 @@ impl Facts {
         facts.states = state::of(facts.manager, facts.scope, &facts.account, facts.program())
             .map_err(unanswered)?;
         facts.refuse_a_taken_port()?;
+        if request.creates_database {
+            facts.in_postgres = database::look(facts.manager, &facts.account)?;
+        }
         Ok(facts)
     }
 
@@ -119,6 +126,7 @@ impl Facts {
             earlier,
             states: States::new(),
             wants_linger: false,
+            in_postgres: Vec::new(),
             manager: whose.manager,
             scope: whose.scope,
             account: whose.account,

@@ -25,6 +25,7 @@
 mod account;
 mod carry;
 mod command;
+mod database;
 mod facts;
 mod files;
 mod launchd;

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{
-    Refused,
+    Refused, database,
     facts::Facts,
     files::{self, Changes, Content, File, Folder, Found},
     launchd,
@@ -26,6 +26,8 @@ pub enum Step {
     /// Writes down what is installed.
     Record(PathBuf, Manifest),
     Run(Vec<String>),
+    /// Something in PostgreSQL.
+    Sql(database::Statement),
     /// Starts services, and asks for their last words if that fails.
     Start(Vec<String>, Vec<String>),
     /// Waits until the page answers there.
@@ -72,6 +74,7 @@ impl Step {
                 format!("what is installed in {}", path.display()),
             ),
             Step::Run(words) | Step::Start(words, _) => ("run", "ran", words.join(" ")),
+            Step::Sql(statement) => ("execute", "executed", statement.line()),
             Step::Ready(door) => ("ask", "ready", door.to_string()),
             Step::Same(path) => ("is there", "is there", path.display().to_string()),
             Step::Kept(path) => ("kept", "kept", format!("{} as it is", path.display())),
@@ -121,6 +124,7 @@ pub fn plan(facts: &Facts, look: &dyn Fn(&Path) -> Found) -> Result<Vec<Step>, R
             .filter(|step| !is_folder(step))
             .cloned(),
     );
+    steps.extend(facts.in_postgres.iter().map(in_postgres));
     steps.extend(match facts.manager {
         Manager::Systemd => systemd::services(facts, &changes, look),
         Manager::Launchd => launchd::services(facts, &changes),
@@ -131,6 +135,13 @@ pub fn plan(facts: &Facts, look: &dyn Fn(&Path) -> Found) -> Result<Vec<Step>, R
     steps.push(Step::Ready(facts.door()));
     steps.extend(words(facts).into_iter().map(Step::Tell));
     Ok(steps)
+}
+
+fn in_postgres((statement, is_so): &(database::Statement, bool)) -> Step {
+    match is_so {
+        true => Step::Already(statement.line()),
+        false => Step::Sql(statement.clone()),
+    }
 }
 
 fn manifest(facts: &Facts, changes: &Changes) -> Manifest {

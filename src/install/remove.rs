@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::{
     Refused, Scope,
     account::Account,
+    database,
     facts::{self, Request},
     files::Found,
     launchd,
@@ -140,6 +141,10 @@ impl Removal {
         }
         if data == Data::Remove && folder.is_none_or(elsewhere) {
             words.push(format!("The database {database} is not touched."));
+        }
+        let user = &self.manifest.user;
+        if database::is_used(&self.manifest.environment, user) {
+            words.extend(database::farewell(user));
         }
         words
     }

@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, fmt::Write, path::Path};
 
 use super::{
-    Scope,
+    Scope, database,
     facts::Facts,
     files::{Changes, Content, File, Folder, Found},
     plan::Step,
@@ -129,7 +129,11 @@ fn service(facts: &Facts, command: &str) -> String {
         let program = quoted(&facts.program().to_string_lossy());
         let _ = write!(lines, "ExecStart=\nExecStart={program} {command}\n");
     }
-    lines += &environment(&facts.environment);
+    let told = match command {
+        "web" => database::for_reader(&facts.environment, &facts.account.name),
+        _ => facts.environment.clone(),
+    };
+    lines += &environment(&told);
     if facts.secret.is_some() {
         let path = facts.secret_path().to_string_lossy().replace('%', "%%");
         let _ = writeln!(lines, "LoadCredential=database-url:{path}");

@@ -2,10 +2,10 @@
 
 use std::{collections::BTreeMap, fs, path::Path};
 
-use super::{Refused, Scope, facts::Request, manifest::Manifest, whose::Whose};
+use super::{Refused, Scope, database, facts::Request, manifest::Manifest, whose::Whose};
 use crate::config::{self, Flags};
 
-const URL: &str = "HEADSPACE_DATABASE__URL";
+pub const URL: &str = "HEADSPACE_DATABASE__URL";
 
 pub struct Told {
     /// By their manager.
@@ -27,8 +27,14 @@ impl Told {
         chosen.extend(choices(whose.scope, &request.shell, &surroundings));
         chosen.extend(of_flags(&request.flags)?);
         let file = whose.config_folder(&surroundings).join("database-url");
+        let secret = secret(&request.shell, &mut chosen, &file);
+        if request.creates_database {
+            let ours = database::url(&whose.account.name, database::OWNER);
+            refuse_another_database(&ours, &chosen, secret.as_deref())?;
+            chosen.insert(URL.into(), ours);
+        }
         Ok(Told {
-            secret: secret(&request.shell, &mut chosen, &file),
+            secret,
             surroundings,
             chosen,
         })
@@ -42,6 +48,23 @@ impl Told {
             all.insert("DATABASE_URL".into(), url.clone());
         }
         all
+    }
+}
+
+fn refuse_another_database(
+    ours: &str,
+    chosen: &BTreeMap<String, String>,
+    secret: Option<&str>,
+) -> Result<(), Refused> {
+    let is_other = chosen.get(URL).is_some_and(|url| url != ours) || secret.is_some();
+    match is_other {
+        false => Ok(()),
+        true => Err(Refused(
+            "--create-database: another database is chosen already, by --database-url, a \
+             variable of this shell, or at an earlier installation (then first: sudo headspace \
+             uninstall --system)"
+                .into(),
+        )),
     }
 }
 
@@ -183,5 +206,17 @@ mod tests {
             ("HEADSPACE_LOGGING__LEVEL", "debug"),
         ];
         assert_eq!(of_flags(&flags), Ok(map(expected)));
+    }
+
+    #[test]
+    fn one_database_is_enough() {
+        let ours = database::url("ada", database::OWNER);
+        let refused = |chosen: &BTreeMap<String, String>, secret| {
+            refuse_another_database(&ours, chosen, secret).is_err()
+        };
+        assert!(!refused(&map([]), None));
+        assert!(!refused(&map([(URL, &ours)]), None), "made before");
+        assert!(refused(&map([(URL, "sqlite:/x")]), None));
+        assert!(refused(&map([]), Some("postgres://a:b@c/d")));
     }
 }

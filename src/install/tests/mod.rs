@@ -1,5 +1,6 @@
 //! Plans as tables: facts and what is there on one side, steps on the other.
 
+mod database;
 mod launchd;
 mod removal;
 mod systemd;
@@ -125,6 +126,7 @@ fn facts(scope: Scope) -> Facts {
         states: States::new(),
         lingers: is_user.then_some(true),
         wants_linger: false,
+        in_postgres: Vec::new(),
     }
 }
 

@@ -2,8 +2,9 @@
 
 use super::*;
 use crate::install::{
+    database,
     remove::{Data, Removal},
-    systemd,
+    systemd, told,
 };
 
 fn removal(machine: &Machine, facts: &Facts) -> Removal {
@@ -69,6 +70,26 @@ fn data_goes_only_when_asked_and_only_from_a_folder_of_ours() {
         told.contains("/home/ada/papers was chosen by you"),
         "{told}"
     );
+}
+
+#[test]
+fn a_database_that_was_made_stays_and_how_it_goes_is_said() {
+    let told = |facts: &Facts, data| {
+        let mut machine = Machine::default();
+        machine.install(facts);
+        let steps = removal(&machine, facts).rest(data, &|path| machine.look(path));
+        lines(&steps).join("\n")
+    };
+    let mut made = facts(Scope::System);
+    let url = database::url("ada", database::OWNER);
+    made.environment.insert(told::URL.into(), url);
+    for data in [Data::Keep, Data::Remove] {
+        let told = told(&made, data);
+        assert!(told.contains("database headspace stays"), "{told}");
+        assert!(told.contains("sudo -u postgres dropdb headspace"), "{told}");
+    }
+    let other = told(&facts(Scope::System), Data::Keep);
+    assert!(!other.contains("dropdb"), "{other}");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod bad_settings;
 mod crash_loop;
+mod create_database;
 mod door;
 mod hangs;
 mod health;

@@ -6,6 +6,8 @@
 
 mod postgres;
 
+pub use postgres::Postgres;
+
 use std::{
     fs,
     io::{BufRead, BufReader},

@@ -49,7 +49,7 @@ impl Postgres<'_> {
 
     /// Starts it; the first time it gets its role and its database.
     pub fn start(&self) {
-        self.testbed.systemctl(&["start", UNIT]);
+        self.start_empty();
         let roles = format!("SELECT count(*) FROM pg_roles WHERE rolname = '{ACCOUNT}'");
         if self.sql("postgres", &roles) == "0" {
             self.sql("postgres", &format!("CREATE ROLE {ACCOUNT} LOGIN"));
@@ -58,6 +58,11 @@ impl Postgres<'_> {
                 &format!("CREATE DATABASE {DATABASE} OWNER {ACCOUNT}"),
             );
         }
+    }
+
+    /// Starts it, as it is on a new machine.
+    pub fn start_empty(&self) {
+        self.testbed.systemctl(&["start", UNIT]);
     }
 
     /// It is there, and does not answer.
@@ -79,7 +84,8 @@ impl Postgres<'_> {
         self.sql(DATABASE, count).parse().expect("a number")
     }
 
-    fn sql(&self, database: &str, sql: &str) -> String {
+    /// As its superuser.
+    pub fn sql(&self, database: &str, sql: &str) -> String {
         let psql = "runuser -u postgres -- psql -XAtq -v ON_ERROR_STOP=1 -h /run/postgresql";
         self.testbed
             .sh(&format!("cd /; {psql} -d {database} -c \"{sql}\""))
