@@ -86,6 +86,8 @@ fn start(words: &[String], journal: &[String]) -> Result<(), Stopped> {
     };
     let mut ask: Vec<&str> = journal.iter().map(String::as_str).collect();
     ask.extend(["-n", LAST_WORDS, "-o", "cat", "--no-pager"]);
+    // What was said last may not be in the journal yet. Only root may hurry it.
+    let _ = command::ask(&["journalctl", "--sync"]);
     let last_words = command::ask(&ask).unwrap_or_default();
     Err(Stopped::Start {
         failed,
