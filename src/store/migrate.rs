@@ -97,8 +97,9 @@ pub async fn sqlite(link: &mut SqliteConnection) -> Result<(), Failure> {
     run(&SQLITE, link).await
 }
 
-/// The switch needs the file for itself, and SQLite does not wait for that: a
-/// program that just looks at the new file makes it fail at once.
+/// The switch needs the file for itself. Of two programs that ask for it at once
+/// one is refused without waiting, and whoever just looks at the new file may
+/// hold it up for longer than a statement waits.
 async fn use_wal(link: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     let deadline = Instant::now() + LOCK_TIMEOUT;
     loop {
@@ -245,7 +246,8 @@ mod tests {
             .await
             .unwrap();
         let leaves = async {
-            tokio::time::sleep(LOCK_TIMEOUT / 4).await;
+            // Longer than a statement waits for a lock.
+            tokio::time::sleep(LOCK_TIMEOUT / 2).await;
             reading.rollback().await.unwrap();
         };
         let mut link = options.connect().await.unwrap();
