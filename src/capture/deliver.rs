@@ -41,6 +41,15 @@ impl Capture {
                 continue;
             };
             if let Some(segment) = look.segment.take() {
+                // A file seen under two names while it is moved has one checkpoint:
+                // the second name waits for what the first one stores.
+                if segments
+                    .iter()
+                    .any(|other| checkpoint(other) == checkpoint(&segment))
+                {
+                    self.queue.push_more(path.clone());
+                    continue;
+                }
                 events += segment.entries.len();
                 bytes += segment.bytes();
                 segments.push(segment);
@@ -271,6 +280,11 @@ impl Capture {
             );
         }
     }
+}
+
+/// The path under which the store knows the file.
+fn checkpoint(segment: &Segment) -> &str {
+    segment.moved_from.as_deref().unwrap_or(&segment.path)
 }
 
 /// Whether the segment has the events of one line at most: no smaller piece
