@@ -21,12 +21,14 @@ pub async fn ask(program: &str, arguments: &[&str]) -> Result<String, String> {
 
 /// The account's name, or its number where no name is known.
 pub fn user_name(uid: u32) -> String {
+    // A list that cannot be read knows no name, and the number stands for it.
     let passwd = fs::read_to_string("/etc/passwd").unwrap_or_default();
     name_of(&passwd, uid).unwrap_or_else(|| uid.to_string())
 }
 
 /// The names of the groups this process belongs to.
 pub fn our_groups() -> Vec<String> {
+    // What is not known is not told: a group that was missed makes the check warn.
     let groups = fs::read_to_string("/etc/group").unwrap_or_default();
     let mut ids = rustix::process::getgroups().unwrap_or_default();
     ids.push(rustix::process::getegid());

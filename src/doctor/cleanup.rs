@@ -109,6 +109,7 @@ fn judge_root(root: &Root, period: Period, stored: &Stored, now: SystemTime) -> 
 
 fn is_due(modified: SystemTime, days: u64, now: SystemTime) -> bool {
     let days = u32::try_from(days).unwrap_or(u32::MAX);
+    // A time in the future is no age yet; the clock has a check of its own.
     let age = now.duration_since(modified).unwrap_or_default();
     age.saturating_add(SOON) >= DAY.saturating_mul(days)
 }
@@ -127,6 +128,7 @@ fn at_rest(root: &Root, unstored: usize, days: u64) -> String {
 }
 
 fn at_risk(due: usize, oldest: &Transcript, days: u64, now: SystemTime) -> String {
+    // As above: written in the future counts as written now.
     let age = now.duration_since(oldest.modified).unwrap_or_default();
     format!(
         "{} not fully stored will be deleted by Claude Code within 3 days (it keeps them for {days}); \

@@ -58,6 +58,7 @@ pub fn used(us: u32, watcher: Option<i64>, end: Instant) -> Used {
                 fs::read_link(fd.path()).is_ok_and(|to| to == Path::new("anon_inode:inotify"));
             if is_one {
                 let info = process.path().join("fdinfo").join(fd.file_name());
+                // Gone since it was listed: then it takes no watches any more.
                 let info = fs::read_to_string(info).unwrap_or_default();
                 used.instances += 1;
                 used.watches += info

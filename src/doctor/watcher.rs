@@ -81,6 +81,7 @@ fn reported(row: &WatcherRow, age: f64, facts: &Facts<'_>) -> Finding {
 }
 
 fn silence(row: &WatcherRow, now: Timestamp) -> f64 {
+    // A time that nobody can read proves no life: it counts as long ago.
     let at: Option<Timestamp> = row.beat_at.parse().ok();
     at.map_or(f64::MAX, |at| now.duration_since(at).as_secs_f64().max(0.0))
 }

@@ -88,6 +88,7 @@ fn start(words: &[String], journal: &[String]) -> Result<(), Stopped> {
     ask.extend(["-n", LAST_WORDS, "-o", "cat", "--no-pager"]);
     // What was said last may not be in the journal yet. Only root may hurry it.
     let _ = command::ask(&["journalctl", "--sync"]);
+    // Without them the error still names the command that shows them.
     let last_words = command::ask(&ask).unwrap_or_default();
     Err(Stopped::Start {
         failed,

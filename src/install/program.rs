@@ -15,6 +15,7 @@ pub fn this_program() -> Result<PathBuf, Refused> {
     let exe = std::env::current_exe()
         .and_then(fs::canonicalize)
         .map_err(wrong)?;
+    // Without PATH no program is found by name, and the full path stands.
     let path = std::env::var_os("PATH").unwrap_or_default();
     let by_name = std::env::split_paths(&path)
         .filter(|folder| folder.is_absolute())

@@ -54,6 +54,7 @@ fn until_nobody_waits<S: Read + Write>(accept: impl Fn() -> io::Result<S>) -> io
 /// What was asked so far is taken first: closing on top of it would take the
 /// answer back.
 fn answer(mut stream: impl Read + Write) {
+    // Who has left needs no answer.
     let mut request = [0; 16 * 1024];
     let _ = stream.read(&mut request);
     let _ = stream.write_all(ANSWER.as_bytes());
