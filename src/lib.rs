@@ -11,5 +11,6 @@ pub mod install;
 pub mod store;
 pub mod stream;
 pub mod supervise;
+pub mod tail;
 pub mod telemetry;
 pub mod web;

@@ -12,14 +12,14 @@ use std::{
 use crate::{
     event::{FactKey, Moment, Timestamp},
     store::{Entry, Rejection, Sighting, What},
+    tail::lines::{self, Body, Line},
 };
 
 use super::{
     discover::Place,
     git,
-    lines::{self, Body, Line},
     record::{self, Malformed, Record},
-    translate,
+    reject, translate,
 };
 
 /// How much one look may take.
@@ -119,11 +119,11 @@ impl<'a> Batch<'a> {
         match body {
             Body::Here(bytes) if bytes.trim_ascii().is_empty() => {}
             Body::Here(bytes) if length > self.limits.max_line_bytes => {
-                self.reject(offset, lines::rejection(bytes, self.too_long(length)));
+                self.reject(offset, reject::line(bytes, self.too_long(length)));
             }
             Body::Here(bytes) => match Record::parse(bytes) {
                 Ok(record) => self.record(offset, &record, bytes),
-                Err(reason) => self.reject(offset, lines::rejection(bytes, reason.to_string())),
+                Err(reason) => self.reject(offset, reject::line(bytes, reason.to_string())),
             },
             Body::InFile(measured) => {
                 let parsed = if measured.is_utf8 {
@@ -134,12 +134,15 @@ impl<'a> Batch<'a> {
                 match parsed {
                     Ok(record) => self.record(offset, &record, measured.sha256.as_bytes()),
                     Err(reason) => {
-                        self.reject(offset, measured.rejection(length, reason.to_string()));
+                        self.reject(offset, reject::long(measured, length, reason.to_string()));
                     }
                 }
             }
             Body::TooLong(measured) => {
-                self.reject(offset, measured.rejection(length, self.too_long(length)));
+                self.reject(
+                    offset,
+                    reject::long(measured, length, self.too_long(length)),
+                );
             }
         }
         if self.is_full() {
@@ -231,7 +234,7 @@ impl<'a> Batch<'a> {
                         what: What::Event(Box::new(event)),
                     });
                 }
-                Err(refusal) => self.reject(offset, lines::rejection(line, refusal.to_string())),
+                Err(refusal) => self.reject(offset, reject::line(line, refusal.to_string())),
             }
         }
     }

@@ -13,8 +13,8 @@ use crate::{
 use super::{
     batch::Limits,
     discover::Place,
-    lines,
     pulse::jitter,
+    reject,
     retry::Work,
     run::{Capture, Doubt},
     tail::Look,
@@ -321,11 +321,11 @@ fn set_aside(segment: &Segment, reason: &str) -> Segment {
 /// Keeps the line's bytes, or what was read from it if they are gone.
 fn rejection_of(segment: &Segment, entry: &Entry, reason: &str) -> Rejection {
     let reason = format!("refused by the database: {reason}");
-    lines::line_at(Path::new(&segment.path), entry.offset, reason.clone()).unwrap_or_else(|_| {
+    reject::at(Path::new(&segment.path), entry.offset, &reason).unwrap_or_else(|_| {
         let read = match &entry.what {
             What::Event(event) => event.payload.to_json(),
             _ => String::new(),
         };
-        lines::rejection(read.as_bytes(), reason)
+        reject::line(read.as_bytes(), reason)
     })
 }

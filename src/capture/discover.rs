@@ -11,7 +11,7 @@ use std::{
     time::SystemTime,
 };
 
-use super::file::Snapshot;
+use crate::tail::file::Snapshot;
 
 /// How far below `projects` transcripts may lie.
 const MAX_DEPTH: usize = 8;

@@ -81,7 +81,7 @@ fn without_password(url: &str) -> String {
 
 /// Git's own files are small; anything else is not read.
 fn small_file(path: &Path) -> Option<String> {
-    let (file, snapshot) = super::file::open(path).ok()??;
+    let (file, snapshot) = crate::tail::file::open(path).ok()??;
     if snapshot.size > MAX_BYTES {
         return None;
     }

@@ -2,13 +2,18 @@
 
 use std::{io, path::Path};
 
-use crate::store::{Entry, Position};
+use crate::{
+    store::Entry,
+    tail::{
+        Position,
+        file::{self, Verdict},
+        lines,
+    },
+};
 
 use super::{
     batch::{Batch, Limits, Memory},
     discover::Place,
-    file::{self, Verdict},
-    lines,
 };
 
 /// What was found at a checkpoint's path.

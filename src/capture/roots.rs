@@ -7,9 +7,10 @@ use std::{
     time::SystemTime,
 };
 
+use crate::tail::file::Snapshot;
+
 use super::{
     discover::{self, Listings, Place},
-    file::Snapshot,
     hints::Hints,
     queue::Queue,
     tail::Tail,

@@ -13,13 +13,18 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use crate::store::{CheckpointRow, Position, Segment};
+use crate::{
+    store::{CheckpointRow, Segment},
+    tail::{
+        Position,
+        file::{self, Snapshot, Verdict},
+        lines,
+    },
+};
 
 use super::{
     batch::{Batch, Limits, Memory},
     discover::Place,
-    file::{self, Snapshot, Verdict},
-    lines,
 };
 
 /// A transcript's beginning up to this size may be held back until it names

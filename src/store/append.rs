@@ -3,12 +3,15 @@
 
 use std::collections::HashMap;
 
-use crate::event::{EventType, FactKey, Timestamp, hex_digest};
+use crate::{
+    event::{EventType, FactKey, Timestamp, hex_digest},
+    tail::Position,
+};
 
 use super::{
     failure::Failure,
     plan::{Agent, Known, NewEvent, Plan, Questions, SessionChange, plan, plan_endings, questions},
-    segment::{Appended, Duplicates, Ending, Position, Rejection, Segment, Sighting},
+    segment::{Appended, Duplicates, Ending, Rejection, Segment, Sighting},
 };
 
 pub type Outcome<T> = Result<T, Failure>;

@@ -35,8 +35,8 @@ pub use append::rejection_key;
 pub use failure::Failure;
 pub use migrate::{SCHEMA_VERSION, SchemaError};
 pub use segment::{
-    Appended, Beat, CheckpointRow, Duplicates, Ending, Entry, OpenSession, Position, Rejection,
-    Segment, Sighting, What,
+    Appended, Beat, CheckpointRow, Duplicates, Ending, Entry, OpenSession, Rejection, Segment,
+    Sighting, What,
 };
 pub use stored::{Filter, Stored};
 pub use writer::Writer;

@@ -7,12 +7,12 @@ use std::collections::HashMap;
 
 use sqlx::{PgConnection, Postgres, Row, postgres::PgRow};
 
-use crate::event::Timestamp;
+use crate::{event::Timestamp, tail::Position};
 
 use super::{
     append::{EventRow, Locked, Moved, Outcome, RejectionRow, Transaction},
     plan::Agent,
-    segment::{Beat, CheckpointRow, OpenSession, Position, Sighting, project_name},
+    segment::{Beat, CheckpointRow, OpenSession, Sighting, project_name},
 };
 
 pub struct PostgresTransaction<'c>(sqlx::Transaction<'c, Postgres>);

@@ -1,6 +1,9 @@
 //! What goes into the log together, and what comes back.
 
-use crate::event::{EndReason, Event, Timestamp};
+use crate::{
+    event::{EndReason, Event, Timestamp},
+    tail::Position,
+};
 
 /// A stretch of one input file: all of it is stored, with the position behind
 /// it, or nothing.
@@ -29,14 +32,6 @@ impl Segment {
         };
         self.after.offset - start
     }
-}
-
-/// A place in a file, and the content that leads up to it.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Hash)]
-pub struct Position {
-    pub offset: u64,
-    /// Recognises the bytes before `offset`; empty at the start of a file.
-    pub identity: String,
 }
 
 #[derive(Debug, Clone)]

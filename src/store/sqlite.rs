@@ -7,12 +7,12 @@ use std::collections::HashMap;
 
 use sqlx::{Row, Sqlite, SqliteConnection, sqlite::SqliteRow};
 
-use crate::event::Timestamp;
+use crate::{event::Timestamp, tail::Position};
 
 use super::{
     append::{EventRow, Locked, Moved, Outcome, RejectionRow, Transaction},
     plan::Agent,
-    segment::{Beat, CheckpointRow, OpenSession, Position, Sighting, project_name},
+    segment::{Beat, CheckpointRow, OpenSession, Sighting, project_name},
 };
 
 /// Every statement is handed to the driver's thread and its end handed back,

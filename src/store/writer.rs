@@ -14,6 +14,8 @@ use std::{
 use sqlx::{ConnectOptions, Connection, PgConnection, SqliteConnection};
 use tokio::time::timeout;
 
+use crate::tail::Position;
+
 use super::{
     Database,
     append::{self, Outcome},
@@ -21,7 +23,7 @@ use super::{
     failure::Failure,
     migrate::{self, SCHEMA_VERSION},
     postgres::{self, PostgresTransaction},
-    segment::{Appended, Beat, CheckpointRow, Ending, OpenSession, Position, Segment},
+    segment::{Appended, Beat, CheckpointRow, Ending, OpenSession, Segment},
     sqlite::{self, SqliteTransaction},
 };
 

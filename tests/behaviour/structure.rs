@@ -4,14 +4,15 @@
 use std::{collections::BTreeSet, fs, path::Path};
 
 /// What each module may use. A module that is missing here fails the test.
-const MAY_USE: [(&str, &[&str]); 11] = [
+const MAY_USE: [(&str, &[&str]); 12] = [
     ("event", &[]),
     ("config", &[]),
     ("telemetry", &[]),
     ("supervise", &[]),
     ("install", &["config", "supervise"]),
-    ("store", &["event"]),
-    ("capture", &["event", "store"]),
+    ("tail", &[]),
+    ("store", &["event", "tail"]),
+    ("capture", &["event", "store", "tail"]),
     ("stream", &["event", "store"]),
     ("web", &["event", "store", "stream", "supervise"]),
     (
@@ -29,6 +30,7 @@ const MAY_USE: [(&str, &[&str]); 11] = [
             "supervise",
             "store",
             "capture",
+            "tail",
             "stream",
             "web",
         ],

@@ -3,7 +3,9 @@
 
 use std::collections::HashMap;
 
-use super::{super::Position, Arm, Reader, Result, postgres::Postgres, sqlite::Sqlite};
+use crate::tail::Position;
+
+use super::{Arm, Reader, Result, postgres::Postgres, sqlite::Sqlite};
 
 /// A checkpoint, and whether its file was ever found rewritten.
 #[derive(Debug, Clone, sqlx::FromRow)]

@@ -16,7 +16,8 @@ use std::{
 use headspace::{
     capture::{Limits, Place, Tail},
     event::{Payload, Timestamp},
-    store::{CheckpointRow, Position, Segment, What},
+    store::{CheckpointRow, Segment, What},
+    tail::Position,
 };
 use proptest::{
     prelude::*,

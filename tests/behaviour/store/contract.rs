@@ -4,7 +4,8 @@ use std::sync::{Arc, Barrier};
 
 use headspace::{
     event::Timestamp,
-    store::{Beat, Failure, Position, Rejection, What},
+    store::{Beat, Failure, Rejection, What},
+    tail::Position,
 };
 
 use super::log::{Blocking, File, HOST, Log, at, block, execute, rejected, said, seen, sighting};

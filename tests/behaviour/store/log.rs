@@ -3,9 +3,10 @@
 use headspace::{
     event::{Draft, Event, FactKey, Group, Moment, Timestamp, hex},
     store::{
-        Appended, Beat, Database, Ending, Entry, Failure, Position, Rejection, Segment, Sighting,
-        What, Writer,
+        Appended, Beat, Database, Ending, Entry, Failure, Rejection, Segment, Sighting, What,
+        Writer,
     },
+    tail::Position,
 };
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};

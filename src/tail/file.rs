@@ -10,7 +10,7 @@ use std::{
 
 use sha2::{Digest, Sha256};
 
-use crate::{event::hex, store::Position};
+use super::{Position, hex};
 
 const HEAD_BYTES: u64 = 4 * 1024;
 const TAIL_BYTES: u64 = 32 * 1024;

@@ -5,15 +5,16 @@ use std::{
     io::{self, BufReader, Read},
     ops::ControlFlow,
     os::unix::fs::FileExt,
-    path::Path,
 };
 
 use sha2::{Digest, Sha256};
 
-use crate::{event::hex, store::Rejection};
+use super::hex;
 
 /// A line up to this length is read into memory as a whole.
 pub const BUFFER_BYTES: usize = 256 * 1024;
+/// What is kept of a longer one.
+pub const EXCERPT_BYTES: usize = 64 * 1024;
 
 /// A complete line, without its newline.
 #[derive(Debug)]
@@ -37,7 +38,8 @@ pub enum Body<'a> {
 pub struct Measured {
     pub sha256: String,
     pub is_utf8: bool,
-    pub head: Vec<u8>,
+    /// Its first bytes, at most [`EXCERPT_BYTES`].
+    pub excerpt: Vec<u8>,
 }
 
 /// Gives every complete line between `from` and `size` to `each`, until it
@@ -119,53 +121,6 @@ impl Read for Stretch<'_> {
     }
 }
 
-impl Measured {
-    pub fn rejection(self, length: u64, reason: String) -> Rejection {
-        Rejection {
-            length,
-            sha256: self.sha256,
-            reason,
-            excerpt: self.head,
-        }
-    }
-}
-
-/// What is kept of a line that is no record.
-pub fn rejection(line: &[u8], reason: String) -> Rejection {
-    Rejection {
-        length: line.len() as u64,
-        sha256: hex(&Sha256::digest(line)),
-        reason,
-        excerpt: line[..line.len().min(Rejection::EXCERPT_BYTES)].to_vec(),
-    }
-}
-
-/// What is kept of the line that begins at `offset` of a file.
-pub fn line_at(path: &Path, offset: u64, reason: String) -> io::Result<Rejection> {
-    let (file, snapshot) =
-        super::file::open(path)?.ok_or_else(|| io::Error::other("no regular file"))?;
-    let mut buffer = Vec::new();
-    let mut found = None;
-    read(
-        &file,
-        offset,
-        snapshot.size,
-        u64::MAX,
-        &mut buffer,
-        |line| {
-            found = Some(match line.body {
-                Body::Here(bytes) => rejection(bytes, reason.clone()),
-                Body::InFile(measured) | Body::TooLong(measured) => {
-                    measured.rejection(line.length, reason.clone())
-                }
-            });
-            Ok(ControlFlow::Break(()))
-        },
-    )?;
-    // No newline: a last line that was taken as it is.
-    Ok(found.unwrap_or_else(|| rejection(&buffer, reason)))
-}
-
 /// Reads up to a buffer's worth from `at`, never beyond `size`.
 fn fill(file: &File, at: u64, size: u64, buffer: &mut Vec<u8>) -> io::Result<()> {
     let want = BUFFER_BYTES.min(usize::try_from(size - at).unwrap_or(usize::MAX));
@@ -211,7 +166,7 @@ fn long_line(file: &File, offset: u64, size: u64, max: u64) -> io::Result<Option
     let mut reader = stretch(file, offset, size - offset);
     let mut hash = Sha256::new();
     let mut utf8 = Utf8::default();
-    let mut head = Vec::new();
+    let mut excerpt = Vec::new();
     let mut length = 0u64;
     loop {
         let bytes = io::BufRead::fill_buf(&mut reader)?;
@@ -222,8 +177,8 @@ fn long_line(file: &File, offset: u64, size: u64, max: u64) -> io::Result<Option
         let part = &bytes[..end.unwrap_or(bytes.len())];
         hash.update(part);
         utf8.take(part);
-        let room = Rejection::EXCERPT_BYTES - head.len();
-        head.extend(&part[..part.len().min(room)]);
+        let room = EXCERPT_BYTES - excerpt.len();
+        excerpt.extend(&part[..part.len().min(room)]);
         length += part.len() as u64;
         let read = part.len();
         if end.is_some() {
@@ -234,7 +189,7 @@ fn long_line(file: &File, offset: u64, size: u64, max: u64) -> io::Result<Option
     let measured = Measured {
         sha256: hex(&hash.finalize()),
         is_utf8: utf8.is_whole(),
-        head,
+        excerpt,
     };
     let body = if length > max {
         Body::TooLong(measured)
