@@ -75,15 +75,15 @@ async fn supervised(flags: &config::Flags, settings: &Settings) -> anyhow::Resul
             "started again after a crash; {restarts} of at most {limit} restarts in a minute"
         );
     }
-    let outcome = follow(flags, settings).await;
-    if outcome.is_ok() {
-        ledger.close();
-    }
-    outcome
+    follow(flags, settings, ledger).await
 }
 
-/// Reads and writes until a signal; then one write is finished, and out.
-async fn follow(flags: &config::Flags, settings: &Settings) -> anyhow::Result<ExitCode> {
+/// Reads and writes until a signal; then finishes one write and exits.
+async fn follow(
+    flags: &config::Flags,
+    settings: &Settings,
+    ledger: Ledger,
+) -> anyhow::Result<ExitCode> {
     let mut signals = super::signals(settings)?;
     let budget = super::budget(settings);
     let mut capture = capture(settings, false);
@@ -110,6 +110,8 @@ async fn follow(flags: &config::Flags, settings: &Settings) -> anyhow::Result<Ex
         }
     }
     supervise::stopping();
+    // Before anything that can hang: a stop that runs into its deadline is no crash.
+    ledger.close();
     // Late or not: what is not committed stays in its file for the next start.
     let _ = tokio::time::timeout(budget / 4, capture.close()).await;
     let status = capture.status();
@@ -207,11 +209,14 @@ async fn when_asked(reload: &mut mpsc::Receiver<()>, pause: &CancellationToken) 
     std::future::pending().await
 }
 
-/// Ends when a stop was asked for and most of the budget is used up.
+/// Ends when a stop was requested and half of the budget is used up: what closes
+/// the database needs a quarter, and the deadline ends the process at seven eighths.
 async fn out_of_time(stop: &CancellationToken, budget: Duration) {
     stop.cancelled().await;
-    tokio::time::sleep(budget * 5 / 8).await;
-    tracing::warn!("the database did not answer in time; leaving, nothing is lost");
+    tokio::time::sleep(budget / 2).await;
+    tracing::warn!(
+        "the database did not answer in time; exiting, what is not stored stays in its file"
+    );
 }
 
 fn tell(sign: &Sign, is_ready: &mut bool) {

@@ -2,7 +2,11 @@
 
 use std::process::Output;
 
-use crate::support::headspace::{Headspace, Kind};
+use crate::support::{
+    conversation::Conversation,
+    headspace::{Headspace, Kind, Store, eventually},
+    proxy::Proxy,
+};
 
 #[test]
 fn the_sixth_crash_within_a_minute_is_the_last() {
@@ -39,6 +43,32 @@ fn orderly_stops_and_refused_starts_are_no_crashes() {
     headspace.watch_once();
     headspace.watch().kill();
     assert_eq!(headspace.run(&["watch"]).status.code(), Some(75));
+}
+
+/// The database hangs in the middle of a write, so each stop uses up its time.
+#[test]
+fn stops_while_the_database_hangs_are_no_crashes() {
+    let mut headspace = Headspace::on(Kind::Postgres);
+    let Store::Postgres(database) = &headspace.store else {
+        panic!("made on PostgreSQL");
+    };
+    let proxy = Proxy::before(database);
+    headspace.set("HEADSPACE_DATABASE__URL", proxy.url());
+    let mut talk = Conversation::new(&headspace, "hangs");
+    for _ in 0..3 {
+        let mut watcher = headspace.watch();
+        assert!(
+            !watcher.log().contains("after a crash"),
+            "{}",
+            watcher.log()
+        );
+        proxy.stall();
+        let heard = proxy.heard();
+        talk.say();
+        eventually("the watcher asks the database", || proxy.heard() > heard);
+        assert!(watcher.stop().success());
+        proxy.flow();
+    }
 }
 
 fn allowing(restarts: u32) -> Headspace {
