@@ -187,6 +187,10 @@ impl Capture {
             self.queue.push_front(PathBuf::from(&segment.path));
         }
         match failure {
+            // The next try finds what the other writer stored.
+            Failure::Raced if self.retry.raced(&self.options.schedule) => {
+                tracing::debug!("another writer stored the same at this moment; retrying at once");
+            }
             Failure::Raced => {
                 self.failed(Work::Write, &Failure::Raced, "store events");
             }

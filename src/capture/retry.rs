@@ -13,8 +13,9 @@ pub struct Schedule {
 }
 
 /// What the database was asked for. Only the same, done, or a write shows that
-/// it is back: a role may be let into one table and not into another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+/// it is back: a file that is locked can be read, and a role may have rights on
+/// one table and not on another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Work {
     Beat,
     Load,
@@ -25,10 +26,12 @@ pub enum Work {
 #[derive(Debug, Default)]
 pub struct Retry {
     failures: u32,
-    /// The weightiest work that failed.
-    work: Option<Work>,
+    /// The kinds of work that failed and were not done since.
+    failed: Vec<Work>,
     until: Option<Instant>,
     reason: Option<String>,
+    /// Races lost in a row.
+    races: u32,
 }
 
 impl Schedule {
@@ -55,26 +58,42 @@ impl Retry {
         jitter: f64,
     ) -> bool {
         self.failures = self.failures.saturating_add(1);
-        self.work = self.work.max(Some(work));
+        if !self.failed.contains(&work) {
+            self.failed.push(work);
+        }
         self.until = Some(now + schedule.pause(self.failures, jitter));
         self.reason = Some(reason);
         self.failures == schedule.attempts
     }
 
+    /// Notes a race that was lost to another writer; true if the same may be tried
+    /// again at once. So many in a row are no race, but a failure.
+    pub fn raced(&mut self, schedule: &Schedule) -> bool {
+        self.races += 1;
+        self.races <= schedule.attempts
+    }
+
     /// Notes a success; says whether it ended a time of failures, and how many.
     pub fn succeeded(&mut self, work: Work) -> Option<u32> {
-        if self.failures == 0 || self.work > Some(work) {
+        if work == Work::Write {
+            self.races = 0;
+        }
+        self.failed
+            .retain(|failed| work != Work::Write && *failed != work);
+        if self.failures == 0 || !self.failed.is_empty() {
             return None;
         }
         Some(std::mem::take(self).failures)
     }
 
-    /// What could not be written is stored after all or is gone: from here on
-    /// a beat is enough. Says whether one is awaited.
+    /// Nothing waits to be read or written any more: from here on a beat shows
+    /// that the database is back. True if one is needed for that.
     pub fn nothing_to_write(&mut self) -> bool {
-        let awaited = self.work > Some(Work::Beat);
-        self.work = self.work.min(Some(Work::Beat));
-        awaited
+        let other = self.failed.iter().any(|work| *work != Work::Beat);
+        if other {
+            self.failed = vec![Work::Beat];
+        }
+        other
     }
 
     pub fn failures(&self) -> u32 {
@@ -130,6 +149,19 @@ mod tests {
             (retry.succeeded(Work::Write), retry.until(now)),
             (None, None)
         );
+    }
+
+    /// A locked SQLite file can be read all the time.
+    #[test]
+    fn what_can_be_read_forgives_no_failed_beat() {
+        let mut retry = Retry::default();
+        for n in 1..=3 {
+            let last = retry.failed(Work::Beat, &SCHEDULE, "locked".into(), Instant::now(), 0.0);
+            assert_eq!(last, n == 3);
+            assert_eq!(retry.succeeded(Work::Load), None);
+        }
+        assert!(retry.is_degraded(&SCHEDULE));
+        assert_eq!(retry.succeeded(Work::Beat), Some(3));
     }
 
     #[test]

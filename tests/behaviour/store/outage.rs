@@ -4,9 +4,10 @@ use rustix::process::Signal;
 
 use crate::support::{
     conversation::Conversation,
-    headspace::{Headspace, eventually},
+    headspace::{Headspace, Kind, eventually},
     oracle,
     server::Server,
+    talk,
 };
 
 #[test]
@@ -54,6 +55,39 @@ fn a_server_that_ends_in_any_way_and_comes_back_is_no_loss() {
     says_what_could_not_be_stored(&watcher.log());
     counts_its_failures(&headspace);
     assert!(watcher.stop().success());
+    oracle::assert_clean(&headspace);
+}
+
+/// Another writer stores the same fact in the same moment: PostgreSQL says so by a
+/// unique key. That is tried again at once, and is neither a failure nor a pause.
+#[test]
+fn a_lost_race_is_tried_again_at_once_and_is_no_failure() {
+    let headspace = Headspace::on(Kind::Postgres);
+    assert!(headspace.run(&["migrate"]).status.success());
+    // A sequence keeps its count when the transaction is rolled back.
+    talk::tamper(
+        &headspace.store,
+        "CREATE SEQUENCE races;
+         CREATE FUNCTION lose_a_race() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+             IF nextval('races') <= 2 THEN
+                 RAISE unique_violation USING CONSTRAINT = 'facts_pkey', TABLE = 'facts';
+             END IF;
+             RETURN NEW;
+         END $$;
+         CREATE TRIGGER races BEFORE INSERT ON facts FOR EACH STATEMENT
+             EXECUTE FUNCTION lose_a_race();",
+    );
+    let mut talk = Conversation::new(&headspace, "raced");
+    talk.say_all(3);
+    let mut watcher = headspace.watch();
+    talk.wait_until_stored(&headspace);
+    let log = watcher.log();
+    assert!(!log.contains("trying again"), "{log}");
+    assert!(watcher.stop().success());
+    let log = watcher.log();
+    assert!(log.contains("failed_writes=0"), "{log}");
+    let lost = "SELECT last_value FROM races";
+    assert!(headspace.store.number(lost) > 2);
     oracle::assert_clean(&headspace);
 }
 

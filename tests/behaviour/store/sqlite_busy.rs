@@ -31,6 +31,22 @@ fn a_file_locked_by_another_process_is_waited_for() {
     oracle::assert_clean(&headspace);
 }
 
+/// With nothing to store the watcher still writes its row, and that fails. The
+/// file can be read all the while, which is no sign that it can be written.
+#[test]
+fn a_locked_file_and_nothing_to_store_is_degraded_until_the_lock_is_gone() {
+    let (headspace, _, watcher) = start("idle");
+    let mut other = Other::open(&headspace);
+    other.run("BEGIN IMMEDIATE");
+    watcher.wait_for_log("degraded: positions are kept");
+    let log = watcher.log();
+    assert!(!log.contains("the database is back"), "{log}");
+    other.run("ROLLBACK");
+    watcher.wait_for_log("the database is back");
+    assert_eq!(watcher.log().matches("the database is back").count(), 1);
+    oracle::assert_clean(&headspace);
+}
+
 #[test]
 fn a_reader_that_never_ends_does_not_hold_up_the_writer() {
     let (headspace, mut talk, watcher) = start("reader");
