@@ -10,8 +10,7 @@ use std::{
 };
 
 use crate::{
-    event::{FactKey, Moment, Timestamp},
-    store::{Entry, Rejection, Sighting, What},
+    event::{Entry, FactKey, Moment, Rejection, SessionSeen, Timestamp, What},
     tail::lines::{self, Body, Line},
 };
 
@@ -71,8 +70,8 @@ pub struct Batch<'a> {
     memory: &'a mut Memory,
     limits: Limits,
     entries: Vec<Entry>,
-    /// Where in `entries` a session's sighting stands.
-    sightings: HashMap<String, usize>,
+    /// Where in `entries` a session's seen stands.
+    seen_sessions: HashMap<String, usize>,
     events: usize,
     text_bytes: u64,
     read_bytes: u64,
@@ -100,7 +99,7 @@ impl<'a> Batch<'a> {
             memory,
             limits,
             entries: Vec::new(),
-            sightings: HashMap::new(),
+            seen_sessions: HashMap::new(),
             events: 0,
             text_bytes: 0,
             read_bytes: 0,
@@ -239,7 +238,7 @@ impl<'a> Batch<'a> {
         }
     }
 
-    /// Notes that a session was active; its first sighting in a batch stands
+    /// Notes that a session was active; its first seen in a batch stands
     /// before its first event.
     fn see(&mut self, offset: u64, session: &str, record: &Record, moment: Moment, must: bool) {
         if moment.observed && !must {
@@ -268,12 +267,12 @@ impl<'a> Batch<'a> {
         own_file: bool,
         moment: Moment,
     ) {
-        if let Some(&index) = self.sightings.get(&uuid)
-            && let What::Seen(sighting) = &mut self.entries[index].what
+        if let Some(&index) = self.seen_sessions.get(&uuid)
+            && let What::Seen(seen) = &mut self.entries[index].what
         {
-            sighting.first = sighting.first.min(moment.at);
-            sighting.last = sighting.last.max(moment.at);
-            sighting.working_directory = self.memory.projects[project_of].working_directory.clone();
+            seen.first = seen.first.min(moment.at);
+            seen.last = seen.last.max(moment.at);
+            seen.working_directory = self.memory.projects[project_of].working_directory.clone();
             return;
         }
         let project = self.memory.projects[project_of].clone();
@@ -284,7 +283,7 @@ impl<'a> Batch<'a> {
             .copied()
             .unwrap_or(moment.at);
         let repository = self.memory.repository(&project.path);
-        let sighting = Sighting {
+        let seen = SessionSeen {
             session_uuid: uuid.clone(),
             parent: parent.map(str::to_owned),
             git_remote: repository.remote.clone(),
@@ -296,10 +295,10 @@ impl<'a> Batch<'a> {
             first: begun.min(moment.at),
             last: moment.at,
         };
-        self.sightings.insert(uuid, self.entries.len());
+        self.seen_sessions.insert(uuid, self.entries.len());
         self.entries.push(Entry {
             offset,
-            what: What::Seen(sighting),
+            what: What::Seen(seen),
         });
     }
 

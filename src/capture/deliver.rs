@@ -6,8 +6,8 @@ use std::{
 };
 
 use crate::{
-    event::Timestamp,
-    store::{Appended, Duplicates, Entry, Failure, Rejection, Segment, What},
+    event::{Entry, Rejection, Timestamp, What},
+    store::{Appended, Duplicates, Failure, Segment},
 };
 
 use super::{
@@ -162,7 +162,7 @@ impl Capture {
         let now = Instant::now();
         for entry in &segment.entries {
             match &entry.what {
-                What::Seen(sighting) => self.activity.seen(&sighting.session_uuid, idle, now),
+                What::Seen(seen) => self.activity.seen(&seen.session_uuid, idle, now),
                 What::Event(event) => tracing::debug!(
                     event_type = event.payload.event_type().as_str(),
                     session = event.payload.session(),

@@ -5,8 +5,7 @@ use std::{io, ops::ControlFlow, path::Path};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    event::hex,
-    store::Rejection,
+    event::{Rejection, hex},
     tail::{
         file,
         lines::{self, Body, EXCERPT_BYTES, Measured},

@@ -3,7 +3,7 @@
 use std::{io, path::Path};
 
 use crate::{
-    store::Entry,
+    event::Entry,
     tail::{
         Position,
         file::{self, Verdict},

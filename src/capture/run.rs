@@ -14,8 +14,8 @@ use std::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    event::{EndReason, Timestamp},
-    store::{Duplicates, Ending, Writer},
+    event::{EndReason, Ending, Timestamp},
+    store::{Duplicates, Writer},
 };
 
 use super::{

@@ -13,9 +13,8 @@ use super::say::say;
 use crate::{
     capture::{Limits, Place, Reread, Roots, reread},
     config::{self, Settings},
-    event::{Event, FactKey, Payload, Timestamp},
+    event::{Entry, Event, FactKey, Payload, Timestamp, What},
     store::{
-        Entry, What,
         read::{CheckpointFacts, Reader, StoredTurn},
         rejection_key,
     },

@@ -10,6 +10,7 @@
 //!
 //! Not here: where drafts come from (`capture`), what a second copy means (`store`).
 
+mod entry;
 mod key;
 mod payload;
 mod schema;
@@ -18,6 +19,7 @@ mod timestamp;
 
 use serde_json::{Map, Value};
 
+pub use entry::{Ending, Entry, Rejection, SessionSeen, What, project_name};
 pub use key::{FactKey, hex, hex_digest};
 pub use payload::{
     Actor, EndReason, EventType, HookReceived, Payload, SessionEnded, SessionRegistered,

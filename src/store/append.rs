@@ -4,14 +4,14 @@
 use std::collections::HashMap;
 
 use crate::{
-    event::{EventType, FactKey, Timestamp, hex_digest},
+    event::{Ending, EventType, FactKey, Rejection, SessionSeen, Timestamp, hex_digest},
     tail::Position,
 };
 
 use super::{
     failure::Failure,
     plan::{Agent, Known, NewEvent, Plan, Questions, SessionChange, plan, plan_endings, questions},
-    segment::{Appended, Duplicates, Ending, Rejection, Segment, Sighting},
+    segment::{Appended, Duplicates, Segment},
 };
 
 pub type Outcome<T> = Result<T, Failure>;
@@ -26,16 +26,16 @@ pub trait Transaction {
     /// How many stored keys begin with each of these, which end with a colon.
     async fn group_sizes(&mut self, starts: &[&str]) -> Outcome<Vec<u32>>;
     async fn agents(&mut self, sessions: &[&str]) -> Outcome<HashMap<String, Agent>>;
-    /// The repository's facts are the sighting's if that is where it works.
-    async fn put_project(&mut self, host: &str, path: &str, sighting: &Sighting) -> Outcome<i64>;
+    /// The repository's facts are the seen's if that is where it works.
+    async fn put_project(&mut self, host: &str, path: &str, seen: &SessionSeen) -> Outcome<i64>;
     async fn put_agent(
         &mut self,
         project_id: i64,
         parent: Option<i64>,
         registrations: u32,
-        sighting: &Sighting,
+        seen: &SessionSeen,
     ) -> Outcome<i64>;
-    async fn touch_agent(&mut self, sighting: &Sighting, reopen: bool) -> Outcome<()>;
+    async fn touch_agent(&mut self, seen: &SessionSeen, reopen: bool) -> Outcome<()>;
     async fn end_agent(&mut self, session: &str, at: Timestamp, reason: &str) -> Outcome<()>;
     /// Returns the new ids, in the order of the rows.
     async fn insert_events(&mut self, rows: &[EventRow]) -> Outcome<Vec<i64>>;
@@ -228,16 +228,16 @@ async fn change_sessions(
     let mut registered = Vec::new();
     for change in changes {
         match change {
-            SessionChange::Register(sighting, agent) => {
-                let agent = register(tx, host, sighting, agent, agents).await?;
-                registered.push(sighting.session_uuid.clone());
-                agents.insert(sighting.session_uuid.clone(), agent);
+            SessionChange::Register(seen, agent) => {
+                let agent = register(tx, host, seen, agent, agents).await?;
+                registered.push(seen.session_uuid.clone());
+                agents.insert(seen.session_uuid.clone(), agent);
             }
-            SessionChange::Reopen(sighting) => {
-                tx.touch_agent(sighting, true).await?;
-                registered.push(sighting.session_uuid.clone());
+            SessionChange::Reopen(seen) => {
+                tx.touch_agent(seen, true).await?;
+                registered.push(seen.session_uuid.clone());
             }
-            SessionChange::Touch(sighting) => tx.touch_agent(sighting, false).await?,
+            SessionChange::Touch(seen) => tx.touch_agent(seen, false).await?,
             SessionChange::End {
                 session_uuid,
                 at,
@@ -253,19 +253,14 @@ async fn change_sessions(
 async fn register(
     tx: &mut impl Transaction,
     host: &str,
-    sighting: &Sighting,
+    seen: &SessionSeen,
     agent: &Agent,
     agents: &HashMap<String, Agent>,
 ) -> Outcome<Agent> {
-    let project_id = tx.put_project(host, &agent.project_path, sighting).await?;
-    let parent = sighting.parent.as_ref().and_then(|p| agents.get(p));
+    let project_id = tx.put_project(host, &agent.project_path, seen).await?;
+    let parent = seen.parent.as_ref().and_then(|p| agents.get(p));
     let id = tx
-        .put_agent(
-            project_id,
-            parent.map(|p| p.id),
-            agent.registrations,
-            sighting,
-        )
+        .put_agent(project_id, parent.map(|p| p.id), agent.registrations, seen)
         .await?;
     Ok(Agent {
         id,

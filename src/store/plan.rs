@@ -4,11 +4,11 @@
 use std::{borrow::Cow, collections::HashMap};
 
 use crate::event::{
-    Event, EventType, FactKey, Group, Moment, Payload, SessionEnded, SessionRegistered, Timestamp,
-    TurnDetected,
+    Ending, Event, EventType, FactKey, Group, Moment, Payload, Rejection, SessionEnded,
+    SessionRegistered, SessionSeen, Timestamp, TurnDetected, What,
 };
 
-use super::segment::{Ending, Rejection, Segment, Sighting, What};
+use super::segment::Segment;
 
 /// What the database said about the facts and sessions a batch speaks of.
 #[derive(Debug, Default, Clone)]
@@ -47,9 +47,9 @@ pub struct Plan<'a> {
 #[derive(Debug, PartialEq)]
 pub enum SessionChange<'a> {
     /// With the row it will have, apart from its ids.
-    Register(&'a Sighting, Agent),
-    Reopen(&'a Sighting),
-    Touch(&'a Sighting),
+    Register(&'a SessionSeen, Agent),
+    Reopen(&'a SessionSeen),
+    Touch(&'a SessionSeen),
     End {
         session_uuid: &'a str,
         at: Timestamp,
@@ -86,9 +86,9 @@ pub fn questions(segments: &[Segment]) -> Questions<'_> {
                 starts.extend(event.group.as_ref().map(Group::start));
                 sessions.extend(event.payload.session());
             }
-            What::Seen(sighting) => {
-                sessions.push(&sighting.session_uuid);
-                sessions.extend(sighting.parent.as_deref());
+            What::Seen(seen) => {
+                sessions.push(&seen.session_uuid);
+                sessions.extend(seen.parent.as_deref());
             }
             What::Rejected(_) => {}
         }
@@ -115,7 +115,7 @@ pub fn plan(segments: &[Segment], known: Known) -> Plan<'_> {
         for entry in &segment.entries {
             let source = (index, entry.offset);
             match &entry.what {
-                What::Seen(sighting) => planner.seen(sighting, source),
+                What::Seen(seen) => planner.seen(seen, source),
                 What::Event(event) => planner.event(event, source),
                 What::Rejected(rejection) => {
                     planner
@@ -174,16 +174,16 @@ struct Planner<'a> {
 }
 
 impl<'a> Planner<'a> {
-    fn seen(&mut self, sighting: &'a Sighting, source: (usize, u64)) {
-        let Some(agent) = self.known.agents.get_mut(&sighting.session_uuid) else {
-            self.register(sighting, source);
+    fn seen(&mut self, seen: &'a SessionSeen, source: (usize, u64)) {
+        let Some(agent) = self.known.agents.get_mut(&seen.session_uuid) else {
+            self.register(seen, source);
             return;
         };
         // A copy read again is no activity: it has nothing newer than the last time.
-        let active = sighting.last > agent.last_seen_at;
-        let earlier = sighting.first < agent.started_at;
-        agent.last_seen_at = agent.last_seen_at.max(sighting.last);
-        agent.started_at = agent.started_at.min(sighting.first);
+        let active = seen.last > agent.last_seen_at;
+        let earlier = seen.first < agent.started_at;
+        agent.last_seen_at = agent.last_seen_at.max(seen.last);
+        agent.started_at = agent.started_at.min(seen.first);
         if active && agent.ended {
             agent.ended = false;
             agent.registrations += 1;
@@ -191,44 +191,42 @@ impl<'a> Planner<'a> {
             let project_path = agent.project_path.clone();
             let begins = SessionRegistered {
                 project_path,
-                ..beginning(sighting)
+                ..beginning(seen)
             };
-            self.registered(begins, sighting.last, n, source);
-            self.plan.sessions.push(SessionChange::Reopen(sighting));
+            self.registered(begins, seen.last, n, source);
+            self.plan.sessions.push(SessionChange::Reopen(seen));
         } else if active || earlier {
-            self.plan.sessions.push(SessionChange::Touch(sighting));
+            self.plan.sessions.push(SessionChange::Touch(seen));
         }
     }
 
     /// A subagent belongs to its parent's project, wherever it works. A session
     /// whose row was deleted begins once more, under the next number.
-    fn register(&mut self, sighting: &'a Sighting, source: (usize, u64)) {
-        let parent = sighting.parent.as_ref();
+    fn register(&mut self, seen: &'a SessionSeen, source: (usize, u64)) {
+        let parent = seen.parent.as_ref();
         let parent = parent.and_then(|parent| self.known.agents.get(parent));
-        let project_path = parent.map_or(&sighting.project_path, |parent| &parent.project_path);
+        let project_path = parent.map_or(&seen.project_path, |parent| &parent.project_path);
         let before = self
             .known
             .groups
-            .get(&FactKey::registrations(&sighting.session_uuid));
+            .get(&FactKey::registrations(&seen.session_uuid));
         let agent = Agent {
             id: 0,
             project_id: 0,
             project_path: project_path.clone(),
-            started_at: sighting.first,
-            last_seen_at: sighting.last,
+            started_at: seen.first,
+            last_seen_at: seen.last,
             ended: false,
             registrations: before.copied().unwrap_or(0) + 1,
         };
         let begins = SessionRegistered {
             project_path: agent.project_path.clone(),
-            ..beginning(sighting)
+            ..beginning(seen)
         };
-        self.registered(begins, sighting.first, agent.registrations, source);
-        let change = SessionChange::Register(sighting, agent.clone());
+        self.registered(begins, seen.first, agent.registrations, source);
+        let change = SessionChange::Register(seen, agent.clone());
         self.plan.sessions.push(change);
-        self.known
-            .agents
-            .insert(sighting.session_uuid.clone(), agent);
+        self.known.agents.insert(seen.session_uuid.clone(), agent);
     }
 
     fn registered(
@@ -345,11 +343,11 @@ impl<'a> Planner<'a> {
     }
 }
 
-fn beginning(sighting: &Sighting) -> SessionRegistered {
+fn beginning(seen: &SessionSeen) -> SessionRegistered {
     SessionRegistered {
-        session_uuid: sighting.session_uuid.clone(),
-        project_path: sighting.project_path.clone(),
-        working_directory: sighting.working_directory().to_owned(),
+        session_uuid: seen.session_uuid.clone(),
+        project_path: seen.project_path.clone(),
+        working_directory: seen.working_directory().to_owned(),
         iterm_pane_id: None,
     }
 }

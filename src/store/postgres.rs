@@ -7,12 +7,13 @@ use std::collections::HashMap;
 
 use sqlx::{PgConnection, Postgres, Row, postgres::PgRow};
 
+use crate::event::{SessionSeen, project_name};
 use crate::{event::Timestamp, tail::Position};
 
 use super::{
     append::{EventRow, Locked, Moved, Outcome, RejectionRow, Transaction},
     plan::Agent,
-    segment::{Beat, CheckpointRow, OpenSession, Sighting, project_name},
+    segment::{Beat, CheckpointRow, OpenSession},
 };
 
 pub struct PostgresTransaction<'c>(sqlx::Transaction<'c, Postgres>);
@@ -87,8 +88,8 @@ impl Transaction for PostgresTransaction<'_> {
         Ok(rows.iter().map(|row| (row.get(0), agent(row))).collect())
     }
 
-    async fn put_project(&mut self, host: &str, path: &str, sighting: &Sighting) -> Outcome<i64> {
-        let works_there = path == sighting.project_path;
+    async fn put_project(&mut self, host: &str, path: &str, seen: &SessionSeen) -> Outcome<i64> {
+        let works_there = path == seen.project_path;
         let id = sqlx::query_scalar(
             "INSERT INTO projects AS p (host, path, name, git_remote, current_branch, created_at)
              VALUES ($1, $2, $3, $4, $5, clock_timestamp())
@@ -100,8 +101,8 @@ impl Transaction for PostgresTransaction<'_> {
         .bind(host)
         .bind(path)
         .bind(project_name(path))
-        .bind(sighting.git_remote.as_ref().filter(|_| works_there))
-        .bind(sighting.git_branch.as_ref().filter(|_| works_there))
+        .bind(seen.git_remote.as_ref().filter(|_| works_there))
+        .bind(seen.git_branch.as_ref().filter(|_| works_there))
         .fetch_one(&mut *self.0)
         .await?;
         Ok(id)
@@ -112,7 +113,7 @@ impl Transaction for PostgresTransaction<'_> {
         project_id: i64,
         parent: Option<i64>,
         registrations: u32,
-        sighting: &Sighting,
+        seen: &SessionSeen,
     ) -> Outcome<i64> {
         let id = sqlx::query_scalar(
             "INSERT INTO agents (session_uuid, project_id, parent_agent_id, transcript_path,
@@ -121,21 +122,21 @@ impl Transaction for PostgresTransaction<'_> {
              VALUES ($1, $2, $3, $4, $5, $6, $7::timestamptz, $8::timestamptz, $9)
              RETURNING id",
         )
-        .bind(&sighting.session_uuid)
+        .bind(&seen.session_uuid)
         .bind(project_id)
         .bind(parent)
-        .bind(&sighting.transcript_path)
-        .bind(sighting.working_directory())
-        .bind(sighting.cli)
-        .bind(sighting.first.to_string())
-        .bind(sighting.last.to_string())
+        .bind(&seen.transcript_path)
+        .bind(seen.working_directory())
+        .bind(seen.cli)
+        .bind(seen.first.to_string())
+        .bind(seen.last.to_string())
         .bind(i64::from(registrations))
         .fetch_one(&mut *self.0)
         .await?;
         Ok(id)
     }
 
-    async fn touch_agent(&mut self, sighting: &Sighting, reopen: bool) -> Outcome<()> {
+    async fn touch_agent(&mut self, seen: &SessionSeen, reopen: bool) -> Outcome<()> {
         sqlx::query(
             "UPDATE agents SET
                  started_at = least(started_at, $1::timestamptz),
@@ -147,12 +148,12 @@ impl Transaction for PostgresTransaction<'_> {
                  registrations = registrations + CASE WHEN $5 THEN 1 ELSE 0 END
              WHERE session_uuid = $6",
         )
-        .bind(sighting.first.to_string())
-        .bind(sighting.last.to_string())
-        .bind(&sighting.working_directory)
-        .bind(&sighting.transcript_path)
+        .bind(seen.first.to_string())
+        .bind(seen.last.to_string())
+        .bind(&seen.working_directory)
+        .bind(&seen.transcript_path)
         .bind(reopen)
-        .bind(&sighting.session_uuid)
+        .bind(&seen.session_uuid)
         .execute(&mut *self.0)
         .await?;
         Ok(())

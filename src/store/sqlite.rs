@@ -7,12 +7,13 @@ use std::collections::HashMap;
 
 use sqlx::{Row, Sqlite, SqliteConnection, sqlite::SqliteRow};
 
+use crate::event::{SessionSeen, project_name};
 use crate::{event::Timestamp, tail::Position};
 
 use super::{
     append::{EventRow, Locked, Moved, Outcome, RejectionRow, Transaction},
     plan::Agent,
-    segment::{Beat, CheckpointRow, OpenSession, Sighting, project_name},
+    segment::{Beat, CheckpointRow, OpenSession},
 };
 
 /// Every statement is handed to the driver's thread and its end handed back,
@@ -94,8 +95,8 @@ impl Transaction for SqliteTransaction<'_> {
         Ok(rows.iter().map(|row| (row.get(0), agent(row))).collect())
     }
 
-    async fn put_project(&mut self, host: &str, path: &str, sighting: &Sighting) -> Outcome<i64> {
-        let works_there = path == sighting.project_path;
+    async fn put_project(&mut self, host: &str, path: &str, seen: &SessionSeen) -> Outcome<i64> {
+        let works_there = path == seen.project_path;
         let id = sqlx::query_scalar(
             "INSERT INTO projects (host, path, name, git_remote, current_branch, created_at)
              VALUES (?, ?, ?, ?, ?, ?)
@@ -107,8 +108,8 @@ impl Transaction for SqliteTransaction<'_> {
         .bind(host)
         .bind(path)
         .bind(project_name(path))
-        .bind(sighting.git_remote.as_ref().filter(|_| works_there))
-        .bind(sighting.git_branch.as_ref().filter(|_| works_there))
+        .bind(seen.git_remote.as_ref().filter(|_| works_there))
+        .bind(seen.git_branch.as_ref().filter(|_| works_there))
         .bind(now())
         .fetch_one(&mut *self.0)
         .await?;
@@ -120,7 +121,7 @@ impl Transaction for SqliteTransaction<'_> {
         project_id: i64,
         parent: Option<i64>,
         registrations: u32,
-        sighting: &Sighting,
+        seen: &SessionSeen,
     ) -> Outcome<i64> {
         let done = sqlx::query(
             "INSERT INTO agents (session_uuid, project_id, parent_agent_id, transcript_path,
@@ -128,21 +129,21 @@ impl Transaction for SqliteTransaction<'_> {
                                  registrations)
              VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )
-        .bind(&sighting.session_uuid)
+        .bind(&seen.session_uuid)
         .bind(project_id)
         .bind(parent)
-        .bind(&sighting.transcript_path)
-        .bind(sighting.working_directory())
-        .bind(sighting.cli)
-        .bind(sighting.first.to_string())
-        .bind(sighting.last.to_string())
+        .bind(&seen.transcript_path)
+        .bind(seen.working_directory())
+        .bind(seen.cli)
+        .bind(seen.first.to_string())
+        .bind(seen.last.to_string())
         .bind(registrations)
         .execute(&mut *self.0)
         .await?;
         Ok(done.last_insert_rowid())
     }
 
-    async fn touch_agent(&mut self, sighting: &Sighting, reopen: bool) -> Outcome<()> {
+    async fn touch_agent(&mut self, seen: &SessionSeen, reopen: bool) -> Outcome<()> {
         sqlx::query(
             "UPDATE agents SET
                  started_at = min(started_at, ?1),
@@ -154,12 +155,12 @@ impl Transaction for SqliteTransaction<'_> {
                  registrations = registrations + ?5
              WHERE session_uuid = ?6",
         )
-        .bind(sighting.first.to_string())
-        .bind(sighting.last.to_string())
-        .bind(&sighting.working_directory)
-        .bind(&sighting.transcript_path)
+        .bind(seen.first.to_string())
+        .bind(seen.last.to_string())
+        .bind(&seen.working_directory)
+        .bind(&seen.transcript_path)
         .bind(i64::from(reopen))
-        .bind(&sighting.session_uuid)
+        .bind(&seen.session_uuid)
         .execute(&mut *self.0)
         .await?;
         Ok(())

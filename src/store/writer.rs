@@ -14,6 +14,7 @@ use std::{
 use sqlx::{ConnectOptions, Connection, PgConnection, SqliteConnection};
 use tokio::time::timeout;
 
+use crate::event::Ending;
 use crate::tail::Position;
 
 use super::{
@@ -23,7 +24,7 @@ use super::{
     failure::Failure,
     migrate::{self, SCHEMA_VERSION},
     postgres::{self, PostgresTransaction},
-    segment::{Appended, Beat, CheckpointRow, Ending, OpenSession, Segment},
+    segment::{Appended, Beat, CheckpointRow, OpenSession, Segment},
     sqlite::{self, SqliteTransaction},
 };
 

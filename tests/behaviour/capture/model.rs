@@ -15,8 +15,8 @@ use std::{
 
 use headspace::{
     capture::{Limits, Place, Tail},
-    event::{Payload, Timestamp},
-    store::{CheckpointRow, Segment, What},
+    event::{Payload, Timestamp, What},
+    store::{CheckpointRow, Segment},
     tail::Position,
 };
 use proptest::{

@@ -3,12 +3,14 @@
 use std::sync::{Arc, Barrier};
 
 use headspace::{
-    event::Timestamp,
-    store::{Beat, Failure, Rejection, What},
+    event::{Rejection, Timestamp, What},
+    store::{Beat, Failure},
     tail::Position,
 };
 
-use super::log::{Blocking, File, HOST, Log, at, block, execute, rejected, said, seen, sighting};
+use super::log::{
+    Blocking, File, HOST, Log, at, block, execute, rejected, said, seen, session_seen,
+};
 use crate::support::{
     headspace::{Kind, on_both},
     talk::utc,
@@ -159,9 +161,9 @@ on_both! {
     fn a_subagent_has_its_parent(kind: Kind) {
         let mut log = Log::on(kind);
         let child = |name: &str| {
-            let mut sighting = sighting(&format!("s/{name}"), 1, 2);
-            sighting.parent = Some("s".into());
-            What::Seen(sighting)
+            let mut seen = session_seen(&format!("s/{name}"), 1, 2);
+            seen.parent = Some("s".into());
+            What::Seen(seen)
         };
         let mut file = File::new("/t/s.jsonl");
         log.append(&file.next(vec![seen("s", 0, 5), child("a1")]));

@@ -1,11 +1,11 @@
 //! A log under test: a writer used directly, and what may be put into it.
 
 use headspace::{
-    event::{Draft, Event, FactKey, Group, Moment, Timestamp, hex},
-    store::{
-        Appended, Beat, Database, Ending, Entry, Failure, Rejection, Segment, Sighting, What,
-        Writer,
+    event::{
+        Draft, Ending, Entry, Event, FactKey, Group, Moment, Rejection, SessionSeen, Timestamp,
+        What, hex,
     },
+    store::{Appended, Beat, Database, Failure, Segment, Writer},
     tail::Position,
 };
 use serde_json::{Value, json};
@@ -216,8 +216,8 @@ pub fn at(second: i64) -> Timestamp {
     Timestamp::from_micros((1_770_000_000 + second) * 1_000_000 + 4)
 }
 
-pub fn sighting(session: &str, first: i64, last: i64) -> Sighting {
-    Sighting {
+pub fn session_seen(session: &str, first: i64, last: i64) -> SessionSeen {
+    SessionSeen {
         session_uuid: session.to_owned(),
         parent: None,
         project_path: "/home/dev/project".into(),
@@ -232,7 +232,7 @@ pub fn sighting(session: &str, first: i64, last: i64) -> Sighting {
 }
 
 pub fn seen(session: &str, first: i64, last: i64) -> What {
-    What::Seen(sighting(session, first, last))
+    What::Seen(session_seen(session, first, last))
 }
 
 /// A user's turn, with the keys that a record with uuid and time gets.

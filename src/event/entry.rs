@@ -1,0 +1,79 @@
+//! What an input says, line by line: events, activity, lines that are no event.
+
+use super::{EndReason, Event, Timestamp};
+
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// Where the line begins in its file.
+    pub offset: u64,
+    pub what: What,
+}
+
+#[derive(Debug, Clone)]
+pub enum What {
+    Seen(SessionSeen),
+    Event(Box<Event>),
+    Rejected(Rejection),
+}
+
+/// Activity of a session. It registers the session if it is unknown or had ended.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SessionSeen {
+    pub session_uuid: String,
+    /// The session this one works for, if it is a subagent's.
+    pub parent: Option<String>,
+    pub project_path: String,
+    /// Nothing if no record named it since we look.
+    pub working_directory: Option<String>,
+    /// The session's own file; nothing if it was met in another's.
+    pub transcript_path: Option<String>,
+    pub cli: &'static str,
+    pub git_remote: Option<String>,
+    pub git_branch: Option<String>,
+    /// The least and the greatest time among the records seen.
+    pub first: Timestamp,
+    pub last: Timestamp,
+}
+
+impl SessionSeen {
+    /// Where the session works, as far as that is known.
+    pub fn working_directory(&self) -> &str {
+        self.working_directory
+            .as_deref()
+            .unwrap_or(&self.project_path)
+    }
+}
+
+/// The last folder of a project's path.
+pub fn project_name(path: &str) -> &str {
+    let path = path.trim_end_matches(['/', '\\']);
+    path.rsplit(['/', '\\'])
+        .next()
+        .filter(|name| !name.is_empty())
+        .unwrap_or("/")
+}
+
+/// A line that is no event, kept with its reason.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rejection {
+    pub length: u64,
+    /// SHA-256 of the whole line, in hex.
+    pub sha256: String,
+    pub reason: String,
+    /// The line's first bytes, at most [`Rejection::EXCERPT_BYTES`].
+    pub excerpt: Vec<u8>,
+}
+
+impl Rejection {
+    pub const EXCERPT_BYTES: usize = 64 * 1024;
+}
+
+/// A session that is over.
+#[derive(Debug, Clone)]
+pub struct Ending {
+    pub session_uuid: String,
+    pub reason: EndReason,
+    pub detail: Option<String>,
+    /// How long after its last record it ended.
+    pub idle_seconds: u64,
+}
