@@ -124,7 +124,7 @@ enum Command {
 
 /// Runs the program.
 pub fn main() -> ExitCode {
-    // Nobody else reads what we write.
+    // Other users do not read what we write.
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     let cli = Cli::parse();
     let flags = cli.global.flags();
@@ -152,12 +152,23 @@ pub fn main() -> ExitCode {
     match outcome {
         Ok(code) => code,
         Err(error) => {
-            let prefix = telemetry::error_prefix();
-            for line in format!("{error:#}").lines() {
-                eprintln!("{prefix}headspace: {}", telemetry::visible(line));
+            for line in lines(&error) {
+                match is_service && telemetry::is_set_up() {
+                    true => tracing::error!("{line}"),
+                    false => eprintln!("headspace: {}", telemetry::visible(&line)),
+                }
             }
             exit_code(&error, is_service, supervise::is_launchd()).into()
         }
+    }
+}
+
+/// What went wrong with its causes; of wrong settings, one line for each.
+fn lines(error: &anyhow::Error) -> Vec<String> {
+    let inner = error.downcast_ref().map_or(error, |Refused(inner)| inner);
+    match inner.downcast_ref::<config::Error>() {
+        Some(error) => error.problems.iter().map(ToString::to_string).collect(),
+        None => format!("{inner:#}").lines().map(str::to_owned).collect(),
     }
 }
 
@@ -166,8 +177,8 @@ pub fn main() -> ExitCode {
 #[error("{0:#}")]
 struct Refused(anyhow::Error);
 
-/// launchd has no code that means “never again” but 0: it starts everything
-/// else again, as often as it takes.
+/// launchd has no code that means “do not restart” but 0: it restarts after
+/// every other one, without a limit.
 fn exit_code(error: &anyhow::Error, is_service: bool, is_launchd: bool) -> u8 {
     match () {
         () if error.is::<CrashLimit>() && is_launchd => 0,
@@ -189,19 +200,31 @@ impl Global {
     }
 }
 
-/// Settings of a process that will work: checked, folders made, log started.
+/// Settings of a process that will work: checked, log started, folders made.
 fn prepare(flags: &config::Flags, identifier: &str) -> anyhow::Result<Settings> {
-    let settings = config::load(flags).map_err(|error| Refused(error.into()))?;
+    let settings = match config::load(flags) {
+        Ok(settings) => settings,
+        Err(error) => {
+            start_log(identifier, error.logging)?;
+            return Err(Refused(error.into()).into());
+        }
+    };
+    start_log(identifier, settings.logging)?;
     let notes = config::prepare(&settings.places).map_err(|error| Refused(error.into()))?;
-    telemetry::init(
-        identifier,
-        &settings.logging.level,
-        telemetry::Format::detect()?,
-    )?;
     for note in notes {
         tracing::warn!("{note}");
     }
     Ok(settings)
+}
+
+fn start_log(identifier: &str, logging: config::Logging) -> Result<(), telemetry::Error> {
+    let format = match logging.format {
+        config::LogFormat::Auto => telemetry::Format::detect(),
+        config::LogFormat::Text => telemetry::Format::text(),
+        config::LogFormat::Json => telemetry::Format::Json,
+        config::LogFormat::Journald => telemetry::Format::Journald,
+    };
+    telemetry::init(identifier, logging.level.into(), format)
 }
 
 fn database(settings: &Settings) -> Database {

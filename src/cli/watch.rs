@@ -191,7 +191,7 @@ fn doorbell(settings: &Settings) -> Box<dyn Fn() + Send> {
 fn retune(flags: &config::Flags, capture: &mut Capture) {
     match config::load(flags) {
         Ok(settings) => {
-            if let Err(error) = crate::telemetry::set_level(&settings.logging.level) {
+            if let Err(error) = crate::telemetry::set_level(settings.logging.level.into()) {
                 tracing::warn!(%error, "the log level stays as it was: {error}");
             }
             capture.retune(options(&settings, false));

@@ -38,16 +38,13 @@ const PARAMETERS: &[(&str, bool)] = &[
 
 impl DatabaseUrl {
     /// What is wrong is said without repeating the URL.
-    pub(super) fn parse(
-        text: &str,
-        expand: impl Fn(&str) -> Result<PathBuf, String>,
-    ) -> Result<DatabaseUrl, String> {
+    pub(super) fn parse(text: &str) -> Result<DatabaseUrl, String> {
         let expected = "expected sqlite:<path> or postgres://user@host/database";
         let Some((scheme, rest)) = text.split_once(':') else {
             return Err(format!("{expected}, got no scheme"));
         };
         match scheme {
-            "sqlite" => sqlite(rest, expand).map(DatabaseUrl::Sqlite),
+            "sqlite" => sqlite(rest).map(DatabaseUrl::Sqlite),
             "postgres" | "postgresql" => postgres(rest).map(DatabaseUrl::Postgres),
             other if other.chars().all(|c| c.is_ascii_alphanumeric()) && other.len() < 20 => {
                 Err(format!("{expected}, got the scheme {other}"))
@@ -56,7 +53,7 @@ impl DatabaseUrl {
         }
     }
 
-    /// The whole URL, for the driver and for nobody else.
+    /// The whole URL, for the driver alone.
     pub(super) fn secret_text(&self) -> String {
         match self {
             DatabaseUrl::Sqlite(path) => format!("sqlite:{}", path.display()),
@@ -85,7 +82,7 @@ impl DatabaseUrl {
     }
 }
 
-fn sqlite(rest: &str, expand: impl Fn(&str) -> Result<PathBuf, String>) -> Result<PathBuf, String> {
+fn sqlite(rest: &str) -> Result<PathBuf, String> {
     let path = rest.strip_prefix("//").unwrap_or(rest);
     if path == ":memory:" {
         return Err("a database in memory would not outlive the process; name a file".into());
@@ -96,7 +93,7 @@ fn sqlite(rest: &str, expand: impl Fn(&str) -> Result<PathBuf, String>) -> Resul
     if path.ends_with('/') {
         return Err("expected the path of a file, got that of a folder".into());
     }
-    expand(path)
+    absolute(path)
 }
 
 /// The URL with a host where it had none, checked by the driver itself.
@@ -141,7 +138,7 @@ impl TryFrom<String> for DatabaseUrl {
     type Error = String;
 
     fn try_from(text: String) -> Result<DatabaseUrl, String> {
-        DatabaseUrl::parse(&text, absolute)
+        DatabaseUrl::parse(&text)
     }
 }
 
@@ -187,7 +184,7 @@ fn masked(url: &str) -> String {
     format!("postgres://{authority}{path}{mark}{}", query.join("&"))
 }
 
-/// Options may hold anything, so only a lone role is told.
+/// Options may hold anything, so only a lone role is shown.
 fn may_be_shown(name: &str, value: &str) -> bool {
     let role = value.strip_prefix("-c%20role%3D");
     let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
@@ -200,7 +197,7 @@ mod tests {
     use super::*;
 
     fn parse(text: &str) -> Result<DatabaseUrl, String> {
-        DatabaseUrl::parse(text, absolute)
+        DatabaseUrl::parse(text)
     }
 
     #[test]

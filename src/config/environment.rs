@@ -1,8 +1,11 @@
 //! The process environment as a value.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::ffi::OsString;
 use std::path::PathBuf;
+
+use figment::value::Value;
 
 use super::Problem;
 
@@ -66,21 +69,26 @@ impl Environment {
         Ok(first.map(PathBuf::from).filter(|path| path.is_absolute()))
     }
 
-    /// `HEADSPACE_<SECTION>__<KEY>` as section, key and value, empty values included.
-    /// Names without `__` belong to scripts and to flags.
-    pub(super) fn settings(&self) -> Result<Vec<(String, String, &str)>, Problem> {
+    /// `HEADSPACE_<SECTION>__<KEY>` as its name, `section.key` and value, empty
+    /// values included. Names without `__` belong to scripts and to flags.
+    pub(super) fn settings(&self) -> Result<Vec<(&str, String, Value)>, Problem> {
         let mut found = Vec::new();
         for (name, value) in &self.variables {
-            let Some((section, key)) = name
-                .strip_prefix("HEADSPACE_")
-                .and_then(|rest| rest.split_once("__"))
-            else {
+            let rest = name.strip_prefix("HEADSPACE_");
+            let Some((section, key)) = rest.and_then(|rest| rest.split_once("__")) else {
                 continue;
             };
-            let value = value
-                .to_str()
-                .ok_or_else(|| Problem::new(name, "", "is not UTF-8 text"))?;
-            found.push((section.to_lowercase(), key.to_lowercase(), value));
+            let text = value.to_str();
+            let text = text.ok_or_else(|| Problem::new(name, "", "is not UTF-8 text"))?;
+            let path = format!("{section}.{key}").to_lowercase();
+            // A number, `true`, a list such as ["a", "b"], or else the text itself.
+            let value = match path.as_str() {
+                "database.url" => Value::from(text),
+                _ => text
+                    .parse()
+                    .unwrap_or_else(|never: Infallible| match never {}),
+            };
+            found.push((name.as_str(), path, value));
         }
         Ok(found)
     }

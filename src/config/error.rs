@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::Logging;
+
 /// One thing that is wrong: where it stands, which key, and what would be right.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
@@ -16,6 +18,8 @@ pub struct Problem {
 #[error("{}", lines(.problems))]
 pub struct Error {
     pub problems: Vec<Problem>,
+    /// How to log that, as far as these settings are right.
+    pub logging: Logging,
 }
 
 impl Problem {
@@ -32,15 +36,14 @@ impl Problem {
     }
 }
 
-/// Names and values come from files that anyone may have written: a line break
-/// or an escape sequence in them is shown, not obeyed.
+/// As it was written: whatever prints it makes control characters visible.
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: ", one_line(&self.origin))?;
+        write!(f, "{}: ", self.origin)?;
         if !self.key.is_empty() {
-            write!(f, "{}: ", one_line(&self.key))?;
+            write!(f, "{}: ", self.key)?;
         }
-        f.write_str(&one_line(&self.message))
+        f.write_str(&self.message)
     }
 }
 
@@ -48,6 +51,7 @@ impl From<Problem> for Error {
     fn from(problem: Problem) -> Error {
         Error {
             problems: vec![problem],
+            logging: Logging::default(),
         }
     }
 }
@@ -57,32 +61,9 @@ fn lines(problems: &[Problem]) -> String {
     lines.join("\n")
 }
 
-fn one_line(text: &str) -> String {
-    let quotes_stay = |c: char| matches!(c, '"' | '\'' | '\\');
-    text.chars()
-        .flat_map(|c| {
-            let shown: Vec<char> = if quotes_stay(c) {
-                vec![c]
-            } else {
-                c.escape_debug().collect()
-            };
-            shown
-        })
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_problem_is_one_line_whatever_it_quotes() {
-        let problem = Problem::new("a.yaml", "x\ny", "got \"\u{1b}[31m\u{202e}\"");
-        assert_eq!(
-            problem.to_string(),
-            r#"a.yaml: x\ny: got "\u{1b}[31m\u{202e}""#
-        );
-    }
 
     #[test]
     fn an_error_lists_every_problem_on_its_own_line() {
@@ -91,6 +72,7 @@ mod tests {
                 Problem::new("a.yaml", "web.port", "unknown key"),
                 Problem::new("a.yaml", "", "cannot be read"),
             ],
+            logging: Logging::default(),
         };
         assert_eq!(
             error.to_string(),

@@ -1,154 +1,116 @@
-//! The layers that settings are merged from, lowest first.
+//! The layers that settings are merged from, lowest first. The commented
+//! `config/config.yaml` is the lowest: it holds every key with its default.
 
-use std::path::PathBuf;
-use std::{fs, io};
+use std::{fs, io, path::PathBuf};
 
-use figment::value::{Dict, Map, Value};
-use figment::{Metadata, Profile, Provider};
+use figment::{
+    Metadata, Profile, Provider,
+    util::nest,
+    value::{Dict, Map, Value},
+};
 
-use super::environment::Environment;
-use super::places::Base;
-use super::{Flags, Problem, check, keys};
+use super::{Flags, Problem, environment::Environment, file, places::Base};
 
-/// Sections of keys from one place.
+pub(super) const DEFAULTS: &str = include_str!("../../config/config.yaml");
+
+/// Keys from one place.
 #[derive(Clone)]
 pub(super) struct Layer {
-    pub origin: Origin,
-    pub sections: Dict,
+    /// What to look at for these values: a file, a variable or a flag.
+    pub origin: String,
+    keys: Dict,
 }
 
-#[derive(Clone)]
-pub(super) enum Origin {
-    Defaults,
-    File(PathBuf),
-    Credential(PathBuf),
-    DatabaseUrl,
-    Environment,
-    Flags,
-}
-
-pub(super) fn defaults(base: &Base) -> Layer {
-    let mut sections = Dict::new();
-    for key in keys::KEYS {
-        put(&mut sections, key.section(), key.name(), key.default);
-    }
-    let (layer, problems) = check::layer(Layer::new(Origin::Defaults, sections), base);
-    debug_assert_eq!(problems, []);
-    layer
+pub(super) fn defaults(base: &Base) -> Result<Layer, Problem> {
+    let keys = file::parse(DEFAULTS).map_err(|wrong| Problem::new("default", "", wrong))?;
+    Ok(Layer::new("default", keys, base))
 }
 
 pub(super) fn above_defaults(
     flags: &Flags,
     environment: &Environment,
     file: Option<(PathBuf, Dict)>,
+    base: &Base,
 ) -> Result<Vec<Layer>, Problem> {
-    let file = file.map(|(path, sections)| Layer::new(Origin::File(path), sections));
+    let one = |origin: &str, path: &str, value: Value| {
+        let nested = nest(path, value).into_dict().unwrap_or_default();
+        Layer::new(origin, nested, base)
+    };
+    let file = file.map(|(path, keys)| Layer::new(&path.display().to_string(), keys, base));
     let mut layers = Vec::from_iter(file);
-    layers.extend(credential(environment)?);
-    layers.push(database_url(environment)?);
-    layers.push(variables(environment)?);
-    layers.push(arguments(flags));
+    if let Some((path, url)) = credential(environment)? {
+        layers.push(one(&path.display().to_string(), "database.url", url.into()));
+    }
+    if let Some(url) = environment.text("DATABASE_URL")? {
+        layers.push(one("DATABASE_URL", "database.url", url.into()));
+    }
+    for (name, path, value) in environment.settings()? {
+        layers.push(one(name, &path, value));
+    }
+    if let Some(url) = &flags.database_url {
+        layers.push(one("--database-url", "database.url", url.as_str().into()));
+    }
+    if let Some(level) = &flags.log_level {
+        layers.push(one("--log-level", "logging.level", level.as_str().into()));
+    }
     Ok(layers)
 }
 
-/// The secret a service manager hands over in a file of its own.
-fn credential(environment: &Environment) -> Result<Option<Layer>, Problem> {
+/// The secret that a service manager hands over in a file of its own.
+fn credential(environment: &Environment) -> Result<Option<(PathBuf, String)>, Problem> {
     let Some(folder) = environment.folder("CREDENTIALS_DIRECTORY")? else {
         return Ok(None);
     };
     let path = folder.join("database-url");
-    let url = match fs::read_to_string(&path) {
-        Ok(url) => url,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+    match fs::read_to_string(&path) {
+        Ok(url) => Ok(Some((path, url.trim_end().to_owned()))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => {
             let origin = path.display().to_string();
-            return Err(Problem::new(origin, "", format!("cannot be read: {error}")));
+            Err(Problem::new(origin, "", format!("cannot be read: {error}")))
         }
-    };
-    let mut sections = Dict::new();
-    put(&mut sections, "database", "url", url.trim_end());
-    Ok(Some(Layer::new(Origin::Credential(path), sections)))
-}
-
-/// The variable that many tools share; ours wins over it.
-fn database_url(environment: &Environment) -> Result<Layer, Problem> {
-    let mut sections = Dict::new();
-    if let Some(url) = environment.text("DATABASE_URL")? {
-        put(&mut sections, "database", "url", url);
-    }
-    Ok(Layer::new(Origin::DatabaseUrl, sections))
-}
-
-fn variables(environment: &Environment) -> Result<Layer, Problem> {
-    let mut sections = Dict::new();
-    for (section, key, value) in environment.settings()? {
-        put(&mut sections, &section, &key, value);
-    }
-    Ok(Layer::new(Origin::Environment, sections))
-}
-
-fn arguments(flags: &Flags) -> Layer {
-    let mut sections = Dict::new();
-    if let Some(url) = &flags.database_url {
-        put(&mut sections, "database", "url", url);
-    }
-    if let Some(level) = &flags.log_level {
-        put(&mut sections, "logging", "level", level);
-    }
-    Layer::new(Origin::Flags, sections)
-}
-
-fn put(sections: &mut Dict, section: &str, name: &str, text: &str) {
-    let value = match keys::find(&format!("{section}.{name}")) {
-        Some(key) => keys::from_text(key.kind, text),
-        None => Value::from(text),
-    };
-    let section = sections
-        .entry(section.to_string())
-        .or_insert_with(|| Value::from(Dict::new()));
-    if let Value::Dict(_, keys) = section {
-        keys.insert(name.to_string(), value);
     }
 }
 
 impl Layer {
-    pub(super) fn new(origin: Origin, sections: Dict) -> Layer {
-        Layer { origin, sections }
-    }
-}
-
-impl Origin {
-    /// What to look at for the value of this key.
-    pub(super) fn name(&self, path: &str) -> String {
-        match self {
-            Origin::Defaults => "default".into(),
-            Origin::File(file) | Origin::Credential(file) => file.display().to_string(),
-            Origin::DatabaseUrl => "DATABASE_URL".into(),
-            Origin::Environment => {
-                format!("HEADSPACE_{}", path.to_uppercase().replacen('.', "__", 1))
-            }
-            Origin::Flags if path == "logging.level" => "--log-level".into(),
-            Origin::Flags => "--database-url".into(),
+    fn new(origin: &str, mut keys: Dict, base: &Base) -> Layer {
+        // A section whose keys are all commented out.
+        keys.retain(|_, section| !matches!(section, Value::Empty(..)));
+        keys.values_mut().for_each(|value| expand(value, base));
+        Layer {
+            origin: origin.into(),
+            keys,
         }
     }
 
-    /// The name of another key as this place spells it.
-    pub(super) fn spelling(&self, path: &str) -> String {
-        match self {
-            Origin::Environment => self.name(path),
-            _ => path.to_string(),
+    /// Whether there was such a key.
+    pub(super) fn remove(&mut self, path: &[String]) -> bool {
+        match path {
+            [section] => self.keys.remove(section).is_some(),
+            [section, key, ..] => match self.keys.get_mut(section) {
+                Some(Value::Dict(_, keys)) => keys.remove(key).is_some(),
+                _ => false,
+            },
+            [] => false,
         }
     }
 }
 
-impl Provider for Layer {
+fn expand(value: &mut Value, base: &Base) {
+    match value {
+        Value::String(_, text) => *text = base.expand(text),
+        Value::Dict(_, values) => values.values_mut().for_each(|value| expand(value, base)),
+        Value::Array(_, values) => values.iter_mut().for_each(|value| expand(value, base)),
+        _ => {}
+    }
+}
+
+impl Provider for &Layer {
     fn metadata(&self) -> Metadata {
-        let origin = self.origin.clone();
-        Metadata::named("settings")
-            .interpolater(move |_: &Profile, keys: &[&str]| origin.name(&keys.join(".")))
+        Metadata::named(self.origin.clone())
     }
 
     fn data(&self) -> Result<Map<Profile, Dict>, figment::Error> {
-        Ok(Profile::Default.collect(self.sections.clone()))
+        Ok(Profile::Default.collect(self.keys.clone()))
     }
 }

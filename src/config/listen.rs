@@ -20,12 +20,9 @@ pub enum Listen {
 const MAX_SOCKET_PATH: usize = if cfg!(target_os = "macos") { 103 } else { 107 };
 
 impl Listen {
-    pub(super) fn parse(
-        text: &str,
-        expand: impl Fn(&str) -> Result<PathBuf, String>,
-    ) -> Result<Listen, String> {
+    fn parse(text: &str) -> Result<Listen, String> {
         match text.strip_prefix("unix:") {
-            Some(path) => unix(expand(path)?),
+            Some(path) => unix(absolute(path)?),
             None => tcp(text),
         }
     }
@@ -68,7 +65,7 @@ impl TryFrom<String> for Listen {
     type Error = String;
 
     fn try_from(text: String) -> Result<Listen, String> {
-        Listen::parse(&text, absolute)
+        Listen::parse(&text)
     }
 }
 
@@ -92,7 +89,7 @@ mod tests {
     use super::*;
 
     fn parse(text: &str) -> Result<Listen, String> {
-        Listen::parse(text, absolute)
+        Listen::parse(text)
     }
 
     #[test]

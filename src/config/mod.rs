@@ -4,33 +4,30 @@
 //! Out: [`Settings`], or every problem found, one line each.
 //!
 //! ```text
-//! defaults < file < credential < environment < flags   each checked by itself
-//!     └────────┴─────────┴────────────┴─────────┴──▶ merged ──▶ Settings
+//! config.yaml of this program < file < credential < environment < flags
+//!     each read over the defaults, then merged (figment) ──▶ Settings (serde)
 //! ```
 //!
 //! Promises
-//! - nothing is ignored in silence: an unknown key, a wrong type, a value out
-//!   of range and a choice this version cannot honour are all refused, with
-//!   where the value stands, the key, and what would be right
+//! - nothing is ignored in silence: an unknown key, a wrong type and a value out
+//!   of range are all refused at once, each with the file, variable or flag, the
+//!   key, and what would be right
 //! - a password in a database URL is never printed
 //! - nothing in the settings is ever executed
 //!
-//! Not here: what the values are for. Nobody reads the environment after this.
+//! Not here: what the values are for. No stage reads the environment after this.
 
 mod check;
 mod database;
 mod environment;
 mod error;
 mod file;
-mod keys;
 mod layer;
 mod listen;
-mod nearest;
 mod places;
 mod prepare;
 mod sections;
 mod show;
-mod unknown;
 
 pub use database::DatabaseUrl;
 pub use error::{Error, Problem};
@@ -38,17 +35,15 @@ pub use listen::Listen;
 pub use places::Places;
 pub use prepare::prepare;
 pub use sections::{
-    Claude, Database, EventSystem, Hooks, Logging, Redact, RedactMode, Retention, Sessions,
-    Settings, Sse, Watch, Web,
+    Claude, Database, EventSystem, Level, LogFormat, Logging, Settings, Sse, Watch, Web,
 };
 pub use show::show;
 
 use std::path::{Path, PathBuf};
 
 use environment::Environment;
-use figment::{Figment, Profile};
-use layer::Layer;
-use places::Base;
+use figment::{Figment, value::Dict};
+use places::{Base, absolute};
 
 /// The flags that every command takes. No `Debug`: a URL may hold a password.
 #[derive(Clone, Default)]
@@ -78,21 +73,31 @@ pub fn has_password(url: &str) -> bool {
 }
 
 fn load_from(flags: &Flags, environment: &Environment) -> Result<Settings, Error> {
-    refuse_nobody(environment)?;
+    refuse_service_without_user(environment)?;
     let (mut places, candidate) = places::find(flags, environment)?;
     let file = match candidate {
-        Some(candidate) => file::read(&candidate)?.map(|sections| (candidate.path, sections)),
+        Some(candidate) => file::read(&candidate)?.map(|keys| (candidate.path, keys)),
         None => None,
     };
     places.config_file = file.as_ref().map(|(path, _)| path.clone());
 
     let base = Base::new(environment.text("HOME")?, &places)?;
-    let layers = checked(layer::above_defaults(flags, environment, file)?, &base)?;
-    let merged = merge(layer::defaults(&base), layers);
-
+    let mut layers = layer::above_defaults(flags, environment, file, &base)?;
+    let mut merged = Figment::from(&layer::defaults(&base)?);
+    let defaults = merged.clone();
+    let mut problems = Vec::from_iter(password_in_flags(flags));
+    for layer in &mut layers {
+        problems.extend(check::check(&defaults, layer));
+        // Later layers win, key by key; a list is replaced, not extended.
+        merged = merged.merge(&*layer);
+    }
     let mut settings: Settings = merged
         .extract()
-        .map_err(|error| Problem::new("settings", "", error.to_string()))?;
+        .map_err(|error| Problem::new("settings", error.path.join("."), error.to_string()))?;
+    if !problems.is_empty() {
+        let logging = settings.logging;
+        return Err(Error { problems, logging });
+    }
     settings.sources = sources(&merged);
     settings.places = places;
     if settings.claude.roots.is_empty() {
@@ -103,8 +108,8 @@ fn load_from(flags: &Flags, environment: &Environment) -> Result<Settings, Error
     Ok(settings)
 }
 
-/// A system service that nobody told whose sessions it is for.
-fn refuse_nobody(environment: &Environment) -> Result<(), Problem> {
+/// The unit of the system has no user before `install` names one.
+fn refuse_service_without_user(environment: &Environment) -> Result<(), Problem> {
     let has_home = environment
         .own_home()?
         .is_some_and(|home| Path::new(home) != Path::new("/"));
@@ -116,36 +121,29 @@ fn refuse_nobody(environment: &Environment) -> Result<(), Problem> {
     Err(Problem::new("User=", "", message))
 }
 
-/// All layers with their values made ready for use, or all that is wrong with any of them.
-fn checked(layers: Vec<Layer>, base: &Base) -> Result<Vec<Layer>, Error> {
-    let (layers, problems): (Vec<_>, Vec<_>) = layers
-        .into_iter()
-        .map(|layer| check::layer(layer, base))
-        .unzip();
-    let problems: Vec<Problem> = problems.into_iter().flatten().collect();
-    if problems.is_empty() {
-        Ok(layers)
-    } else {
-        Err(Error { problems })
-    }
+/// Every user of the machine can read a command line.
+fn password_in_flags(flags: &Flags) -> Option<Problem> {
+    let url = flags.database_url.as_deref()?;
+    has_password(url).then(|| {
+        let message = "a password does not belong on the command line; \
+                       put the URL into config.yaml or HEADSPACE_DATABASE__URL";
+        Problem::new("--database-url", "database.url", message)
+    })
 }
 
-/// Later layers win, key by key; a list is replaced, not extended.
-fn merge(defaults: Layer, above: Vec<Layer>) -> Figment {
-    above
-        .into_iter()
-        .fold(Figment::from(defaults), |merged, layer| merged.merge(layer))
-}
-
+/// For each key in force, the name of its layer.
 fn sources(merged: &Figment) -> sections::Sources {
-    let source = |path: &str| {
-        let keys: Vec<&str> = path.split('.').collect();
-        let metadata = merged.find_metadata(path)?;
-        Some(metadata.interpolate(&Profile::Default, &keys))
-    };
-    keys::KEYS
-        .iter()
-        .filter_map(|key| Some((key.path.to_string(), source(key.path)?)))
+    // The merged layers are sections of keys: they have been extracted as such.
+    let sections: Dict = merged.extract().unwrap_or_default();
+    let paths = sections.iter().flat_map(|(section, keys)| {
+        let keys = keys.as_dict().into_iter().flat_map(Dict::keys);
+        keys.map(move |key| format!("{section}.{key}"))
+    });
+    paths
+        .filter_map(|path| {
+            let name = merged.find_metadata(&path)?.name.clone();
+            Some((path, name.into_owned()))
+        })
         .collect()
 }
 
@@ -155,15 +153,14 @@ fn default_roots(
     base: &Base,
 ) -> Result<(Vec<PathBuf>, String), Problem> {
     if let Some(folder) = environment.text("CLAUDE_CONFIG_DIR")? {
-        let folder = base
-            .expand(folder)
+        let folder = absolute(&base.expand(folder))
             .map_err(|wrong| Problem::new("CLAUDE_CONFIG_DIR", "claude.roots", wrong))?;
         return Ok((vec![folder], "CLAUDE_CONFIG_DIR".into()));
     }
     let mut roots = Vec::new();
     if let Some(home) = base.home() {
         roots.push(Path::new(home).join(".claude"));
-        // The older folder counts only where it exists: nobody has both by default.
+        // The older folder counts only where it exists.
         let older = Path::new(home).join(".config/claude");
         if older.is_dir() {
             roots.push(older);

@@ -20,7 +20,7 @@ pub struct Places {
     pub run_chosen_by: &'static str,
 }
 
-/// The configuration file to try, and who named it; nobody may miss a default one.
+/// The configuration file to try, and what named it; a default one may be missing.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Candidate {
     pub path: PathBuf,
@@ -156,7 +156,7 @@ fn user_folder(
     Ok(home.map(|home| (home.join(under_home).join("headspace"), "HOME")))
 }
 
-/// A folder somebody typed: relative to where they typed it.
+/// A folder from the command line or a variable: relative to the working folder.
 fn named(folder: &Path, by: &'static str) -> Result<PathBuf, Problem> {
     let wrong = |message: String| Problem::new(by, "", message);
     let text = folder
@@ -187,22 +187,27 @@ impl Base {
         self.home.as_deref()
     }
 
-    /// The absolute path that a setting means.
-    pub(super) fn expand(&self, text: &str) -> Result<PathBuf, String> {
+    /// The text with its folder written out, after a scheme if there is one. What
+    /// stands for no folder stays, and is refused as no absolute path.
+    pub(super) fn expand(&self, text: &str) -> String {
+        let scheme = ["sqlite://", "sqlite:", "unix:"]
+            .into_iter()
+            .find(|scheme| text.starts_with(scheme))
+            .unwrap_or("");
+        let path = &text[scheme.len()..];
         let heads = [
             ("~", self.home()),
             ("<state>", Some(self.state.as_str())),
             ("<run>", Some(self.run.as_str())),
         ];
         for (head, folder) in heads {
-            let rest = text.strip_prefix(head);
-            let Some(rest) = rest.filter(|rest| rest.is_empty() || rest.starts_with('/')) else {
-                continue;
-            };
-            let folder = folder.ok_or("no home folder is known; give the whole path")?;
-            return absolute(&format!("{folder}{rest}"));
+            if let (Some(rest), Some(folder)) = (path.strip_prefix(head), folder)
+                && (rest.is_empty() || rest.starts_with('/'))
+            {
+                return format!("{scheme}{folder}{rest}");
+            }
         }
-        absolute(text)
+        text.to_owned()
     }
 }
 
@@ -348,10 +353,15 @@ mod tests {
     fn heads_of_paths_are_expanded_only_where_they_stand_alone() {
         let found = places([("HOME", "/home/a")]);
         let base = Base::new(Some("/home/a"), &found).expect("base");
-        let expand = |text: &str| base.expand(text).map(|path| path.display().to_string());
-        assert_eq!(expand("~/x"), Ok("/home/a/x".into()));
-        assert_eq!(expand("<run>/x"), Ok(format!("{}/x", found.run.display())));
-        assert_eq!(expand("/<state>/x"), Ok("/<state>/x".into()));
+        let run = found.run.display();
+        for (text, expanded) in [
+            ("~/x", "/home/a/x"),
+            ("sqlite:~/x", "sqlite:/home/a/x"),
+            ("unix:<run>/x", &format!("unix:{run}/x")),
+            ("/<state>/x", "/<state>/x"),
+        ] {
+            assert_eq!(base.expand(text), expanded);
+        }
         for wrong in [
             "~bob/x",
             "<state>x",
@@ -361,7 +371,7 @@ mod tests {
             "<run>/../x",
             "/a\0b",
         ] {
-            assert!(expand(wrong).is_err(), "{wrong:?}");
+            assert!(absolute(&base.expand(wrong)).is_err(), "{wrong:?}");
         }
     }
 }

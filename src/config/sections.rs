@@ -1,17 +1,17 @@
 //! The settings as the stages receive them. Field names are the keys of `config.yaml`.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::{collections::BTreeMap, fmt, path::PathBuf};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de};
 
-use super::{DatabaseUrl, Listen, Places};
+use super::{DatabaseUrl, Listen, Places, places::absolute};
 
 /// For each key, where its value came from.
 pub(super) type Sources = BTreeMap<String, String>;
 
 /// Everything a process needs to know, checked.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Settings {
     pub database: Database,
     pub claude: Claude,
@@ -19,9 +19,6 @@ pub struct Settings {
     pub event_system: EventSystem,
     pub sse: Sse,
     pub web: Web,
-    pub hooks: Hooks,
-    pub redact: Redact,
-    pub retention: Retention,
     pub logging: Logging,
     #[serde(skip)]
     pub places: Places,
@@ -30,84 +27,161 @@ pub struct Settings {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Database {
     pub url: DatabaseUrl,
+    #[serde(deserialize_with = "count::<_, _, 1, 100>")]
     pub max_connections: u32,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Claude {
     /// Claude Code's folders, each holding `projects/`; resolved, never relative.
+    #[serde(deserialize_with = "folders")]
     pub roots: Vec<PathBuf>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Watch {
-    pub sessions: Sessions,
+    #[serde(deserialize_with = "count::<_, _, 1, 2_592_000>")]
     pub inactivity_timeout_seconds: u64,
+    #[serde(deserialize_with = "count::<_, _, 1, 3600>")]
     pub reconcile_interval_seconds: u64,
+    #[serde(deserialize_with = "count::<_, _, 1024, 1_073_741_824>")]
     pub max_line_bytes: usize,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Sessions {
-    All,
-    Registered,
-}
-
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct EventSystem {
+    #[serde(deserialize_with = "count::<_, _, 1, 20>")]
     pub write_retry_attempts: u32,
+    #[serde(deserialize_with = "count::<_, _, 1, 60_000>")]
     pub write_retry_delay_ms: u64,
+    #[serde(deserialize_with = "count::<_, _, 1, 1000>")]
     pub max_restarts_per_minute: u32,
+    #[serde(deserialize_with = "count::<_, _, 1, 60>")]
     pub shutdown_timeout_seconds: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Sse {
+    #[serde(deserialize_with = "count::<_, _, 1, 3600>")]
     pub heartbeat_interval_seconds: u64,
+    #[serde(deserialize_with = "count::<_, _, 1, 10_000>")]
     pub max_connections: usize,
+    #[serde(deserialize_with = "count::<_, _, 1, 3600>")]
     pub connection_timeout_seconds: u64,
+    #[serde(deserialize_with = "count::<_, _, 1, 3600>")]
     pub retry_after_seconds: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Web {
     pub listen: Vec<Listen>,
     /// Names beside the loopback ones that a request's `Host` may carry.
+    #[serde(deserialize_with = "hosts")]
     pub hosts: Vec<String>,
-    pub allow_remote: bool,
     /// 0 stays for ever.
+    #[serde(deserialize_with = "count::<_, _, 0, 86_400>")]
     pub idle_timeout_seconds: u64,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Hooks {
-    pub enabled: bool,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Redact {
-    pub mode: RedactMode,
-    pub patterns: Vec<String>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum RedactMode {
-    Off,
-    Display,
-    Store,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Retention {
-    /// 0 keeps everything.
-    pub days: u32,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Logging {
-    pub level: String,
+    pub level: Level,
+    pub format: LogFormat,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    Error,
+    Warn,
+    #[default]
+    Info,
+    Debug,
+    Trace,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// journald where systemd connected standard error to it, else text.
+    #[default]
+    Auto,
+    Text,
+    Json,
+    Journald,
+}
+
+impl From<Level> for tracing::Level {
+    fn from(level: Level) -> tracing::Level {
+        match level {
+            Level::Error => tracing::Level::ERROR,
+            Level::Warn => tracing::Level::WARN,
+            Level::Info => tracing::Level::INFO,
+            Level::Debug => tracing::Level::DEBUG,
+            Level::Trace => tracing::Level::TRACE,
+        }
+    }
+}
+
+/// A whole number within bounds.
+fn count<'de, D, T, const LEAST: u64, const MOST: u64>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: TryFrom<u64>,
+{
+    let number = deserializer.deserialize_any(Bounds::<LEAST, MOST>)?;
+    T::try_from(number).map_err(|_| de::Error::custom("is too large for this system"))
+}
+
+struct Bounds<const LEAST: u64, const MOST: u64>;
+
+impl<const LEAST: u64, const MOST: u64> de::Visitor<'_> for Bounds<LEAST, MOST> {
+    type Value = u64;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a whole number from {LEAST} to {MOST}")
+    }
+
+    fn visit_u64<E: de::Error>(self, number: u64) -> Result<u64, E> {
+        match number {
+            number if (LEAST..=MOST).contains(&number) => Ok(number),
+            _ => Err(E::invalid_value(de::Unexpected::Unsigned(number), &self)),
+        }
+    }
+
+    fn visit_i64<E: de::Error>(self, number: i64) -> Result<u64, E> {
+        match u64::try_from(number) {
+            Ok(number) => self.visit_u64(number),
+            Err(_) => Err(E::invalid_value(de::Unexpected::Signed(number), &self)),
+        }
+    }
+}
+
+fn folders<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<PathBuf>, D::Error> {
+    let folders = Vec::<String>::deserialize(deserializer)?;
+    let checked = folders.iter().map(|folder| absolute(folder));
+    checked.collect::<Result<_, _>>().map_err(de::Error::custom)
+}
+
+/// Names exactly as a browser sends them, port included where there is one.
+fn hosts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || ".-_:[]".contains(c);
+    let hosts = Vec::<String>::deserialize(deserializer)?;
+    let is_host = |name: &String| (1..=255).contains(&name.len()) && name.chars().all(allowed);
+    match hosts.iter().find(|name| !is_host(name)) {
+        None => Ok(hosts),
+        Some(wrong) => Err(de::Error::custom(format!(
+            "expected a host name in lower case such as box.example, \
+             without scheme or path, got {wrong:?}"
+        ))),
+    }
 }

@@ -12,12 +12,12 @@ use tracing_subscriber::registry::LookupSpan;
 use super::visible::{is_hidden, visible};
 
 /// `2026-11-21T01:02:03.123Z  INFO watch: message key=value`, without the fields
-/// that the message tells already.
-pub(super) struct Plain {
+/// that the message has already.
+pub(super) struct Text {
     pub(super) colour: bool,
 }
 
-impl<S, N> FormatEvent<S, N> for Plain
+impl<S, N> FormatEvent<S, N> for Text
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
     N: for<'w> FormatFields<'w> + 'static,
@@ -29,30 +29,30 @@ where
         event: &Event<'_>,
     ) -> fmt::Result {
         let (level, target) = (event.metadata().level(), event.metadata().target());
-        let mut text = Told::default();
-        event.record(&mut text);
+        let mut fields = Fields::default();
+        event.record(&mut fields);
 
         Clock.format_time(&mut line)?;
         match self.colour {
             true => write!(line, " \u{1b}[{}m{level:>5}\u{1b}[0m", colour(*level))?,
             false => write!(line, " {level:>5}")?,
         }
-        writeln!(line, " {}: {}", stage(target), visible(&text.line()))
+        writeln!(line, " {}: {}", stage(target), visible(&fields.line()))
     }
 }
 
 /// A record's message and its fields, in their order.
 #[derive(Default)]
-struct Told {
+struct Fields {
     message: String,
     fields: Vec<(&'static str, String)>,
 }
 
-impl Told {
+impl Fields {
     fn line(self) -> String {
         let mut line = self.message.clone();
         for (name, value) in self.fields {
-            if !tells(&self.message, &value) {
+            if !has_word(&self.message, &value) {
                 line.push_str(&format!(" {name}={value}"));
             }
         }
@@ -61,7 +61,7 @@ impl Told {
 }
 
 /// Whether the message has the value in it as a word, or words, of its own.
-fn tells(message: &str, value: &str) -> bool {
+fn has_word(message: &str, value: &str) -> bool {
     let is_inside = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
     message.match_indices(value).any(|(at, found)| {
         let before = message[..at].chars().next_back();
@@ -70,7 +70,7 @@ fn tells(message: &str, value: &str) -> bool {
     })
 }
 
-impl Visit for Told {
+impl Visit for Fields {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         match field.name() {
             "message" => self.message = format!("{value:?}"),
@@ -164,7 +164,7 @@ pub(super) mod tests {
         logged(format, || unreachable!("no journal was asked for"), log).0
     }
 
-    const PLAIN: Format = Format::Plain { colour: false };
+    const TEXT: Format = Format::Text { colour: false };
     const HOSTILE: &str = "a\n2026 ERROR x: forged\u{1b}[2J\u{202e}\u{85}\u{2028}";
 
     fn log_hostile() {
@@ -172,32 +172,29 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_plain_line_reads_alone() {
-        let line = line(
-            PLAIN,
-            || tracing::info!(count = 12, file = %"a", "appended"),
-        );
+    fn a_text_line_reads_alone() {
+        let line = line(TEXT, || tracing::info!(count = 12, file = %"a", "appended"));
         let (time, rest) = line.split_at("2026-11-21T01:02:03.123Z".len());
         assert!(time.parse::<jiff::Timestamp>().is_ok(), "{time}");
         assert_eq!(rest, "  INFO telemetry: appended count=12 file=a\n");
     }
 
     #[test]
-    fn a_field_that_the_message_tells_is_not_told_twice() {
-        let line = line(PLAIN, || {
+    fn a_field_that_the_message_has_is_not_repeated() {
+        let line = line(TEXT, || {
             let (count, file) = (1, "/a b");
             tracing::info!(count, %file, size = 12, "{count} of 12: /a b");
         });
         assert!(line.ends_with(": 1 of 12: /a b\n"), "{line}");
-        assert!(!tells("12 events", "1") && !tells("appended", "a"));
+        assert!(!has_word("12 events", "1") && !has_word("appended", "a"));
     }
 
     #[test]
     fn hostile_text_stays_on_its_line() {
-        let plain = line(PLAIN, log_hostile);
+        let text = line(TEXT, log_hostile);
         let field = r"a\n2026 ERROR x: forged\u{1b}[2J\u{202e}\u{85}\u{2028}";
         let expected = format!("  WARN telemetry: {field} quoted=\"{field}\"\n");
-        assert!(plain.ends_with(&expected), "{plain}");
+        assert!(text.ends_with(&expected), "{text}");
 
         let json = line(Format::Json, log_hostile);
         assert!(!json.trim_end().contains(is_hidden), "{json:?}");
@@ -209,7 +206,7 @@ pub(super) mod tests {
 
     #[test]
     fn only_the_level_is_coloured() {
-        let line = line(Format::Plain { colour: true }, log_hostile);
+        let line = line(Format::Text { colour: true }, log_hostile);
         let level = " \u{1b}[33m WARN\u{1b}[0m ";
         assert!(line.contains(level), "{line:?}");
         assert!(!line.replace(level, "").trim_end().contains(is_hidden));

@@ -1,4 +1,4 @@
-//! Making visible what a terminal or a page would obey or hide.
+//! Characters that a terminal or a page would execute or hide, made visible.
 
 use std::borrow::Cow;
 
@@ -44,7 +44,7 @@ mod tests {
     }
 
     #[test]
-    fn what_would_be_obeyed_is_written_out() {
+    fn control_characters_are_written_out() {
         for (text, shown) in [
             ("a\nb\r\tc", r"a\nb\r\tc"),
             ("\u{1b}[31mred", r"\u{1b}[31mred"),

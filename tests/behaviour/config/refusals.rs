@@ -12,10 +12,17 @@ use crate::support::headspace::{Headspace, Kind};
 fn a_wrong_settings_file_stops_everything_and_names_the_key() {
     for (text, parts) in [
         (
-            "watch: {sesions: all}",
-            &["watch.sesions", "unknown", "did you mean sessions?"][..],
+            "watch: {max_line_byte: 5000}",
+            &[
+                "watch.max_line_byte",
+                "unknown",
+                "did you mean max_line_bytes?",
+            ][..],
         ),
-        ("wtach: {sessions: all}", &["wtach", "unknown", "watch"]),
+        (
+            "wtach: {max_line_bytes: 5000}",
+            &["wtach", "unknown", "watch"],
+        ),
         (
             "watch: {inactivity_timeout_seconds: soon}",
             &["watch.inactivity_timeout_seconds", "soon"],
@@ -43,7 +50,7 @@ fn a_wrong_settings_file_stops_everything_and_names_the_key() {
         ),
         ("logging: {level: loud}", &["logging.level", "loud"]),
         ("claude: {roots: [\"../here\"]}", &["claude.roots"]),
-        ("watch: {sessions: all", &["settings.yaml"]),
+        ("watch: {max_line_bytes: 5000", &["settings.yaml"]),
     ] {
         let headspace = Headspace::on(Kind::Sqlite);
         let file = headspace.dir().join("settings.yaml");
@@ -80,9 +87,9 @@ fn a_wrong_variable_or_flag_is_named_too() {
     let headspace = Headspace::on(Kind::Sqlite);
     for (name, value, part) in [
         (
-            "HEADSPACE_WATCH__SESIONS",
-            "all",
-            "HEADSPACE_WATCH__SESIONS",
+            "HEADSPACE_WATCH__MAX_LINE_BYTE",
+            "5000",
+            "HEADSPACE_WATCH__MAX_LINE_BYTE",
         ),
         (
             "HEADSPACE_EVENT_SYSTEM__WRITE_RETRY_ATTEMPTS",
@@ -91,7 +98,7 @@ fn a_wrong_variable_or_flag_is_named_too() {
         ),
         ("HEADSPACE_CLAUDE__ROOTS", "[", "claude.roots"),
         ("HEADSPACE_DATABASE__URL", "postgres:geheim", "database.url"),
-        ("HEADSPACE_LOG_FORMAT", "xml", "HEADSPACE_LOG_FORMAT"),
+        ("HEADSPACE_LOGGING__FORMAT", "xml", "logging.format"),
         (
             "HEADSPACE_CONFIG",
             "/nowhere/at/all.yaml",
@@ -120,12 +127,12 @@ fn a_wrong_variable_or_flag_is_named_too() {
 }
 
 #[test]
-fn every_mistake_is_told_at_once() {
+fn every_mistake_is_reported_at_once() {
     let headspace = Headspace::on(Kind::Sqlite);
     let file = headspace.dir().join("settings.yaml");
     fs::write(
         &file,
-        "watch: {sesions: all}\nlogging: {level: loud}\nsse: {max_connections: none}\n",
+        "watch: {max_line_byte: 1}\nlogging: {level: loud}\nsse: {max_connections: none}\n",
     )
     .expect("written");
     let output = headspace.run(&["--config", file.to_str().expect("UTF-8"), "watch"]);
@@ -135,8 +142,45 @@ fn every_mistake_is_told_at_once() {
         (Some(78), 3),
         "{errors}"
     );
-    for key in ["watch.sesions", "logging.level", "sse.max_connections"] {
+    for key in [
+        "watch.max_line_byte",
+        "logging.level",
+        "sse.max_connections",
+    ] {
         assert_eq!(errors.matches(key).count(), 1, "{errors}");
+    }
+}
+
+/// What starts the service reads the log alone.
+#[test]
+fn a_service_that_cannot_start_logs_the_cause_as_an_error_in_each_format() {
+    for (format, begins) in [("text", "20"), ("json", "{\"timestamp\":")] {
+        for what in ["watch", "web"] {
+            let mut headspace = Headspace::on(Kind::Sqlite);
+            headspace.set("HEADSPACE_LOGGING__FORMAT", format);
+            let in_the_way = headspace.dir().join("file");
+            fs::write(&in_the_way, "").expect("written");
+            for (name, value, key) in [
+                (
+                    "HEADSPACE_SSE__MAX_CONNECTIONS",
+                    "none",
+                    "sse.max_connections",
+                ),
+                (
+                    "HEADSPACE_STATE_DIR",
+                    in_the_way.to_str().expect("UTF-8"),
+                    "state folder",
+                ),
+            ] {
+                let mut command = headspace.command(&[what]);
+                let output = command.env(name, value).output().expect("it runs");
+                let line = String::from_utf8(output.stderr).expect("UTF-8");
+                assert_eq!(output.status.code(), Some(78), "{line}");
+                assert_eq!(line.lines().count(), 1, "{line}");
+                assert!(line.starts_with(begins), "{format}: {line}");
+                assert!(line.contains("ERROR") && line.contains(key), "{line}");
+            }
+        }
     }
 }
 
@@ -207,7 +251,9 @@ fn refusal(output: &Output) -> String {
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(matches!(output.status.code(), Some(1 | 78)), "{errors}");
     assert_eq!(errors.lines().count(), 1, "{errors}");
-    assert!(errors.starts_with("headspace: "), "{errors}");
+    // A service logs it, a command prints it.
+    let is_logged = errors.contains(" ERROR cli: ");
+    assert!(is_logged || errors.starts_with("headspace: "), "{errors}");
     assert!(output.stdout.is_empty());
     errors.into_owned()
 }

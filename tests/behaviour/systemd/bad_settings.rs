@@ -10,7 +10,7 @@ const CONFIG: &str = "/etc/headspace/config.yaml";
 #[test]
 fn wrong_settings_stop_a_service_at_its_first_start() {
     let testbed = Testbed::installed();
-    testbed.write(CONFIG, "watch: {sesions: all}\n");
+    testbed.write(CONFIG, "watch: {max_line_byte: 5000}\n");
     for unit in [WATCHER, WEB] {
         assert!(!testbed.try_systemctl(&["start", unit]), "{unit} started");
         let names = ["SubState", "ExecMainStatus", "NRestarts"];
@@ -21,7 +21,7 @@ fn wrong_settings_stop_a_service_at_its_first_start() {
         );
         notice(&testbed, unit);
     }
-    testbed.write(CONFIG, "watch: {sessions: all}\n");
+    testbed.write(CONFIG, "watch: {max_line_bytes: 5000}\n");
     testbed.systemctl(&["start", WATCHER]);
 }
 
@@ -36,7 +36,7 @@ fn notice(testbed: &Testbed, unit: &str) {
     };
     eventually("the notice is written", || errors().len() == 2);
     let errors = errors();
-    assert!(errors[0].contains("watch.sesions"), "{errors:?}");
+    assert!(errors[0].contains("watch.max_line_byte"), "{errors:?}");
     assert!(errors[1].contains("its settings are wrong"), "{errors:?}");
     assert!(
         errors[1].contains(&format!("systemctl start {name}")),

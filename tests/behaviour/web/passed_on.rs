@@ -107,8 +107,8 @@ fn what_cannot_be_served_is_one_clear_line() {
     ] {
         let told = refused(pass_on(&headspace, &[file], name));
         assert_eq!(told.len(), 1, "{name:?}: {told:?}");
-        let begins = "headspace: inherited descriptor 3";
-        assert!(told[0].starts_with(begins), "{told:?}");
+        let begins = "ERROR cli: inherited descriptor 3";
+        assert!(told[0].contains(begins), "{told:?}");
         assert!(told[0].contains(expected), "{expected}: {told:?}");
         assert!(!told[0].contains('\u{1b}'), "{told:?}");
     }
