@@ -122,16 +122,20 @@ enum Command {
     Man(man::ManArgs),
 }
 
+/// The names that `journalctl -t` knows the services by.
+const WEB: &str = "headspace";
+const WATCHER: &str = "headspace-watcher";
+
 /// Runs the program.
 pub fn main() -> ExitCode {
     // Other users do not read what we write.
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     let cli = Cli::parse();
     let flags = cli.global.flags();
-    let is_service = match &cli.command {
-        Command::Web => true,
-        Command::Watch(args) => args.is_service(),
-        _ => false,
+    let service = match &cli.command {
+        Command::Web => Some(WEB),
+        Command::Watch(args) if args.is_service() => Some(WATCHER),
+        _ => None,
     };
     let outcome = match cli.command {
         Command::Up => up::main(&flags),
@@ -152,13 +156,25 @@ pub fn main() -> ExitCode {
     match outcome {
         Ok(code) => code,
         Err(error) => {
-            for line in lines(&error) {
-                match is_service && telemetry::is_set_up() {
-                    true => tracing::error!("{line}"),
-                    false => eprintln!("headspace: {}", telemetry::visible(&line)),
-                }
-            }
-            exit_code(&error, is_service, supervise::is_launchd()).into()
+            report(&error, service, &flags);
+            exit_code(&error, service.is_some(), supervise::is_launchd()).into()
+        }
+    }
+}
+
+/// A service logs why it failed, also when it failed before its log was started;
+/// any other command prints it.
+fn report(error: &anyhow::Error, service: Option<&str>, flags: &config::Flags) {
+    let is_logged = service.is_some_and(|identifier| {
+        telemetry::is_set_up() || {
+            let logging = config::load(flags).map_or_else(|error| error.logging, |ok| ok.logging);
+            start_log(identifier, logging).is_ok()
+        }
+    });
+    for line in lines(error) {
+        match is_logged {
+            true => tracing::error!("{line}"),
+            false => eprintln!("headspace: {}", telemetry::visible(&line)),
         }
     }
 }
@@ -202,13 +218,7 @@ impl Global {
 
 /// Settings of a process that will work: checked, log started, folders made.
 fn prepare(flags: &config::Flags, identifier: &str) -> anyhow::Result<Settings> {
-    let settings = match config::load(flags) {
-        Ok(settings) => settings,
-        Err(error) => {
-            start_log(identifier, error.logging)?;
-            return Err(Refused(error.into()).into());
-        }
-    };
+    let settings = config::load(flags).map_err(|error| Refused(error.into()))?;
     start_log(identifier, settings.logging)?;
     let notes = config::prepare(&settings.places).map_err(|error| Refused(error.into()))?;
     for note in notes {
