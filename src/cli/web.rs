@@ -1,6 +1,6 @@
 //! `headspace web`: health, pages and the stream over HTTP.
 
-use std::{process::ExitCode, time::Duration};
+use std::{io, process::ExitCode, time::Duration};
 
 use anyhow::Context;
 use tokio_util::sync::CancellationToken;
@@ -110,15 +110,23 @@ pub fn bind(settings: &Settings) -> anyhow::Result<Vec<Listener>> {
             Listen::Tcp(address) => web::bind_tcp(*address),
             Listen::Unix(path) => web::bind_unix(path),
         };
-        listeners.push(bound.with_context(|| {
-            format!("web.listen: cannot listen on {listen}; is another headspace running? Choose another address in web.listen")
-        })?);
+        listeners.push(bound.map_err(|error| cannot_listen(listen, error))?);
     }
     let socket = settings.places.run.join("web.sock");
     if !settings.web.listen.contains(&Listen::Unix(socket)) {
         listeners.extend(own_socket(settings));
     }
     Ok(listeners)
+}
+
+/// A folder that is refused stays so at every start; a port may become free.
+fn cannot_listen(listen: &Listen, error: io::Error) -> anyhow::Error {
+    let context = format!("web.listen: cannot listen on {listen}");
+    if error.kind() == io::ErrorKind::InvalidInput {
+        return Refused(anyhow::Error::new(error).context(context)).into();
+    }
+    let hint = "is another headspace running? Choose another address in web.listen";
+    anyhow::Error::new(error).context(format!("{context}; {hint}"))
 }
 
 /// The unix socket in the run folder. Without it, because its path is too long

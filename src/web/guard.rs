@@ -5,7 +5,10 @@
 //! `Sec-Fetch-Site`, so `Host` alone tells it. Another user of this machine is
 //! told by the peer's credentials.
 
-use std::collections::HashSet;
+use std::{
+    collections::HashSet,
+    net::{IpAddr, SocketAddr},
+};
 
 use axum::{
     Extension,
@@ -28,10 +31,16 @@ pub struct Hosts {
 }
 
 impl Hosts {
-    pub fn new(configured: &[String], ports: impl Iterator<Item = u16>) -> Hosts {
+    /// The configured names, those of loopback, and the addresses listened on.
+    pub fn new(configured: &[String], addresses: impl Iterator<Item = SocketAddr>) -> Hosts {
         let mut names: HashSet<String> = configured.iter().cloned().collect();
-        for port in ports {
-            for name in ["127.0.0.1", "localhost", "[::1]"] {
+        for address in addresses {
+            let port = address.port();
+            let own = match address.ip() {
+                IpAddr::V4(ip) => ip.to_string(),
+                IpAddr::V6(ip) => format!("[{ip}]"),
+            };
+            for name in ["127.0.0.1", "localhost", "[::1]", &own] {
                 names.insert(format!("{name}:{port}"));
                 if port == 80 {
                     names.insert(name.to_owned());
@@ -154,7 +163,8 @@ mod tests {
     use super::*;
 
     fn hosts() -> Hosts {
-        Hosts::new(&["box.local:8080".into()], [5055].into_iter())
+        let address = "127.0.0.9:5055".parse().unwrap();
+        Hosts::new(&["box.local:8080".into()], [address].into_iter())
     }
 
     fn verdict(headers: &[(&str, &str)]) -> bool {
@@ -170,6 +180,7 @@ mod tests {
     fn only_the_exact_hosts_are_served() {
         for host in [
             "127.0.0.1:5055",
+            "127.0.0.9:5055",
             "localhost:5055",
             "[::1]:5055",
             "box.local:8080",
@@ -180,6 +191,7 @@ mod tests {
             "",
             "localhost",
             "127.0.0.1",
+            "127.0.0.8:5055",
             "localhost:5056",
             "LOCALHOST:5055",
             "localhost.:5055",

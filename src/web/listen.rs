@@ -29,13 +29,16 @@ pub fn bind_tcp(address: SocketAddr) -> io::Result<Listener> {
     TcpListener::bind(address).map(Listener::Tcp)
 }
 
-/// A socket file nobody answers at is left over and replaced; a live one is not.
+/// A socket file that no process answers at is left over and replaced; a live one
+/// is not. A folder in which another user could put a socket of the same name in
+/// its place is refused, with [`io::ErrorKind::InvalidInput`].
 pub fn bind_unix(path: &Path) -> io::Result<Listener> {
     if let Some(folder) = path.parent() {
         fs::DirBuilder::new()
             .recursive(true)
             .mode(0o700)
             .create(folder)?;
+        check_is_closed(folder)?;
     }
     let listener = match UnixListener::bind(path) {
         Err(error) if error.kind() == io::ErrorKind::AddrInUse && is_left_over(path) => {
@@ -70,25 +73,25 @@ impl Listener {
         }
     }
 
-    pub fn port(&self) -> Option<u16> {
+    /// The address, if it is TCP.
+    pub fn tcp(&self) -> Option<SocketAddr> {
         match self {
-            Listener::Tcp(tcp) => tcp.local_addr().ok().map(|address| address.port()),
+            Listener::Tcp(tcp) => tcp.local_addr().ok(),
             Listener::Unix(..) => None,
         }
     }
 
-    /// There is no login and no encryption here, so nobody else's machine may
-    /// come in.
+    /// There is no login and no encryption here, so no other machine may connect.
     pub fn check_is_local(&self) -> io::Result<()> {
         let Listener::Tcp(tcp) = self else {
             return Ok(());
         };
         let address = tcp.local_addr()?;
-        if address.ip().is_loopback() {
+        if address.ip().to_canonical().is_loopback() {
             return Ok(());
         }
-        let told = format!("{address} is not a loopback address; only this machine is served");
-        Err(io::Error::new(io::ErrorKind::PermissionDenied, told))
+        let reason = format!("{address} is not a loopback address; only this machine is served");
+        Err(io::Error::new(io::ErrorKind::PermissionDenied, reason))
     }
 }
 
@@ -98,6 +101,22 @@ impl Drop for SocketFile {
             let _ = fs::remove_file(&self.path);
         }
     }
+}
+
+fn check_is_closed(folder: &Path) -> io::Result<()> {
+    const WRITABLE_BY_OTHERS: u32 = 0o022;
+    let meta = fs::metadata(folder)?;
+    let is_trusted = [0, rustix::process::geteuid().as_raw()].contains(&meta.uid());
+    let mode = meta.permissions().mode() & 0o7777;
+    if is_trusted && mode & WRITABLE_BY_OTHERS == 0 {
+        return Ok(());
+    }
+    let (uid, folder) = (meta.uid(), folder.display());
+    let reason = format!(
+        "the folder {folder} (uid {uid}, mode {mode:04o}) can be written by other users; \
+         choose a folder of your own with mode 0700"
+    );
+    Err(io::Error::new(io::ErrorKind::InvalidInput, reason))
 }
 
 fn identity(path: &Path) -> io::Result<(u64, u64)> {
@@ -129,6 +148,18 @@ mod tests {
         assert!(!path.exists());
         drop(UnixListener::bind(&path).unwrap());
         bind_unix(&path).unwrap();
+    }
+
+    #[test]
+    fn a_folder_that_others_can_write_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        for (mode, is_refused) in [(0o777, true), (0o1777, true), (0o770, true), (0o755, false)] {
+            fs::set_permissions(dir.path(), fs::Permissions::from_mode(mode)).unwrap();
+            let bound = bind_unix(&dir.path().join("web.sock"));
+            let kind = bound.err().map(|error| error.kind());
+            let refused = Some(io::ErrorKind::InvalidInput);
+            assert_eq!(kind, refused.filter(|_| is_refused), "{mode:o}");
+        }
     }
 
     #[test]

@@ -91,7 +91,7 @@ pub async fn serve(
         listener.check_is_local()?;
     }
     let app = Arc::new(App {
-        hosts: Hosts::new(&settings.hosts, listeners.iter().filter_map(Listener::port)),
+        hosts: Hosts::new(&settings.hosts, listeners.iter().filter_map(Listener::tcp)),
         facts: Facts::new(reader.clone(), &settings),
         reader,
         hub: hub.clone(),

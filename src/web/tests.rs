@@ -69,7 +69,7 @@ impl World {
         );
         let tcp = bind_tcp("127.0.0.1:0".parse().unwrap()).unwrap();
         let unix = bind_unix(&dir.path().join("web.sock")).unwrap();
-        let port = tcp.port().unwrap();
+        let port = tcp.tcp().unwrap().port();
         let served = tokio::spawn(serve(
             settings,
             reader,

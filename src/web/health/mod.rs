@@ -97,9 +97,7 @@ pub async fn show(
         max_connections: app.hub.settings().max_connections,
         dropped_slow: app.hub.dropped_slow(),
     });
-    let strict = uri
-        .query()
-        .is_some_and(|query| query.split('&').any(|name| name == "strict"));
+    let strict = is_strict(uri.query().unwrap_or_default());
     let code = match health.status {
         Status::Unhealthy => StatusCode::SERVICE_UNAVAILABLE,
         Status::Degraded if strict => StatusCode::SERVICE_UNAVAILABLE,
@@ -113,6 +111,14 @@ pub async fn show(
         version: health.version,
     };
     (code, Json(brief)).into_response()
+}
+
+/// `?strict`, `?strict=1`; not `?strict=0` or `?strict=false`.
+fn is_strict(query: &str) -> bool {
+    query.split('&').any(|pair| match pair.split_once('=') {
+        Some((name, value)) => name == "strict" && !["0", "false"].contains(&value),
+        None => pair == "strict",
+    })
 }
 
 pub fn judge(evidence: &Evidence) -> Health {

@@ -64,7 +64,16 @@ on_both! {
         assert_eq!(health["watcher"]["running"], false);
         assert_reasons(&health, "watcher");
         assert_eq!(web.get("/health").status, 200, "degraded is still alive");
-        assert_eq!(web.get("/health?strict").status, 503);
+        for (query, status) in [
+            ("strict", 503),
+            ("strict=1", 503),
+            ("strict=true", 503),
+            ("strict=0", 200),
+            ("stricter=1", 200),
+        ] {
+            let answer = web.get(&format!("/health?{query}"));
+            assert_eq!(answer.status, status, "{query}");
+        }
         let _successor = headspace.watch();
         let health = web.wait_for_status("healthy");
         assert_shape(&health);
