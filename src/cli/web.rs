@@ -3,6 +3,7 @@
 use std::{io, process::ExitCode, time::Duration};
 
 use anyhow::Context;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::Refused;
@@ -12,6 +13,9 @@ use crate::{
     supervise::{self, Inherited},
     web::{self, Listener},
 };
+
+/// How long the connections to the database may take to close.
+const GOODBYE: Duration = Duration::from_millis(200);
 
 pub const EXAMPLES: &str = "Examples:
   headspace web
@@ -64,9 +68,12 @@ pub async fn serve(
         drain: super::budget(settings) * 5 / 8,
         idle_timeout,
     };
-    web::serve(web_settings, reader, hub, listeners, stop)
-        .await
-        .context("failed to serve")
+    let served = web::serve(web_settings, reader.clone(), hub, listeners, stop).await;
+    // A database that does not answer any more must not hold up the exit.
+    if timeout(GOODBYE, reader.close()).await.is_err() {
+        tracing::debug!("the database did not answer; its connections are cut");
+    }
+    served.context("failed to serve")
 }
 
 /// The sockets that were passed on, or else those of the settings. launchd

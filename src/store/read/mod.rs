@@ -106,6 +106,15 @@ impl Reader {
         })
     }
 
+    /// Says goodbye to the database: its connections end in order. A reader that
+    /// is used afterwards finds it away.
+    pub async fn close(&self) {
+        match &self.arm {
+            Arm::Sqlite(sqlite) => sqlite.close().await,
+            Arm::Postgres(postgres) => postgres.close().await,
+        }
+    }
+
     /// `sqlite` or `postgres`.
     pub fn backend(&self) -> &'static str {
         match self.arm {

@@ -310,6 +310,10 @@ impl Postgres {
         Ok(rows.fetch_all(&self.ready().await?).await?)
     }
 
+    pub async fn close(&self) {
+        self.pool().close().await;
+    }
+
     /// A connection that fell silent may stay so for as long as the kernel
     /// tries, and holds its place in the pool: leave it behind.
     pub fn abandon(&self) {

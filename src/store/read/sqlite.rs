@@ -187,6 +187,13 @@ impl Sqlite {
         *self.open.lock().expect("no panic while opening") = None;
     }
 
+    pub async fn close(&self) {
+        let opened = self.open.lock().expect("no panic while opening").take();
+        if let Some(opened) = opened {
+            opened.pool.close().await;
+        }
+    }
+
     /// A pool on the file that has this path now, its schema checked once.
     pub(super) async fn ready(&self) -> Result<SqlitePool> {
         let opened = self.opened()?;

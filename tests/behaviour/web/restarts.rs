@@ -16,8 +16,9 @@ use std::{
 use rustix::process::Signal;
 
 use crate::support::{
-    headspace::{Headspace, Kind, eventually},
+    headspace::{Headspace, Kind, Store, eventually},
     keeper::{Keeper, try_get},
+    proxy::Proxy,
     talk::stored,
     web::{Web, connect, find},
 };
@@ -140,4 +141,29 @@ fn a_kept_connection_is_closed_at_once() {
 /// Sends the rest of a request and reads to the end; the answer's status.
 fn answer(connection: &mut (impl Read + Write), rest: &[u8]) -> u16 {
     crate::support::web::ask(connection, rest).status
+}
+
+/// PostgreSQL's Terminate is an `X` and a length: five bytes. A connection that is
+/// only cut leaves the server to find that out, and to log it.
+#[test]
+fn a_stop_says_goodbye_to_the_database() {
+    let mut headspace = Headspace::on(Kind::Postgres);
+    let Store::Postgres(database) = &headspace.store else {
+        panic!("made on PostgreSQL");
+    };
+    let proxy = Proxy::before(database);
+    assert!(headspace.run(&["migrate"]).status.success());
+    headspace.set("HEADSPACE_DATABASE__URL", proxy.url());
+    let mut web = Web::start(&headspace);
+    assert_eq!(web.get("/api/events").status, 200);
+    let mut last = (0, 0);
+    eventually("nothing more is asked", || {
+        let heard = proxy.heard();
+        last = (heard, if heard == last.0 { last.1 + 1 } else { 0 });
+        last.1 == 20
+    });
+    assert!(web.process.stop().success());
+    eventually("the server gets its goodbye", || {
+        proxy.heard() >= last.0 + 5
+    });
 }
