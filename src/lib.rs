@@ -1,10 +1,11 @@
 //! headspace: a durable, live record of what coding-agent sessions do.
 //!
-//! The listing is the path of the data: `capture → event → store → stream → web`.
+//! The listing is the path of the data: `tail → capture → event → derive → store → stream → web`.
 
 pub mod capture;
 pub mod cli;
 pub mod config;
+pub mod derive;
 pub mod doctor;
 pub mod event;
 pub mod install;

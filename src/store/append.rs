@@ -4,13 +4,13 @@
 use std::collections::HashMap;
 
 use crate::{
+    derive::{Agent, Cause, Known, NewEvent, Plan, Questions, SessionChange, plan, questions},
     event::{Ending, EventType, FactKey, Rejection, SessionSeen, Timestamp, hex_digest},
     tail::Position,
 };
 
 use super::{
     failure::Failure,
-    plan::{Agent, Known, NewEvent, Plan, Questions, SessionChange, plan, plan_endings, questions},
     segment::{Appended, Duplicates, Segment},
 };
 
@@ -84,17 +84,19 @@ pub struct RejectionRow<'a> {
     pub key: String,
 }
 
-/// Stores segments, all or nothing.
+/// Stores what the causes add and moves the segments' checkpoints, all or nothing.
 pub async fn append(
     mut tx: impl Transaction,
     host: &str,
     segments: &[Segment],
+    endings: &[Ending],
 ) -> Outcome<Appended> {
     let locked = lock(&mut tx, host, segments).await?;
-    let known = ask(&mut tx, segments).await?;
+    let causes = causes(segments, endings);
+    let known = ask(&mut tx, &causes).await?;
     let moves: Vec<Moved> = segments.iter().map(Moved::of).collect();
     let agents = known.agents.clone();
-    let plan = plan(segments, known);
+    let plan = plan(&causes, known);
     let appended = write(&mut tx, host, plan, agents, &locked, &moves).await?;
     for (locked, to) in locked.iter().zip(&moves) {
         tx.move_checkpoint(locked, to).await?;
@@ -103,18 +105,12 @@ pub async fn append(
     Ok(appended)
 }
 
-/// Ends sessions, each once.
-pub async fn end(mut tx: impl Transaction, host: &str, endings: &[Ending]) -> Outcome<Appended> {
-    let sessions: Vec<&str> = endings.iter().map(|e| e.session_uuid.as_str()).collect();
-    let agents = tx.agents(&sessions).await?;
-    let known = Known {
-        agents: agents.clone(),
-        ..Known::default()
-    };
-    let plan = plan_endings(endings, known);
-    let appended = write(&mut tx, host, plan, agents, &[], &[]).await?;
-    tx.commit().await?;
-    Ok(appended)
+fn causes<'a>(segments: &'a [Segment], endings: &'a [Ending]) -> Vec<Cause<'a>> {
+    let lines = segments.iter().enumerate().flat_map(|(number, segment)| {
+        let entries = segment.entries.iter();
+        entries.map(move |entry| Cause::Line(number, entry))
+    });
+    lines.chain(endings.iter().map(Cause::Ended)).collect()
 }
 
 async fn lock(tx: &mut impl Transaction, host: &str, segments: &[Segment]) -> Outcome<Vec<Locked>> {
@@ -130,12 +126,12 @@ async fn lock(tx: &mut impl Transaction, host: &str, segments: &[Segment]) -> Ou
     Ok(locked)
 }
 
-async fn ask(tx: &mut impl Transaction, segments: &[Segment]) -> Outcome<Known> {
+async fn ask(tx: &mut impl Transaction, causes: &[Cause<'_>]) -> Outcome<Known> {
     let Questions {
         keys,
         starts,
         sessions,
-    } = questions(segments);
+    } = questions(causes);
     let mut known = Known::default();
     if !keys.is_empty() {
         known.facts = tx.facts(&keys).await?;

@@ -20,7 +20,6 @@ mod append;
 pub(crate) mod connect;
 mod failure;
 mod migrate;
-mod plan;
 mod postgres;
 pub mod read;
 mod segment;

@@ -7,12 +7,14 @@ use std::collections::HashMap;
 
 use sqlx::{Row, Sqlite, SqliteConnection, sqlite::SqliteRow};
 
-use crate::event::{SessionSeen, project_name};
-use crate::{event::Timestamp, tail::Position};
+use crate::{
+    derive::Agent,
+    event::{SessionSeen, Timestamp, project_name},
+    tail::Position,
+};
 
 use super::{
     append::{EventRow, Locked, Moved, Outcome, RejectionRow, Transaction},
-    plan::Agent,
     segment::{Beat, CheckpointRow, OpenSession},
 };
 

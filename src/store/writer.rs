@@ -83,10 +83,10 @@ impl Writer {
         let host = self.host.clone();
         on_link!(self,
         link => async {
-            append::append(SqliteTransaction::begin(&mut link.log).await?, &host, segments).await
+            append::append(SqliteTransaction::begin(&mut link.log).await?, &host, segments, &[]).await
         },
         link => async {
-            append::append(PostgresTransaction::begin(link).await?, &host, segments).await
+            append::append(PostgresTransaction::begin(link).await?, &host, segments, &[]).await
         })
     }
 
@@ -95,10 +95,10 @@ impl Writer {
         let host = self.host.clone();
         on_link!(self,
         link => async {
-            append::end(SqliteTransaction::begin(&mut link.log).await?, &host, endings).await
+            append::append(SqliteTransaction::begin(&mut link.log).await?, &host, &[], endings).await
         },
         link => async {
-            append::end(PostgresTransaction::begin(link).await?, &host, endings).await
+            append::append(PostgresTransaction::begin(link).await?, &host, &[], endings).await
         })
     }
 

@@ -1,14 +1,25 @@
 //! What a batch adds to the log, decided from what the log already knows.
-//! No database here: values in, a plan out.
+//!
+//! In: [`Cause`]s (a line's entry, the end of a session) and the rows that
+//! [`questions`] asks for, as [`Known`].
+//! Out: a [`Plan`]: the events, facts and changes of sessions to write.
+//!
+//! Promises
+//! - a fact that is stored, or planned before in the same batch, makes no second event
+//! - an end and a line take the same path; each is judged by what came before it
+//! - the same values in give the same plan out
+//!
+//! Not here: a clock, a file, a database (`store` asks and writes).
+
+#[cfg(test)]
+mod tests;
 
 use std::{borrow::Cow, collections::HashMap};
 
 use crate::event::{
-    Ending, Event, EventType, FactKey, Group, Moment, Payload, Rejection, SessionEnded,
+    Ending, Entry, Event, EventType, FactKey, Group, Moment, Payload, Rejection, SessionEnded,
     SessionRegistered, SessionSeen, Timestamp, TurnDetected, What,
 };
-
-use super::segment::Segment;
 
 /// What the database said about the facts and sessions a batch speaks of.
 #[derive(Debug, Default, Clone)]
@@ -40,7 +51,7 @@ pub struct Plan<'a> {
     /// Further keys of facts that are stored already.
     pub aliases: Vec<(String, i64)>,
     pub rejections: Vec<(usize, u64, &'a Rejection)>,
-    /// Per segment: how many facts were met again, and a key of one.
+    /// Per input: how many facts it repeats, and a key of one.
     pub duplicates: HashMap<usize, (u64, String)>,
 }
 
@@ -64,7 +75,7 @@ pub struct NewEvent {
     pub payload: String,
     pub moment: Moment,
     pub keys: Vec<String>,
-    /// Segment and offset of the line; none for what the watcher itself knows.
+    /// Input and offset of the line; none for what the watcher itself knows.
     pub source: Option<(usize, u64)>,
 }
 
@@ -77,93 +88,60 @@ pub struct Questions<'a> {
     pub sessions: Vec<&'a str>,
 }
 
-pub fn questions(segments: &[Segment]) -> Questions<'_> {
-    let (mut keys, mut starts, mut sessions) = (Vec::new(), Vec::new(), Vec::new());
-    for entry in segments.iter().flat_map(|segment| &segment.entries) {
-        match &entry.what {
+/// Why something may be added to the log.
+#[derive(Debug, Clone, Copy)]
+pub enum Cause<'a> {
+    /// A line of the input with this number.
+    Line(usize, &'a Entry),
+    Ended(&'a Ending),
+}
+
+pub fn questions<'a>(causes: &[Cause<'a>]) -> Questions<'a> {
+    let mut asked = Questions::default();
+    for cause in causes {
+        match cause {
+            Cause::Line(_, entry) => asked.about(&entry.what),
+            Cause::Ended(ending) => asked.sessions.push(&ending.session_uuid),
+        }
+    }
+    for list in [&mut asked.keys, &mut asked.starts, &mut asked.sessions] {
+        list.sort_unstable();
+        list.dedup();
+    }
+    asked
+}
+
+impl<'a> Questions<'a> {
+    fn about(&mut self, what: &'a What) {
+        match what {
             What::Event(event) => {
-                keys.extend(event.keys.iter().map(FactKey::as_str));
-                starts.extend(event.group.as_ref().map(Group::start));
-                sessions.extend(event.payload.session());
+                self.keys.extend(event.keys.iter().map(FactKey::as_str));
+                self.starts.extend(event.group.as_ref().map(Group::start));
+                self.sessions.extend(event.payload.session());
             }
             What::Seen(seen) => {
-                sessions.push(&seen.session_uuid);
-                sessions.extend(seen.parent.as_deref());
+                self.sessions.push(&seen.session_uuid);
+                self.sessions.extend(seen.parent.as_deref());
             }
             What::Rejected(_) => {}
         }
     }
-    for list in [&mut keys, &mut starts, &mut sessions] {
-        list.sort_unstable();
-        list.dedup();
-    }
-    Questions {
-        keys,
-        starts,
-        sessions,
-    }
 }
 
-/// Plans a batch. Within it, an earlier line is known to a later one.
-pub fn plan(segments: &[Segment], known: Known) -> Plan<'_> {
+/// Plans a batch. Within it, an earlier cause is known to a later one.
+pub fn plan<'a>(causes: &[Cause<'a>], known: Known) -> Plan<'a> {
     let mut planner = Planner {
         known,
         new_facts: HashMap::new(),
         plan: Plan::default(),
     };
-    for (index, segment) in segments.iter().enumerate() {
-        for entry in &segment.entries {
-            let source = (index, entry.offset);
-            match &entry.what {
-                What::Seen(seen) => planner.seen(seen, source),
-                What::Event(event) => planner.event(event, source),
-                What::Rejected(rejection) => {
-                    planner
-                        .plan
-                        .rejections
-                        .push((index, entry.offset, rejection));
-                }
-            }
+    for cause in causes {
+        match *cause {
+            Cause::Line(input, entry) => planner.line(input, entry),
+            Cause::Ended(ending) => planner.ended(ending),
         }
     }
     planner.plan
-}
-
-/// Plans the end of sessions; those that ended already stay as they are.
-pub fn plan_endings(endings: &[Ending], mut known: Known) -> Plan<'_> {
-    let mut plan = Plan::default();
-    for ending in endings {
-        let Some(agent) = known.agents.get_mut(&ending.session_uuid) else {
-            continue;
-        };
-        if std::mem::replace(&mut agent.ended, true) {
-            continue;
-        }
-        let at = agent.last_seen_at.plus_seconds(ending.idle_seconds);
-        plan.sessions.push(SessionChange::End {
-            session_uuid: &ending.session_uuid,
-            at,
-            reason: ending.reason.as_str(),
-        });
-        let payload = Payload::SessionEnded(SessionEnded {
-            session_uuid: ending.session_uuid.clone(),
-            reason: ending.reason,
-            duration_seconds: Some(agent.last_seen_at.seconds_since(agent.started_at)),
-            detail: ending.detail.clone(),
-        });
-        plan.events.push(NewEvent {
-            session_uuid: ending.session_uuid.clone(),
-            kind: payload.event_type(),
-            payload: payload.to_json(),
-            moment: Moment {
-                at,
-                observed: false,
-            },
-            keys: vec![FactKey::ended(&ending.session_uuid, agent.registrations).to_string()],
-            source: None,
-        });
-    }
-    plan
 }
 
 struct Planner<'a> {
@@ -174,6 +152,52 @@ struct Planner<'a> {
 }
 
 impl<'a> Planner<'a> {
+    fn line(&mut self, input: usize, entry: &'a Entry) {
+        let source = (input, entry.offset);
+        match &entry.what {
+            What::Seen(seen) => self.seen(seen, source),
+            What::Event(event) => self.event(event, source),
+            What::Rejected(rejection) => {
+                let rejected = (input, entry.offset, rejection);
+                self.plan.rejections.push(rejected);
+            }
+        }
+    }
+
+    /// A session that is unknown or has ended already stays as it is.
+    fn ended(&mut self, ending: &'a Ending) {
+        let Some(agent) = self.known.agents.get_mut(&ending.session_uuid) else {
+            return;
+        };
+        if std::mem::replace(&mut agent.ended, true) {
+            return;
+        }
+        let at = agent.last_seen_at.plus_seconds(ending.idle_seconds);
+        let key = FactKey::ended(&ending.session_uuid, agent.registrations);
+        let payload = Payload::SessionEnded(SessionEnded {
+            session_uuid: ending.session_uuid.clone(),
+            reason: ending.reason,
+            duration_seconds: Some(agent.last_seen_at.seconds_since(agent.started_at)),
+            detail: ending.detail.clone(),
+        });
+        self.plan.sessions.push(SessionChange::End {
+            session_uuid: &ending.session_uuid,
+            at,
+            reason: ending.reason.as_str(),
+        });
+        self.plan.events.push(NewEvent {
+            session_uuid: ending.session_uuid.clone(),
+            kind: payload.event_type(),
+            payload: payload.to_json(),
+            moment: Moment {
+                at,
+                observed: false,
+            },
+            keys: vec![key.to_string()],
+            source: None,
+        });
+    }
+
     fn seen(&mut self, seen: &'a SessionSeen, source: (usize, u64)) {
         let Some(agent) = self.known.agents.get_mut(&seen.session_uuid) else {
             self.register(seen, source);
@@ -275,7 +299,7 @@ impl<'a> Planner<'a> {
 
     /// A fact that shares any key with a stored or planned one is that one; the
     /// keys it does not share are from now on known as well.
-    fn is_duplicate(&mut self, keys: &[FactKey], segment: usize) -> bool {
+    fn is_duplicate(&mut self, keys: &[FactKey], input: usize) -> bool {
         let stored = keys
             .iter()
             .find_map(|key| self.known.facts.get(key.as_str()).copied());
@@ -298,27 +322,27 @@ impl<'a> Planner<'a> {
                 self.plan.events[index].keys.push(key.to_owned());
             }
         }
-        self.count_duplicate(&keys[0], segment);
+        self.count_duplicate(&keys[0], input);
         true
     }
 
     /// A prompt without words beside others of the same moment is part of those.
-    fn is_split_off(&mut self, event: &Event, segment: usize) -> bool {
+    fn is_split_off(&mut self, event: &Event, input: usize) -> bool {
         let Some(Group::Alone(start)) = &event.group else {
             return false;
         };
         let in_company = self.known.groups.get(start).is_some_and(|count| *count > 0);
         if in_company {
-            self.count_duplicate(&event.keys[0], segment);
+            self.count_duplicate(&event.keys[0], input);
         }
         in_company
     }
 
-    fn count_duplicate(&mut self, key: &FactKey, segment: usize) {
+    fn count_duplicate(&mut self, key: &FactKey, input: usize) {
         let (count, _) = self
             .plan
             .duplicates
-            .entry(segment)
+            .entry(input)
             .or_insert_with(|| (0, key.to_string()));
         *count += 1;
     }

@@ -1,0 +1,170 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::event::{Draft, EndReason};
+
+/// What an input may say: a session is active, somebody's words, an end.
+#[derive(Debug, Clone)]
+enum Step {
+    Seen(u8, i64),
+    Said(u8, i64, u8),
+    End(u8, u64),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        (0..3u8, 0..9i64).prop_map(|(session, at)| Step::Seen(session, at)),
+        (0..3u8, 0..9i64, 0..4u8).prop_map(|(session, at, text)| Step::Said(session, at, text)),
+        (0..3u8, 0..9u64).prop_map(|(session, idle)| Step::End(session, idle)),
+    ]
+}
+
+enum Said {
+    Line(Entry),
+    End(Ending),
+}
+
+impl Said {
+    fn of(step: &Step) -> Said {
+        match *step {
+            Step::Seen(session, second) => Said::Line(line(What::Seen(seen(session, second)))),
+            Step::Said(session, second, text) => {
+                Said::Line(line(What::Event(Box::new(turn(session, second, text)))))
+            }
+            Step::End(session, idle_seconds) => Said::End(Ending {
+                session_uuid: format!("s{session}"),
+                reason: EndReason::Timeout,
+                detail: None,
+                idle_seconds,
+            }),
+        }
+    }
+
+    fn cause(&self) -> Cause<'_> {
+        match self {
+            Said::Line(entry) => Cause::Line(0, entry),
+            Said::End(ending) => Cause::Ended(ending),
+        }
+    }
+}
+
+fn line(what: What) -> Entry {
+    Entry { offset: 0, what }
+}
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_micros(1_770_000_000_000_000 + second * 1_000_000)
+}
+
+fn seen(session: u8, second: i64) -> SessionSeen {
+    SessionSeen {
+        session_uuid: format!("s{session}"),
+        parent: None,
+        project_path: "/p".into(),
+        working_directory: None,
+        transcript_path: None,
+        cli: "claude",
+        git_remote: None,
+        git_branch: None,
+        first: at(second),
+        last: at(second),
+    }
+}
+
+fn turn(session: u8, second: i64, text: u8) -> Event {
+    let (session, text) = (format!("s{session}"), format!("words {text}"));
+    let payload = serde_json::json!({
+        "session_uuid": session, "actor": "user", "text": text, "source": "polling",
+        "turn_timestamp": at(second).to_string(),
+    });
+    Draft {
+        event_type: "turn_detected".into(),
+        payload: payload.as_object().expect("an object").clone(),
+        moment: Moment {
+            at: at(second),
+            observed: false,
+        },
+        keys: vec![
+            FactKey::user_record(&format!("u{second}"), &text),
+            FactKey::user_words(&session, at(second), &text),
+        ],
+        group: None,
+    }
+    .validate()
+    .expect("a valid turn")
+}
+
+/// Does to `known` what the store does to its rows.
+fn carry_out(plan: &Plan<'_>, known: &mut Known, events: &mut Vec<Vec<String>>) {
+    for change in &plan.sessions {
+        match change {
+            SessionChange::Register(seen, agent) => {
+                known
+                    .agents
+                    .insert(seen.session_uuid.clone(), agent.clone());
+            }
+            SessionChange::Reopen(seen) | SessionChange::Touch(seen) => {
+                let agent = known.agents.get_mut(&seen.session_uuid).expect("a row");
+                agent.started_at = agent.started_at.min(seen.first);
+                agent.last_seen_at = agent.last_seen_at.max(seen.last);
+                if matches!(change, SessionChange::Reopen(_)) {
+                    agent.ended = false;
+                    agent.registrations += 1;
+                }
+            }
+            SessionChange::End { session_uuid, .. } => {
+                known.agents.get_mut(*session_uuid).expect("a row").ended = true;
+            }
+        }
+    }
+    for event in &plan.events {
+        let id = events.len() as i64;
+        events.push(event.keys.clone());
+        known
+            .facts
+            .extend(event.keys.iter().map(|key| (key.clone(), id)));
+    }
+    known.facts.extend(plan.aliases.iter().cloned());
+}
+
+/// Carries the steps out in batches of this size; the first keys of the events, in order.
+fn stored(said: &[Said], batch: usize, known: &mut Known) -> Vec<String> {
+    let mut events = Vec::new();
+    for some in said.chunks(batch) {
+        let causes: Vec<Cause<'_>> = some.iter().map(Said::cause).collect();
+        let plan = plan(&causes, known.clone());
+        carry_out(&plan, known, &mut events);
+    }
+    events.into_iter().map(|keys| keys[0].clone()).collect()
+}
+
+proptest! {
+    #[test]
+    fn it_does_not_matter_where_one_batch_ends(steps in prop::collection::vec(step(), 1..40), batch in 1..20usize) {
+        let said: Vec<Said> = steps.iter().map(Said::of).collect();
+        let (mut whole, mut pieces) = (Known::default(), Known::default());
+        let at_once = stored(&said, said.len(), &mut whole);
+        prop_assert_eq!(at_once, stored(&said, batch, &mut pieces));
+        prop_assert_eq!(whole.agents, pieces.agents);
+        prop_assert_eq!(whole.facts, pieces.facts);
+    }
+
+    #[test]
+    fn lines_that_are_read_again_add_nothing(steps in prop::collection::vec(step(), 1..40), batch in 1..20usize) {
+        let lines = steps.iter().filter(|step| !matches!(step, Step::End(..)));
+        let said: Vec<Said> = lines.map(Said::of).collect();
+        let mut known = Known::default();
+        stored(&said, batch, &mut known);
+        prop_assert_eq!(stored(&said, batch, &mut known), Vec::<String>::new());
+    }
+
+    #[test]
+    fn every_key_is_the_key_of_one_event(steps in prop::collection::vec(step(), 1..60), batch in 1..20usize) {
+        let said: Vec<Said> = steps.iter().map(Said::of).collect();
+        let mut keys = stored(&said, batch, &mut Known::default());
+        let all = keys.len();
+        keys.sort_unstable();
+        keys.dedup();
+        prop_assert_eq!(keys.len(), all);
+    }
+}
