@@ -16,10 +16,8 @@ use super::{
 const CHECK: &str = "transcripts";
 const DEFAULT_DAYS: u64 = 30;
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-/// What is due within this time is spoken of.
+/// What is due within this time is reported.
 const SOON: Duration = Duration::from_secs(3 * 24 * 60 * 60);
-/// A file's clock may be a little ahead of ours.
-const TOLERANCE: Duration = Duration::from_secs(60);
 
 /// How far each file is stored.
 #[derive(Debug)]
@@ -66,7 +64,6 @@ pub fn judge(roots: &[(Root, Period)], stored: &Stored, now: SystemTime) -> Vec<
         if !root.inputs.transcripts.is_empty() {
             findings.push(judge_root(root, *period, stored, now));
         }
-        findings.extend(from_the_future(root, now));
     }
     if findings.is_empty() {
         findings.push(Finding::note(CHECK, "there are no transcripts yet"));
@@ -109,7 +106,7 @@ fn judge_root(root: &Root, period: Period, stored: &Stored, now: SystemTime) -> 
 
 fn is_due(modified: SystemTime, days: u64, now: SystemTime) -> bool {
     let days = u32::try_from(days).unwrap_or(u32::MAX);
-    // A time in the future is no age yet; the clock has a check of its own.
+    // A time in the future is no age yet.
     let age = now.duration_since(modified).unwrap_or_default();
     age.saturating_add(SOON) >= DAY.saturating_mul(days)
 }
@@ -153,27 +150,6 @@ fn wrong_period(root: &Root, period: Period) -> Option<Finding> {
         format!("{}: {what}", file.display()),
         format!("write \"cleanupPeriodDays\": 30 into {}", quoted(&file)),
     ))
-}
-
-/// The age of a file counts for its deletion, and for ours when a session ends.
-fn from_the_future(root: &Root, now: SystemTime) -> Option<Finding> {
-    let newest = root
-        .inputs
-        .transcripts
-        .iter()
-        .max_by_key(|file| file.modified)?;
-    let ahead = newest.modified.duration_since(now).ok()?;
-    (ahead > TOLERANCE).then(|| {
-        Finding::warning(
-            "clock",
-            format!(
-                "{} was last written {} s from now: a clock is wrong, or was",
-                newest.path.display(),
-                ahead.as_secs()
-            ),
-            "sudo timedatectl set-ntp true",
-        )
-    })
 }
 
 #[cfg(test)]
@@ -262,13 +238,5 @@ mod tests {
             assert_eq!(read(text), period, "{text}");
         }
         assert!(wrong_period(&root(&[]), Period::Never).is_some());
-    }
-
-    #[test]
-    fn a_file_from_the_future_speaks_of_a_clock() {
-        assert_eq!(from_the_future(&root(&[0, 3]), now()), None);
-        let found = from_the_future(&root(&[0]), now() - DAY).expect("a warning");
-        assert_eq!((found.check, found.state), ("clock", State::Warning));
-        assert!(found.found.contains("86400 s"), "{}", found.found);
     }
 }

@@ -1,5 +1,5 @@
-//! The doors of the web process: its addresses and its socket, who listens
-//! there, and whether it is well.
+//! The addresses and the socket of the web process: whether headspace answers
+//! there, and what its `/health` says.
 
 use std::{
     fs,
@@ -27,19 +27,20 @@ const LIMIT: Duration = Duration::from_secs(3);
 const MOST: u64 = 64 * 1024;
 const START: &str = "headspace up, or headspace web";
 
-/// What was met at a door.
+/// What answers at an address.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Behind {
-    Nobody,
+    /// No program listens.
+    Free,
     Headspace(Health),
-    /// Somebody who answers otherwise, with a name if the system tells it.
-    Stranger(Option<String>),
+    /// Another program: its answer is not that of headspace.
+    Other,
     /// The connection stands, and no answer came.
-    Silence(Option<String>),
+    Silent,
     Closed(String),
 }
 
-/// What `/health` tells everyone, and what it tells its own user.
+/// What we read of `/health`.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct Health {
     pub status: String,
@@ -56,7 +57,7 @@ pub struct SocketFile {
     pub is_socket: bool,
 }
 
-/// Knocks at all of them, unless that would start the application.
+/// Asks at all of them, unless that would start the application.
 pub async fn look(settings: &Settings, is_idle: bool) -> Vec<Finding> {
     let path = settings.places.run.join("web.sock");
     if is_idle {
@@ -72,33 +73,28 @@ pub async fn look(settings: &Settings, is_idle: bool) -> Vec<Finding> {
             Listen::Unix(_) => None,
         });
     let tcp = join_all(
-        addresses.map(|address| async move { (Listen::Tcp(address), knock_tcp(address).await) }),
+        addresses.map(|address| async move { (Listen::Tcp(address), ask_tcp(address).await) }),
     );
-    let (socket, tcp) = join!(knock_unix(&path), tcp);
+    let (socket, tcp) = join!(ask_unix(&path), tcp);
     judge(socket_file(&path).as_ref(), &socket, &path, &tcp)
 }
 
-async fn knock_tcp(address: SocketAddr) -> Behind {
+async fn ask_tcp(address: SocketAddr) -> Behind {
     match timeout(LIMIT, TcpStream::connect(address)).await {
-        Ok(Ok(stream)) => {
-            talk(stream, &format!("localhost:{}", address.port()), || {
-                owner(address)
-            })
-            .await
-        }
-        Ok(Err(error)) if error.kind() == std::io::ErrorKind::ConnectionRefused => Behind::Nobody,
+        Ok(Ok(stream)) => talk(stream, &format!("localhost:{}", address.port())).await,
+        Ok(Err(error)) if error.kind() == std::io::ErrorKind::ConnectionRefused => Behind::Free,
         Ok(Err(error)) => Behind::Closed(error.to_string()),
-        Err(_) => Behind::Silence(owner(address)),
+        Err(_) => Behind::Silent,
     }
 }
 
-async fn knock_unix(path: &Path) -> Behind {
+async fn ask_unix(path: &Path) -> Behind {
     use std::io::ErrorKind::{ConnectionRefused, NotFound};
     match timeout(LIMIT, UnixStream::connect(path)).await {
-        Ok(Ok(stream)) => talk(stream, "localhost", || None).await,
-        Ok(Err(error)) if [ConnectionRefused, NotFound].contains(&error.kind()) => Behind::Nobody,
+        Ok(Ok(stream)) => talk(stream, "localhost").await,
+        Ok(Err(error)) if [ConnectionRefused, NotFound].contains(&error.kind()) => Behind::Free,
         Ok(Err(error)) => Behind::Closed(error.to_string()),
-        Err(_) => Behind::Silence(None),
+        Err(_) => Behind::Silent,
     }
 }
 
@@ -111,22 +107,18 @@ fn socket_file(path: &Path) -> Option<SocketFile> {
     })
 }
 
-async fn talk(
-    mut stream: impl AsyncRead + AsyncWrite + Unpin,
-    host: &str,
-    owner: impl Fn() -> Option<String>,
-) -> Behind {
+async fn talk(mut stream: impl AsyncRead + AsyncWrite + Unpin, host: &str) -> Behind {
     let request = format!("GET /health HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
     let mut answer = Vec::new();
     let asked = timeout(LIMIT, async {
-        // Who closes early has answered nothing: that shows below.
+        // A server that closes early has answered nothing: that shows below.
         let _ = stream.write_all(request.as_bytes()).await;
         stream.take(MOST).read_to_end(&mut answer).await
     });
     if asked.await.is_err() && answer.is_empty() {
-        return Behind::Silence(owner());
+        return Behind::Silent;
     }
-    understand(&answer).map_or_else(|| Behind::Stranger(owner()), Behind::Headspace)
+    understand(&answer).map_or(Behind::Other, Behind::Headspace)
 }
 
 /// A status line, a head, and our own object.
@@ -135,38 +127,6 @@ fn understand(answer: &[u8]) -> Option<Health> {
     let (head, body) = text.split_once("\r\n\r\n")?;
     head.starts_with("HTTP/1.1 ").then_some(())?;
     serde_json::from_str(body).ok()
-}
-
-/// The process that listens there, by the kernel's tables: its name and its pid.
-fn owner(address: SocketAddr) -> Option<String> {
-    let inode = ["/proc/net/tcp", "/proc/net/tcp6"]
-        .iter()
-        .find_map(|table| listening_inode(&fs::read_to_string(table).ok()?, address.port()))?;
-    let link = format!("socket:[{inode}]");
-    for process in fs::read_dir("/proc").ok()?.flatten() {
-        let name = process.file_name();
-        let Some(pid) = name.to_str().and_then(|name| name.parse::<u32>().ok()) else {
-            continue;
-        };
-        let fds = fs::read_dir(process.path().join("fd"));
-        let mut fds = fds.into_iter().flatten().flatten();
-        if fds.any(|fd| fs::read_link(fd.path()).is_ok_and(|to| to == Path::new(&link))) {
-            let name = fs::read_to_string(process.path().join("comm")).ok()?;
-            return Some(format!("{} (pid {pid})", name.trim()));
-        }
-    }
-    None
-}
-
-/// Of the line whose local port is this and whose state is 0A, listening.
-fn listening_inode(table: &str, port: u16) -> Option<String> {
-    table.lines().skip(1).find_map(|line| {
-        let mut words = line.split_whitespace();
-        let (_, local) = words.nth(1)?.rsplit_once(':')?;
-        let is_listening = words.nth(1)? == "0A";
-        let is_ours = u16::from_str_radix(local, 16).ok()? == port;
-        (is_listening && is_ours).then(|| words.nth(5).map(str::to_owned))?
-    })
 }
 
 /// The unix socket first: it belongs to one run folder, and so to one headspace.
@@ -212,14 +172,14 @@ fn judge_socket(file: Option<&SocketFile>, behind: &Behind, path: &Path) -> Find
             format!("{shown} is not there: the web process does not run"),
             START,
         ),
-        (_, Behind::Nobody) => {
+        (_, Behind::Free) => {
             let found = format!("{shown} is left over: the web process does not run");
             Finding::warning(CHECK, found, START)
         }
         (_, Behind::Closed(error)) => Finding::failed(CHECK, format!("{shown}: {error}"), remove),
-        (_, Behind::Stranger(_) | Behind::Silence(_)) => Finding::failed(
+        (_, Behind::Other | Behind::Silent) => Finding::failed(
             CHECK,
-            format!("who listens on {shown} does not answer as headspace does"),
+            format!("another program listens on {shown}"),
             format!("end it: fuser -k {}; {START}", quoted(path)),
         ),
     }
@@ -228,7 +188,6 @@ fn judge_socket(file: Option<&SocketFile>, behind: &Behind, path: &Path) -> Find
 fn judge_port(listen: &Listen, behind: &Behind, is_running: bool) -> Finding {
     const CHECK: &str = "port";
     let other = "choose another address in web.listen, such as [\"127.0.0.1:5056\"]";
-    let who = |name: &Option<String>| name.clone().unwrap_or_else(|| "another program".into());
     match behind {
         Behind::Headspace(_) if is_running => {
             Finding::ok(CHECK, format!("headspace answers on {listen}"))
@@ -240,24 +199,21 @@ fn judge_port(listen: &Listen, behind: &Behind, is_running: bool) -> Finding {
             ),
             format!("stop it, or {other}"),
         ),
-        Behind::Nobody if is_running => Finding::warning(
+        Behind::Free if is_running => Finding::warning(
             CHECK,
-            format!("nobody listens on {listen}, though the web process runs"),
+            format!("no program listens on {listen}, though the web process runs"),
             "restart the web process: it listens where web.listen says when it starts",
         ),
-        Behind::Nobody => Finding::note(
+        Behind::Free => Finding::note(
             CHECK,
             format!("{listen} is free: the web process does not run"),
         )
         .with_fix(START),
-        Behind::Stranger(name) => {
-            let found = format!("{listen} is taken by {}", who(name));
-            Finding::failed(CHECK, found, format!("stop it, or {other}"))
-        }
-        Behind::Silence(name) => {
-            let found = format!("{listen} is held by {}, which does not answer", who(name));
-            Finding::failed(CHECK, found, format!("stop it, or {other}"))
-        }
+        Behind::Other | Behind::Silent => Finding::failed(
+            CHECK,
+            format!("{listen} is taken by another program"),
+            format!("ss -ltnp shows it: stop it, or {other}"),
+        ),
         Behind::Closed(error) => Finding::failed(CHECK, format!("{listen}: {error}"), other),
     }
 }
@@ -304,30 +260,13 @@ mod tests {
     #[test]
     fn each_port_has_its_verdict() {
         let listen = Listen::Tcp("127.0.0.1:5055".parse().unwrap());
-        let nginx = || Some("nginx (pid 9)".to_owned());
         for (behind, is_running, state, said) in [
             (well(), true, Fine, "headspace answers"),
             (well(), false, Warning, "another headspace"),
-            (Behind::Nobody, true, Warning, "nobody listens"),
-            (Behind::Nobody, false, Note, "is free"),
-            (
-                Behind::Stranger(nginx()),
-                false,
-                Failed,
-                "taken by nginx (pid 9)",
-            ),
-            (
-                Behind::Stranger(None),
-                true,
-                Failed,
-                "taken by another program",
-            ),
-            (
-                Behind::Silence(nginx()),
-                false,
-                Failed,
-                "held by nginx (pid 9)",
-            ),
+            (Behind::Free, true, Warning, "no program listens"),
+            (Behind::Free, false, Note, "is free"),
+            (Behind::Other, false, Failed, "taken by another program"),
+            (Behind::Silent, true, Failed, "taken by another program"),
             (Behind::Closed("no route".into()), false, Failed, "no route"),
         ] {
             let found = judge_port(&listen, &behind, is_running);
@@ -349,16 +288,11 @@ mod tests {
         for (file, behind, state, fix) in [
             (file(0o600, true), well(), Fine, ""),
             (file(0o666, true), well(), Warning, "chmod 600 /r/web.sock"),
-            (None, Behind::Nobody, Warning, "headspace up"),
-            (file(0o600, true), Behind::Nobody, Warning, "headspace up"),
-            (file(0o644, false), Behind::Nobody, Failed, "rm /r/web.sock"),
-            (
-                file(0o600, true),
-                Behind::Stranger(None),
-                Failed,
-                "fuser -k",
-            ),
-            (file(0o600, true), Behind::Silence(None), Failed, "fuser -k"),
+            (None, Behind::Free, Warning, "headspace up"),
+            (file(0o600, true), Behind::Free, Warning, "headspace up"),
+            (file(0o644, false), Behind::Free, Failed, "rm /r/web.sock"),
+            (file(0o600, true), Behind::Other, Failed, "fuser -k"),
+            (file(0o600, true), Behind::Silent, Failed, "fuser -k"),
         ] {
             let found = judge_socket(file.as_ref(), &behind, path);
             assert_eq!(found.state, state, "{file:?} {behind:?}");
@@ -402,25 +336,5 @@ mod tests {
             assert_eq!(answer(head, body), None, "{head} {body}");
         }
         assert_eq!(understand(b"\xff"), None);
-    }
-
-    #[test]
-    fn who_listens_is_found_in_the_kernels_table() {
-        let table = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n\
-             0: 0100007F:13BF 00000000:0000 01 00000000:00000000 00:00000000 00000000     0        0 11111 1\n\
-             1: 0100007F:13BF 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 22222 1\n";
-        assert_eq!(listening_inode(table, 5055).as_deref(), Some("22222"));
-        assert_eq!(listening_inode(table, 5056), None);
-    }
-
-    #[cfg(target_os = "linux")]
-    #[test]
-    fn a_process_that_listens_is_named() {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
-        let pid = format!("(pid {})", std::process::id());
-        // A child that another test starts has our descriptors for a moment.
-        let is_us = |_: &usize| owner(address).unwrap().ends_with(&pid);
-        assert!((0..1000).find(is_us).is_some());
     }
 }

@@ -1,4 +1,4 @@
-//! Everything that can be wrong, and what puts it right.
+//! What can be wrong with headspace, and the fix.
 //!
 //! In: the settings, or why there are none; this machine as it is.
 //! Out: [`Finding`]s, the most basic first.
@@ -9,22 +9,21 @@
 //!
 //! Promises
 //! - nothing is changed, made or left behind, and nothing needs to be running
-//! - all of it is over in less than 10 s, whoever does not answer
-//! - whatever is a warning or failed says how it is put right
-//! - what cannot be looked at is said to be unchecked, and is no failure
-//! - no word of a transcript and no password is repeated
+//! - it ends within 10 s, whatever does not answer
+//! - every warning and failure comes with its fix
+//! - what cannot be checked is a note, and no failure
+//! - no text of a transcript and no password is shown
 //!
-//! Not here: putting it right, printing it (`cli`).
+//! Not here: the fixes themselves, printing (`cli`); the syntax of units
+//! (`systemd-analyze verify`), which program has a port (`ss -ltnp`), the
+//! machine's clock, journal and kernel limits.
 
-mod ask;
+mod accounts;
 mod cleanup;
-mod clock;
 mod database;
 mod doors;
 mod finding;
-mod here;
-mod inotify;
-mod journal;
+mod local;
 mod places;
 mod roots;
 mod stored;
@@ -47,33 +46,28 @@ const FILES: Duration = Duration::from_secs(4);
 pub async fn examine(settings: &Result<Settings, config::Error>, host: &str) -> Vec<Finding> {
     match settings {
         Ok(settings) => {
-            let (here, outside, machine) =
-                join!(here::look(settings, host), outside(settings), machine());
-            let (managed, doors) = outside;
+            let (local, (managed, doors)) = join!(local::look(settings, host), outside(settings));
             let mut findings = vec![valid(settings)];
             findings.extend(units::judge_elsewhere(&managed, &settings.places.state));
             let start = units::how_to_start(&managed);
-            findings.extend(here::judge(settings, &here, start.as_deref()));
+            findings.extend(local::judge(settings, &local, start.as_deref()));
             findings.extend(doors);
-            findings.extend(machine);
             findings.extend(units::judge(&managed));
             findings
         }
         Err(error) => {
-            let (machine, managed) = join!(machine(), units::look());
             let mut findings = invalid(error);
-            findings.extend(machine);
-            findings.extend(units::judge(&managed));
+            findings.extend(units::judge(&units::look().await));
             findings
         }
     }
 }
 
-/// A knock at a door that a manager holds would start the application, and with
-/// it the watcher; so the manager is asked first.
+/// A request on a socket that a manager holds would start the application, and
+/// with it the watcher; so the manager is asked first.
 async fn outside(settings: &Settings) -> (Vec<Managed>, Vec<Finding>) {
     let managed = units::look().await;
-    let doors = doors::look(settings, units::is_door_idle(&managed)).await;
+    let doors = doors::look(settings, units::is_socket_idle(&managed)).await;
     (managed, doors)
 }
 
@@ -95,14 +89,6 @@ fn invalid(error: &config::Error) -> Vec<Finding> {
     let why = "without settings it is not known where to look";
     let unknown = ["roots", "permissions", "database", "watcher", "socket"];
     findings.extend(unknown.map(|check| Finding::unchecked(check, why)));
-    findings
-}
-
-/// What this machine is like, whatever the settings say.
-async fn machine() -> Vec<Finding> {
-    let (synchronised, journal) = join!(clock::synchronised(), blocking(journal::look));
-    let mut findings = vec![clock::judge(&synchronised)];
-    findings.extend(journal.iter().flat_map(journal::judge));
     findings
 }
 

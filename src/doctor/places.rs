@@ -1,5 +1,5 @@
-//! The state folder and the run folder: whose they are, who else can look, and
-//! whether there is room.
+//! The state folder and the run folder: their owner, their mode, and the room on
+//! their file system.
 
 use std::{
     fs, io,
@@ -13,7 +13,7 @@ use rustix::{
 };
 
 use super::{
-    ask::user_name,
+    accounts::user_name,
     finding::{Finding, quoted, size},
 };
 use crate::config::Places;
@@ -214,49 +214,6 @@ pub fn judge_room(room: Option<&Room>) -> Finding {
     }
 }
 
-/// A database whose locks may not hold. `kind` is the file system's name.
-pub fn judge_file_system(database: &Path, kind: Option<&str>) -> Option<Finding> {
-    Some(Finding::warning(
-        "disk",
-        format!(
-            "{} is on {}, where SQLite's locks may not hold",
-            database.display(),
-            kind?
-        ),
-        "keep it on a local disk: --state-dir DIR, or database.url in the settings",
-    ))
-}
-
-/// The kind of a file system that is not known to be on a disk here. By the
-/// numbers of statfs(2).
-#[cfg(target_os = "linux")]
-pub fn foreign_file_system(path: &Path) -> Option<&'static str> {
-    const KNOWN: [(i64, &str); 8] = [
-        (0x6969, "NFS"),
-        (0x517b, "SMB"),
-        (0xff53_4d42, "CIFS"),
-        (0xfe53_4d42, "SMB2"),
-        (0x0102_1997, "9P"),
-        (0x00c3_6400, "Ceph"),
-        (0x5346_414f, "AFS"),
-        (0x6573_5546, "FUSE"),
-    ];
-    let there = path.ancestors().find(|path| path.exists())?;
-    let kind = rustix::fs::statfs(there).ok()?.f_type;
-    // Some architectures have it signed and narrow.
-    let same = |number: i64| kind as u32 == number as u32;
-    KNOWN
-        .iter()
-        .find(|(number, _)| same(*number))
-        .map(|(_, name)| *name)
-}
-
-/// Other systems count their file systems otherwise.
-#[cfg(not(target_os = "linux"))]
-pub fn foreign_file_system(_path: &Path) -> Option<&'static str> {
-    None
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -273,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn whose_it_is_who_may_write_and_who_may_look() {
+    fn owner_and_mode_have_their_verdict() {
         // Accounts that no machine has a name for.
         const ME: u32 = 70_007;
         const OTHER: u32 = 70_008;
@@ -343,16 +300,5 @@ mod tests {
         assert_eq!(state(LITTLE_ROOM, false), Ok);
         assert_eq!(state(LITTLE_ROOM, true), Failed);
         assert!(room(Path::new("/no/such/folder")).is_some(), "the root's");
-    }
-
-    #[test]
-    fn only_a_foreign_file_system_is_spoken_of() {
-        let database = Path::new("/s/headspace.db");
-        assert_eq!(judge_file_system(database, None), None);
-        let found = judge_file_system(database, Some("NFS")).expect("a warning");
-        assert!(
-            found.state == Warning && found.found.contains("is on NFS"),
-            "{found:?}"
-        );
     }
 }

@@ -14,7 +14,7 @@ use rustix::{
 };
 
 use super::{
-    ask::user_name,
+    accounts::user_name,
     finding::{Finding, count, quoted},
 };
 use crate::capture::{Place, place};
@@ -48,7 +48,6 @@ pub enum At {
 pub struct Inputs {
     pub transcripts: Vec<Transcript>,
     pub sessions: usize,
-    pub folders: usize,
     /// Folders and files that cannot be read.
     pub unreadable: Vec<PathBuf>,
     /// Not everything was seen: the time was over.
@@ -108,7 +107,6 @@ fn inputs(root: &Path, end: Instant) -> Inputs {
             inputs.unreadable.push(folder);
             continue;
         };
-        inputs.folders += 1;
         for entry in entries.flatten() {
             inputs.take(&projects, &entry, &mut open);
         }
@@ -268,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn sessions_and_folders_are_counted_as_the_watcher_sees_them() {
+    fn sessions_are_counted_as_the_watcher_sees_them() {
         let dir = tempfile::tempdir().unwrap();
         let project = dir.path().join("projects/-p");
         fs::create_dir_all(project.join("a/subagents")).unwrap();
@@ -284,7 +282,7 @@ mod tests {
             dir.path(),
             Instant::now() + std::time::Duration::from_secs(60),
         );
-        assert_eq!((found.inputs.sessions, found.inputs.folders), (2, 4));
+        assert_eq!(found.inputs.sessions, 2);
         assert_eq!(found.inputs.transcripts.len(), 3);
         assert!(!found.inputs.is_partial);
         let said = &judge(&[found])[0].found;

@@ -17,8 +17,6 @@ mod systemd;
 
 use jiff::Timestamp;
 
-pub use systemd::{Files, files};
-
 /// The watcher's unit under systemd.
 pub const WATCHER: &str = "headspace-watcher.service";
 /// The watcher's label under launchd.

@@ -14,28 +14,11 @@ use super::{
 const PROPERTIES: &str = "LoadState,ActiveState,SubState,Result,NRestarts,MainPID,\
     ActiveEnterTimestamp,StateChangeTimestamp,ExecMainCode,ExecMainStatus,StatusText,UnitFileState";
 
-/// The files a unit is made of.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Files {
-    pub unit: Option<PathBuf>,
-    pub drop_ins: Vec<PathBuf>,
-    /// They have changed since they were read.
-    pub needs_reload: bool,
-}
-
 pub async fn ask(manager: Manager, name: &str) -> Answer {
     match show(manager, name, PROPERTIES).await {
         Ok(said) => parse(manager, name, &said.out)
             .unwrap_or_else(|| Answer::Unreadable(said.complaint("systemctl"))),
         Err(why) => Answer::Unreadable(why),
-    }
-}
-
-pub async fn files(manager: Manager, name: &str) -> Result<Files, String> {
-    let said = show(manager, name, "FragmentPath,DropInPaths,NeedDaemonReload").await?;
-    match said.code {
-        Some(0) => Ok(read_files(&said.out)),
-        _ => Err(said.complaint("systemctl")),
     }
 }
 
@@ -57,15 +40,6 @@ fn value<'t>(text: &'t str, wanted: &str) -> Option<&'t str> {
         .find(|(property, _)| *property == wanted)
         .map(|(_, value)| value)
         .filter(|value| !value.is_empty())
-}
-
-fn read_files(text: &str) -> Files {
-    let drop_ins = value(text, "DropInPaths").unwrap_or_default();
-    Files {
-        unit: value(text, "FragmentPath").map(PathBuf::from),
-        drop_ins: drop_ins.split_whitespace().map(PathBuf::from).collect(),
-        needs_reload: value(text, "NeedDaemonReload") == Some("yes"),
-    }
 }
 
 /// Where the user's manager listens. A system unit that runs as this user is not
@@ -250,20 +224,6 @@ StateChangeTimestamp=
             unit.how_to_start(),
             "`systemctl --user start headspace-watcher`"
         );
-    }
-
-    #[test]
-    fn the_files_of_a_unit_are_read() {
-        let text = "FragmentPath=/etc/systemd/system/x.service\n\
-                    DropInPaths=/a/10.conf /b/20.conf\nNeedDaemonReload=yes\n";
-        let files = Files {
-            unit: Some("/etc/systemd/system/x.service".into()),
-            drop_ins: vec!["/a/10.conf".into(), "/b/20.conf".into()],
-            needs_reload: true,
-        };
-        assert_eq!(read_files(text), files);
-        let none = "FragmentPath=\nDropInPaths=\nNeedDaemonReload=no\n";
-        assert_eq!(read_files(none), Files::default());
     }
 
     #[test]

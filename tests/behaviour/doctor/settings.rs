@@ -21,9 +21,9 @@ fn every_wrong_setting_is_a_finding() {
     report.says("settings", "failed", "watch.max_line_bytes", fix);
     report.says("database", "note", "not checked: without settings", "");
     assert_eq!(
-        report.of("journal").len(),
+        report.of("units").len(),
         1,
-        "the machine is looked at all the same"
+        "the service managers are asked all the same"
     );
 }
 

@@ -59,24 +59,6 @@ fn a_period_that_cannot_be_meant_is_told() {
     }
 }
 
-#[test]
-fn a_file_from_the_future_is_told() {
-    let headspace = Headspace::on(Kind::Sqlite);
-    let mut talk = Talk::new(&headspace, "future");
-    talk.say("soon");
-    let file = File::options()
-        .append(true)
-        .open(&talk.path)
-        .expect("the transcript");
-    file.set_modified(SystemTime::now() + DAY).expect("set");
-    doctor(&headspace).says(
-        "clock",
-        "warning",
-        "a clock is wrong",
-        "timedatectl set-ntp true",
-    );
-}
-
 fn age(talk: &Talk, days: u32) {
     let file = File::options()
         .append(true)

@@ -24,7 +24,7 @@ on_both! {
         let report = with_port(&headspace, web.port);
         assert_eq!(report.code, 0);
         let mut checks = vec![
-            "settings", "roots", "transcripts", "permissions", "disk", "inotify", "database",
+            "settings", "roots", "transcripts", "permissions", "disk", "database",
             "schema", "watcher", "socket", "port", "health",
         ];
         checks.extend(match kind {
