@@ -73,7 +73,7 @@ fn one_interrupt_ends_both_in_time_and_leaves_nothing() {
 }
 
 #[test]
-fn killing_it_takes_the_watcher_with_it() {
+fn killing_it_takes_the_watcher_with_it_in_time() {
     let headspace = Headspace::on(Kind::Sqlite);
     let up = Up::start(&headspace);
     let (shell, watcher) = up.watcher().expect("its pid file");

@@ -13,7 +13,7 @@ use crate::support::headspace::{Headspace, Kind};
 const WHOLE: Duration = Duration::from_secs(10);
 
 #[test]
-fn a_manager_that_hangs_is_not_waited_for() {
+fn the_report_is_there_in_time_although_a_manager_hangs() {
     let headspace = Headspace::on(Kind::Sqlite);
     let programs = headspace.dir().join("programs");
     fs::create_dir(&programs).expect("a folder");

@@ -80,7 +80,7 @@ fn a_server_that_is_away_or_knows_us_not_fails() {
 }
 
 #[test]
-fn a_server_that_does_not_answer_is_not_waited_for() {
+fn the_report_is_there_in_time_although_a_server_does_not_answer() {
     let mut headspace = Headspace::on(Kind::Postgres);
     stored(&headspace, "stalled", 1);
     let proxy = Proxy::before(database(&headspace));

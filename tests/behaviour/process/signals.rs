@@ -17,7 +17,7 @@ use crate::support::{
 };
 
 #[test]
-fn a_second_request_to_stop_is_obeyed_at_once() {
+fn a_second_request_to_stop_is_obeyed_in_time() {
     for (signal, code) in [(Signal::TERM, 143), (Signal::INT, 130)] {
         let mut headspace = Headspace::on(Kind::Postgres);
         let Store::Postgres(database) = &headspace.store else {

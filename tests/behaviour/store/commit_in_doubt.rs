@@ -135,7 +135,7 @@ fn a_retry_waits_for_a_commit_that_still_runs() {
 }
 
 #[test]
-fn a_line_that_stalls_for_ever_costs_no_memory_and_no_patience() {
+fn a_line_that_stalls_for_ever_costs_no_memory_and_the_watcher_stops_in_time() {
     let (headspace, proxy) = behind_proxy();
     let mut watcher = headspace.watch();
     let mut talk = Conversation::new(&headspace, "stalled");

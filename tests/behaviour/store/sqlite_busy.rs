@@ -65,7 +65,7 @@ fn a_reader_that_never_ends_does_not_hold_up_the_writer() {
 /// Two programs that start together take turns at making the tables. One that
 /// is held up in the middle must not hold up the other's end.
 #[test]
-fn a_migration_elsewhere_that_hangs_is_waited_for_and_can_be_left() {
+fn a_migration_elsewhere_that_hangs_is_waited_for_and_can_be_left_in_time() {
     let headspace = Headspace::on(Kind::Sqlite);
     fs::create_dir(headspace.state()).expect("a state folder");
     fs::set_permissions(headspace.state(), PermissionsExt::from_mode(0o700)).expect("its mode");

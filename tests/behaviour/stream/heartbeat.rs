@@ -14,7 +14,7 @@ const INTERVAL: Duration = Duration::from_secs(2);
 const LEEWAY: Duration = Duration::from_millis(500);
 
 #[test]
-fn a_heartbeat_comes_after_silence_and_any_event_resets_the_timer() {
+fn a_heartbeat_comes_in_time_after_silence_and_any_event_resets_the_timer() {
     let mut headspace = Headspace::on(Kind::Sqlite);
     headspace.set(
         "HEADSPACE_SSE__HEARTBEAT_INTERVAL_SECONDS",

@@ -31,7 +31,7 @@ fn events_arrive_without_doorbells() {
 }
 
 #[test]
-fn events_arrive_although_the_listener_is_cut_off() {
+fn events_arrive_in_time_although_the_listener_is_cut_off() {
     let headspace = Headspace::on(Kind::Postgres);
     let Store::Postgres(database) = &headspace.store else {
         unreachable!("this is PostgreSQL");

@@ -8,7 +8,7 @@ use crate::support::{
 };
 
 #[test]
-fn after_kill_9_another_one_serves_and_has_everything() {
+fn after_kill_9_another_one_serves_in_time_and_has_everything() {
     let testbed = Testbed::installed();
     let mut talk = Conversation::new(&testbed.headspace, "killed");
     testbed.systemctl(&["start", WATCHER]);

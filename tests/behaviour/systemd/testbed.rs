@@ -45,7 +45,7 @@ fn its_processes_die_with_the_script_even_if_that_is_killed() {
 }
 
 fn groups_of(script: Pid) -> bool {
-    let name = format!("headspace-testbed.{}", script.as_raw_nonzero());
+    let name = format!("headspace-testbed.*.{}", script.as_raw_nonzero());
     let all = std::process::Command::new("find")
         .args(["/sys/fs/cgroup", "-name", &name])
         .output();

@@ -10,7 +10,7 @@ use crate::support::{
 };
 
 #[test]
-fn a_user_who_is_not_logged_in_has_a_watcher_that_comes_back() {
+fn a_user_who_is_not_logged_in_has_a_watcher_that_comes_back_in_time() {
     let testbed = Testbed::of_user();
     testbed.sh(&format!("loginctl enable-linger {ACCOUNT}"));
     eventually("the user's manager is up", || {

@@ -51,7 +51,7 @@ on_both! {
         assert_eq!(web.by_socket("/health").json()["status"], "healthy");
     }
 
-    fn a_killed_watcher_is_noticed_and_so_is_its_successor(kind: Kind) {
+    fn a_killed_watcher_is_noticed_in_time_and_so_is_its_successor(kind: Kind) {
         let headspace = Headspace::on(kind);
         let watcher = headspace.watch();
         let web = Web::start(&headspace);
@@ -94,7 +94,7 @@ on_both! {
 }
 
 #[test]
-fn a_database_that_goes_away_is_noticed_and_comes_back() {
+fn a_database_that_goes_away_is_noticed_in_time_and_comes_back() {
     let (mut server, headspace) = Server::with_headspace();
     stored(&headspace, "away", 1);
     let _watcher = headspace.watch();
@@ -127,7 +127,7 @@ fn a_database_that_goes_away_is_noticed_and_comes_back() {
 }
 
 #[test]
-fn a_frozen_database_holds_no_answer_up() {
+fn every_answer_is_in_time_although_the_database_is_frozen() {
     let (server, headspace) = Server::with_headspace();
     stored(&headspace, "frozen", 1);
     let _watcher = headspace.watch();

@@ -99,7 +99,7 @@ fn what_is_too_much_or_wrong_is_told_so() {
 }
 
 #[test]
-fn a_head_that_never_ends_is_not_waited_for() {
+fn a_head_that_never_ends_is_cut_in_time() {
     let headspace = Headspace::on(Kind::Sqlite);
     let web = Web::start(&headspace);
     let begun = Instant::now();

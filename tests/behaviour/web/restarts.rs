@@ -30,7 +30,7 @@ const RESTARTS: usize = 10;
 const CLIENTS: usize = 8;
 
 #[test]
-fn a_thousand_requests_over_ten_restarts_are_all_answered() {
+fn a_thousand_requests_over_ten_restarts_are_all_answered_in_time() {
     let headspace = Headspace::on(Kind::Sqlite);
     stored(&headspace, "restarts", 3);
     let keeper = Keeper::new();
@@ -102,7 +102,7 @@ fn who_was_let_in_before_the_stop_is_answered_after_it() {
 }
 
 #[test]
-fn who_stays_silent_does_not_hold_up_the_stop() {
+fn the_stop_is_in_time_although_a_client_stays_silent() {
     let headspace = Headspace::on(Kind::Sqlite);
     let mut web = Web::start(&headspace);
     let mut silent: Vec<TcpStream> = (0..20).map(|_| connect(web.port)).collect();

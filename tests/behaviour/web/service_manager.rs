@@ -21,7 +21,7 @@ use crate::support::{
 const AT_ONCE: Duration = Duration::from_secs(1);
 
 #[test]
-fn a_manager_that_hangs_holds_no_answer_up_and_is_not_left_behind() {
+fn answers_are_in_time_although_a_manager_hangs_and_it_is_not_left_behind() {
     let mut headspace = Headspace::on(Kind::Sqlite);
     let _watcher = headspace.watch();
     let web = with_systemctl(&mut headspace, "exec sleep 600");
