@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """The benchmark of headspace: what it costs and how fast it is, each figure beside its floor.
 
-  python3 tests/bench/bench.py                    everything; builds the release first; some ten minutes
+  python3 tests/bench/bench.py                    everything; builds the release first; half an hour
   python3 tests/bench/bench.py --quick            the same with less input and shorter waits
-  python3 tests/bench/bench.py --only speed,idle  some of: speed memory latency idle start source
+  python3 tests/bench/bench.py --only speed,idle  some of: speed memory latency clients idle start growth source
   python3 tests/bench/bench.py --only units       the installed services, ten minutes idle; needs root
   python3 tests/bench/bench.py --json FILE        the figures for a program as well
 
@@ -23,6 +23,8 @@ import tempfile
 import time
 
 import catchup
+import clients
+import growth
 import live
 import measure
 import postgres
@@ -37,8 +39,10 @@ SECTIONS = {
     "speed": catchup.speed,
     "memory": catchup.memory,
     "latency": live.latency,
+    "clients": clients.clients,
     "idle": live.idle,
     "start": live.start,
+    "growth": growth.growth,
     "source": source.size,
     "units": units.units,
 }
@@ -141,6 +145,8 @@ def arguments():
     quick = options.quick
     options.megabytes, options.events = (40, 10_000) if quick else (200, 50_000)
     options.line_mib, options.file_mb = (64, 150) if quick else (64, 700)
+    options.decades = (10_000, 100_000) if quick else (10_000, 100_000, 1_000_000)
+    options.clients = (1000,) if quick else (1000, 10_000)
     options.live_seconds, options.idle_seconds = (5, 15) if quick else (20, 60)
     return options
 

@@ -22,13 +22,18 @@ class Program:
 
     def once(self, root, database):
         """Catches up with everything and exits."""
-        state = tempfile.mkdtemp(dir=self.folder)
-        return measure.run([self.binary, "watch", "--once"], self.environment(root, database, state))
+        return self.run(["watch", "--once"], root, database)
 
-    def start(self, command, root, database, state=None, port=None):
+    def run(self, arguments, root, database, state=None):
+        """A command that ends by itself."""
+        state = state or tempfile.mkdtemp(dir=self.folder)
+        return measure.run([self.binary, *arguments], self.environment(root, database, state))
+
+    def start(self, command, root, database, state=None, port=None, settings=()):
         """A process that is left to run; the caller stops it."""
         state = state or tempfile.mkdtemp(dir=self.folder)
-        return Process([self.binary, command], self.environment(root, database, state, port), state, port)
+        environment = self.environment(root, database, state, port) | dict(settings)
+        return Process([self.binary, command], environment, state, port)
 
     def environment(self, root, database, state, port=None):
         os.makedirs(f"{root}/projects", exist_ok=True)

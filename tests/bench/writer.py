@@ -43,6 +43,9 @@ class LiveSession:
     def append(self, lines):
         os.write(self.file, lines)
 
+    def close(self):
+        os.close(self.file)
+
 
 def sent(number):
     return f"sent {number} at {time.monotonic_ns()} ns"

@@ -2,6 +2,7 @@
 
 mod commit_in_doubt;
 mod contract;
+mod counted;
 mod log;
 mod outage;
 mod poison;

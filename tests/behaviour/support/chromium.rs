@@ -126,6 +126,23 @@ impl Tab<'_> {
             .to_owned()
     }
 
+    /// The value of an expression; a promise is awaited. Fails on an exception.
+    pub fn evaluate(&mut self, expression: &str) -> Value {
+        let parameters =
+            json!({"expression": expression, "awaitPromise": true, "returnByValue": true});
+        let mut answer = self
+            .browser
+            .ask("Runtime.evaluate", parameters, &self.session);
+        let failed = &answer["exceptionDetails"];
+        assert!(failed.is_null(), "{expression}: {failed}");
+        answer["result"]["value"].take()
+    }
+
+    /// Waits until an expression is true.
+    pub fn wait_until(&mut self, expression: &str) {
+        eventually(expression, || self.evaluate(expression) == true);
+    }
+
     /// Waits until the document has all of these in it, and returns it.
     pub fn wait_for(&mut self, wanted: &[&str]) -> String {
         let mut html = String::new();
