@@ -248,7 +248,9 @@ fn database(settings: &Settings) -> Database {
 fn reader(settings: &Settings) -> anyhow::Result<Reader> {
     Ok(match &settings.database.url {
         DatabaseUrl::Sqlite(path) => Reader::sqlite(path),
-        DatabaseUrl::Postgres(url) => Reader::postgres(url, "reader")?,
+        DatabaseUrl::Postgres(url) => {
+            Reader::postgres(url, "reader", settings.database.max_connections)?
+        }
     })
 }
 

@@ -78,7 +78,7 @@ async fn rows(
 ) -> Result<(Option<WatcherRow>, HashMap<PathBuf, u64>), ReadError> {
     let reader = match database {
         Database::Sqlite(path) => Reader::sqlite_once(path),
-        Database::Postgres(url) => Reader::postgres(url, "doctor")?,
+        Database::Postgres(url) => Reader::postgres(url, "doctor", 1)?,
     };
     let state = settings.places.state.to_string_lossy();
     let watchers = reader.watchers().await?;

@@ -13,7 +13,7 @@ use std::{
 /// How long a restart counts, in seconds.
 pub const WINDOW: u64 = 60;
 
-/// Kept while the process runs; [`Ledger::close`] at an orderly end.
+/// Kept while the process runs; [`Ledger::close`] at an orderly exit.
 #[derive(Debug)]
 pub struct Ledger {
     path: PathBuf,
@@ -32,7 +32,7 @@ pub struct CrashLimit {
 
 impl Ledger {
     /// Notes a start at `now`, in seconds since 1970. Reaching the limit empties
-    /// the ledger: nobody starts the process after that but a person.
+    /// the ledger: no manager restarts the process after that, a person does.
     pub fn open(folder: &Path, now: u64, limit: u32) -> Result<Ledger, CrashLimit> {
         let path = folder.join("restarts");
         let before = fs::read_to_string(&path).unwrap_or_default();
@@ -44,7 +44,7 @@ impl Ledger {
         Ok(Ledger { path, restarts })
     }
 
-    /// Notes that this end is none of a crash.
+    /// Notes that this exit is no crash.
     pub fn close(self) {
         write(&self.path, &self.restarts, false);
     }
@@ -55,14 +55,14 @@ impl Ledger {
     }
 }
 
-/// How many restarts are noted that count now, for those who only look.
+/// How many restarts count now; changes nothing.
 pub fn restarts_lately(folder: &Path, now: u64) -> usize {
     let text = fs::read_to_string(folder.join("restarts")).unwrap_or_default();
     counting(&text, now).len()
 }
 
 /// The restarts that count with this start; nothing if it is one too many. The
-/// text holds a time a line, and `running` where no orderly end was noted.
+/// text holds a time a line, and `running` where no orderly exit was noted.
 /// A time in the future means that the clock was set back: it counts as now.
 fn restarts_after(text: &str, now: u64, limit: u32) -> Option<Vec<u64>> {
     let mut restarts = counting(text, now);
@@ -84,7 +84,7 @@ fn counting(text: &str, now: u64) -> Vec<u64> {
         .collect()
 }
 
-/// The ledger must not keep the watcher from its work, so a failure is only told.
+/// The ledger must not keep the watcher from its work, so a failure is only logged.
 fn write(path: &Path, restarts: &[u64], running: bool) {
     if let Err(error) = replace(path, restarts, running) {
         let path = path.display();
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn who_only_looks_sees_what_counts_and_changes_nothing() {
+    fn counting_restarts_changes_nothing() {
         let dir = tempfile::tempdir().unwrap();
         assert_eq!(restarts_lately(dir.path(), 1000), 0);
         let path = dir.path().join("restarts");

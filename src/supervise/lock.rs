@@ -8,12 +8,12 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-/// Held as long as the process lives; the kernel lets it go however it ends.
+/// Held as long as the process lives; the kernel releases it however it exits.
 pub struct Lock {
     _file: File,
 }
 
-/// Who has the lock.
+/// The process that holds the lock.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Holder {
     /// A living process, and for how long as far as the file tells.
@@ -53,7 +53,7 @@ impl Lock {
             .mode(0o600)
             .open(&path)
             .map_err(failed)?;
-        match patiently(&file) {
+        match lock_with_retries(&file) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 let mut pid = String::new();
@@ -102,7 +102,7 @@ impl Holder {
         }
     }
 
-    /// Whose number is known.
+    /// The holder's pid, if it is known.
     pub fn pid(self) -> Option<i64> {
         match self {
             Holder::Process { pid, .. } if pid > 0 => Some(pid),
@@ -112,7 +112,7 @@ impl Holder {
 }
 
 /// `/health` probes the lock for an instant; a watcher keeps it.
-fn patiently(file: &File) -> Result<(), TryLockError> {
+fn lock_with_retries(file: &File) -> Result<(), TryLockError> {
     for _ in 0..10 {
         match file.try_lock() {
             #[allow(
@@ -131,7 +131,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_second_is_told_who_is_first() {
+    fn the_second_watcher_is_refused_with_the_pid_of_the_first() {
         let dir = tempfile::tempdir().unwrap();
         let first = Lock::take(dir.path()).unwrap();
         let Err(LockError::Held { pid, .. }) = Lock::take(dir.path()) else {

@@ -1,4 +1,4 @@
-//! What a service manager is told. Without one every call does nothing.
+//! Messages to the service manager (sd_notify). Without one every call does nothing.
 
 use std::time::Duration;
 
@@ -6,30 +6,30 @@ use sd_notify::NotifyState;
 
 /// Settings are valid, the work has begun; also after a reload.
 pub fn ready(status: &str) {
-    tell(&[NotifyState::Ready, NotifyState::Status(status)]);
+    notify(&[NotifyState::Ready, NotifyState::Status(status)]);
 }
 
 /// One line for `systemctl status`.
 pub fn status(status: &str) {
-    tell(&[NotifyState::Status(status)]);
+    notify(&[NotifyState::Status(status)]);
 }
 
 /// The settings are read again; [`ready`] says when that is over.
 pub fn reloading() {
     match NotifyState::monotonic_usec_now() {
-        Ok(now) => tell(&[NotifyState::Reloading, now]),
-        Err(error) => tracing::debug!(%error, "the service manager cannot be told"),
+        Ok(now) => notify(&[NotifyState::Reloading, now]),
+        Err(error) => tracing::debug!(%error, "cannot notify the service manager"),
     }
 }
 
 pub fn stopping() {
-    tell(&[NotifyState::Stopping]);
+    notify(&[NotifyState::Stopping]);
 }
 
 /// The start takes longer, at most for `time` from now.
 pub fn starting_for(time: Duration, status: &str) {
     let micros = u32::try_from(time.as_micros()).unwrap_or(u32::MAX);
-    tell(&[
+    notify(&[
         NotifyState::ExtendTimeoutUsec(micros),
         NotifyState::Status(status),
     ]);
@@ -37,7 +37,7 @@ pub fn starting_for(time: Duration, status: &str) {
 
 /// Called by the loop that does the work, and by nothing else.
 pub fn watchdog_ping() {
-    tell(&[NotifyState::Watchdog]);
+    notify(&[NotifyState::Watchdog]);
 }
 
 /// How long the service manager waits for a ping before it takes us for hung.
@@ -50,8 +50,8 @@ pub fn is_launchd() -> bool {
     cfg!(target_os = "macos") && std::os::unix::process::parent_id() == 1
 }
 
-fn tell(states: &[NotifyState<'_>]) {
+fn notify(states: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(states) {
-        tracing::debug!(%error, "the service manager cannot be told");
+        tracing::debug!(%error, "cannot notify the service manager");
     }
 }

@@ -1,7 +1,8 @@
-//! Signals: the first asks, the second insists, and time runs out in between.
+//! Signals: the first starts the shutdown, the second exits at once, and so does
+//! the timeout in between.
 //!
-//! They are heard on a thread of their own: whatever the process is busy with,
-//! a stop is over within its budget.
+//! They are received on a thread of their own: whatever the process is busy with,
+//! the process exits within its budget.
 
 use std::{io, thread, time::Duration};
 
@@ -36,12 +37,12 @@ impl Signals {
         };
         thread::Builder::new()
             .name("signals".into())
-            .spawn(move || runtime.block_on(hear(signals, asked, wants_reload, budget)))?;
+            .spawn(move || runtime.block_on(receive(signals, asked, wants_reload, budget)))?;
         Ok(Signals { stop, reload })
     }
 }
 
-async fn hear(
+async fn receive(
     mut signals: SignalsInfo,
     stop: CancellationToken,
     wants_reload: mpsc::Sender<()>,
@@ -55,14 +56,14 @@ async fn hear(
             std::process::exit(128 + signal);
         } else {
             stop.cancel();
-            tokio::spawn(leave_after(budget));
+            tokio::spawn(exit_after(budget));
         }
     }
 }
 
-async fn leave_after(budget: Duration) {
+async fn exit_after(budget: Duration) {
     tokio::time::sleep(budget).await;
-    tracing::warn!("could not finish in time; leaving, nothing is lost");
+    tracing::warn!("shutdown timed out; exiting now: what is not committed stays in its file");
     std::process::exit(0);
 }
 

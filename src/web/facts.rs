@@ -221,7 +221,7 @@ mod tests {
             drain: STILL_GOOD,
             idle_timeout: None,
         };
-        let facts = Facts::new(Reader::postgres(&url, "web").unwrap(), &settings);
+        let facts = Facts::new(Reader::postgres(&url, "web", 4).unwrap(), &settings);
         let answer = timeout(PATIENCE * 10, facts.database())
             .await
             .expect("at once");

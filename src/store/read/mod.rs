@@ -100,9 +100,11 @@ impl Reader {
         }
     }
 
-    pub fn postgres(url: &str, role: &str) -> Result<Reader> {
+    /// On at most so many connections at once.
+    pub fn postgres(url: &str, role: &str, connections: u32) -> Result<Reader> {
+        let postgres = postgres::Postgres::new(url, role, connections)?;
         Ok(Reader {
-            arm: Arm::Postgres(Arc::new(postgres::Postgres::new(url, role)?)),
+            arm: Arm::Postgres(Arc::new(postgres)),
         })
     }
 

@@ -24,8 +24,6 @@ use super::{
     settle::{Holes, Snapshot},
 };
 
-const CONNECTIONS: u32 = 4;
-/// How long a follower's beginning waits for running transactions to end.
 const BEGIN_PATIENCE: Duration = Duration::from_millis(500);
 const BEGIN_PAUSE: Duration = Duration::from_millis(10);
 /// How far back that beginning looks for holes when they do not end.
@@ -80,6 +78,7 @@ struct Begin {
 
 pub struct Postgres {
     options: PgConnectOptions,
+    connections: u32,
     pool: Mutex<PgPool>,
     known: i64,
     checked: AtomicBool,
@@ -87,11 +86,12 @@ pub struct Postgres {
 }
 
 impl Postgres {
-    pub fn new(url: &str, role: &str) -> Result<Postgres> {
+    pub fn new(url: &str, role: &str, connections: u32) -> Result<Postgres> {
         let options = connect::postgres(url, role)?;
         Ok(Postgres {
-            pool: Mutex::new(pool(&options)),
+            pool: Mutex::new(pool(&options, connections)),
             options,
+            connections,
             known: newest(&sqlx::migrate!("src/store/migrations/postgres")),
             checked: AtomicBool::new(false),
             holes: Mutex::default(),
@@ -317,7 +317,7 @@ impl Postgres {
     /// A connection that fell silent may stay so for as long as the kernel
     /// tries, and holds its place in the pool: leave it behind.
     pub fn abandon(&self) {
-        *self.pool.lock().expect("no panic while held") = pool(&self.options);
+        *self.pool.lock().expect("no panic while held") = pool(&self.options, self.connections);
     }
 
     fn pool(&self) -> PgPool {
@@ -334,9 +334,9 @@ impl Postgres {
     }
 }
 
-fn pool(options: &PgConnectOptions) -> PgPool {
+fn pool(options: &PgConnectOptions, connections: u32) -> PgPool {
     PgPoolOptions::new()
-        .max_connections(CONNECTIONS)
+        .max_connections(connections)
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .connect_lazy_with(options.clone())
 }

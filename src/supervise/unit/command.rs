@@ -14,21 +14,21 @@ use tokio::{
     time::timeout,
 };
 
-/// How long one manager may think; then its program is killed.
+/// How long one manager may take; then its program is killed.
 pub const LIMIT: Duration = Duration::from_secs(1);
-/// More than this nobody reads. Real answers have less than 4 KiB.
+/// More than this is not read. Real answers have less than 4 KiB.
 const MOST: u64 = 64 * 1024;
 
-/// What a program said.
-pub struct Said {
+/// What a program printed.
+pub struct Output {
     /// None if it was killed.
     pub code: Option<i32>,
     pub out: String,
     pub err: String,
 }
 
-/// Runs a program of `PATH` to its end, or to the end of our patience.
-pub async fn run(mut command: Command) -> Result<Said, String> {
+/// Runs a program of `PATH` to its end, or until it times out.
+pub async fn run(mut command: Command) -> Result<Output, String> {
     let name = name_of(&command);
     command
         .env("LC_ALL", "C")
@@ -39,12 +39,12 @@ pub async fn run(mut command: Command) -> Result<Said, String> {
     let mut child = command
         .spawn()
         .map_err(|error| format!("cannot run {name}: {error}"))?;
-    let Ok(said) = timeout(LIMIT, listen(&mut child)).await else {
+    let Ok(output) = timeout(LIMIT, output_of(&mut child)).await else {
         // Fails only if it has ended meanwhile; dropping it reaps it.
         let _ = child.start_kill();
         return Err(format!("{name} does not answer"));
     };
-    said.map_err(|error| format!("cannot hear {name}: {error}"))
+    output.map_err(|error| format!("cannot read from {name}: {error}"))
 }
 
 /// The program's file, if there is one that we may run.
@@ -55,17 +55,17 @@ pub fn find(program: &str) -> Option<PathBuf> {
         .find(|file| file.is_file() && access(file, Access::EXEC_OK).is_ok())
 }
 
-async fn listen(child: &mut Child) -> std::io::Result<Said> {
+async fn output_of(child: &mut Child) -> std::io::Result<Output> {
     let (out, err) = (child.stdout.take(), child.stderr.take());
     let (out, err) = tokio::try_join!(read(out), read(err))?;
-    Ok(Said {
+    Ok(Output {
         code: child.wait().await?.code(),
         out,
         err,
     })
 }
 
-/// Closing the pipe early makes one who talks without end stop.
+/// Closing the pipe early stops a program that prints without end.
 async fn read(pipe: Option<impl AsyncRead + Unpin>) -> std::io::Result<String> {
     let mut bytes = Vec::new();
     if let Some(pipe) = pipe {
@@ -80,7 +80,7 @@ fn name_of(command: &Command) -> String {
     name.to_string_lossy().into_owned()
 }
 
-impl Said {
+impl Output {
     /// What went wrong, in the program's own first line.
     pub fn complaint(&self, program: &str) -> String {
         let line = self
@@ -108,14 +108,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_it_says_and_how_it_ends_is_heard() {
-        let said = run(shell("echo yes; echo no >&2; exit 3")).await.unwrap();
-        assert_eq!((said.code, said.out.as_str()), (Some(3), "yes\n"));
-        assert_eq!(said.complaint("systemctl"), "systemctl: no");
+    async fn output_and_exit_code_are_returned() {
+        let output = run(shell("echo yes; echo no >&2; exit 3")).await.unwrap();
+        assert_eq!((output.code, output.out.as_str()), (Some(3), "yes\n"));
+        assert_eq!(output.complaint("systemctl"), "systemctl: no");
     }
 
     #[tokio::test]
-    async fn who_hangs_is_left_within_the_limit_and_killed() {
+    async fn a_program_that_hangs_is_killed_within_the_limit() {
         let dir = tempfile::tempdir().unwrap();
         let pid_file = dir.path().join("pid");
         let script = format!("echo $$ >{}; exec sleep 600", pid_file.display());
@@ -136,9 +136,9 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_talks_without_end_is_cut_short() {
-        let said = run(shell("exec yes")).await.unwrap();
-        assert_eq!(said.out.len() as u64, MOST);
+    async fn output_without_end_is_cut_short() {
+        let output = run(shell("exec yes")).await.unwrap();
+        assert_eq!(output.out.len() as u64, MOST);
     }
 
     #[test]

@@ -18,10 +18,10 @@ pub async fn ask(manager: Manager, label: &str) -> Answer {
     let mut command = Command::new(launchctl);
     command.args(["print", &target(manager, label)]);
     match command::run(command).await {
-        Ok(said) if said.code == Some(0) => parse(manager, label, &said.out)
-            .unwrap_or_else(|| Answer::Unreadable(said.complaint("launchctl"))),
-        Ok(said) if said.code == Some(NO_SUCH_SERVICE) => Answer::Absent,
-        Ok(said) => Answer::Unreadable(said.complaint("launchctl")),
+        Ok(output) if output.code == Some(0) => parse(manager, label, &output.out)
+            .unwrap_or_else(|| Answer::Unreadable(output.complaint("launchctl"))),
+        Ok(output) if output.code == Some(NO_SUCH_SERVICE) => Answer::Absent,
+        Ok(output) => Answer::Unreadable(output.complaint("launchctl")),
         Err(why) => Answer::Unreadable(why),
     }
 }

@@ -1,7 +1,7 @@
-//! What a service manager says of a unit of ours.
+//! The state of our units in a service manager.
 //!
-//! In: `systemctl show` and `launchctl print`, asked when somebody wants to know.
-//! Out: a [`Unit`], or that there is none, or why nobody can tell.
+//! In: `systemctl show` and `launchctl print`, asked on demand.
+//! Out: a [`Unit`], or that there is none, or why it is not known.
 //!
 //! Promises
 //! - an answer comes within [`command::LIMIT`] for each manager asked, whatever
@@ -22,7 +22,7 @@ pub const WATCHER: &str = "headspace-watcher.service";
 /// The watcher's label under launchd.
 pub const WATCHER_LABEL: &str = "com.headspace.watcher";
 
-/// Who may run our units on this machine.
+/// The service managers that may run our units.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Manager {
     /// systemd as PID 1.

@@ -7,7 +7,7 @@ use tokio::process::Command;
 
 use super::{
     Answer, End, Manager, Unit,
-    command::{self, Said},
+    command::{self, Output},
 };
 
 /// What we want to know of a unit.
@@ -16,13 +16,13 @@ const PROPERTIES: &str = "LoadState,ActiveState,SubState,Result,NRestarts,MainPI
 
 pub async fn ask(manager: Manager, name: &str) -> Answer {
     match show(manager, name, PROPERTIES).await {
-        Ok(said) => parse(manager, name, &said.out)
-            .unwrap_or_else(|| Answer::Unreadable(said.complaint("systemctl"))),
+        Ok(output) => parse(manager, name, &output.out)
+            .unwrap_or_else(|| Answer::Unreadable(output.complaint("systemctl"))),
         Err(why) => Answer::Unreadable(why),
     }
 }
 
-async fn show(manager: Manager, name: &str, properties: &str) -> Result<Said, String> {
+async fn show(manager: Manager, name: &str, properties: &str) -> Result<Output, String> {
     let systemctl = command::find("systemctl").ok_or("there is no systemctl")?;
     let mut command = Command::new(systemctl);
     if manager == Manager::User {
@@ -42,12 +42,12 @@ fn value<'t>(text: &'t str, wanted: &str) -> Option<&'t str> {
         .filter(|value| !value.is_empty())
 }
 
-/// Where the user's manager listens. A system unit that runs as this user is not
-/// told, and one with `ProtectHome=tmpfs` does not see it.
+/// Where the user's manager listens. A system unit that runs as this user does
+/// not get it, and one with `ProtectHome=tmpfs` does not see it.
 fn runtime_folder() -> Option<PathBuf> {
-    let told = env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
+    let given = env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
     let uid = rustix::process::geteuid().as_raw();
-    let folder = told.unwrap_or_else(|| Path::new("/run/user").join(uid.to_string()));
+    let folder = given.unwrap_or_else(|| Path::new("/run/user").join(uid.to_string()));
     folder.join("systemd").is_dir().then_some(folder)
 }
 

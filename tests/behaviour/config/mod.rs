@@ -1,4 +1,5 @@
 //! Settings are checked before anything starts.
 
+mod connections;
 mod refusals;
 mod shown;

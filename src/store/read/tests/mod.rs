@@ -61,7 +61,7 @@ impl World {
     fn reader(&self) -> Reader {
         match self {
             World::Sqlite(..) => Reader::sqlite(&self.path()),
-            World::Postgres(database, _) => Reader::postgres(&database.url(), "web").unwrap(),
+            World::Postgres(database, _) => Reader::postgres(&database.url(), "web", 4).unwrap(),
         }
     }
 
