@@ -13,9 +13,9 @@ use super::say::say;
 use crate::{
     capture::{Limits, Place, Reread, Roots, reread},
     config::{self, Settings},
-    event::{Entry, Event, FactKey, Payload, Timestamp, What},
+    event::{Entry, Event, EventType, FactKey, Payload, Timestamp, What},
     store::{
-        read::{CheckpointFacts, Reader, StoredTurn},
+        read::{CheckpointFacts, Reader, StoredSession, StoredTurn},
         rejection_key,
     },
     telemetry::visible,
@@ -27,6 +27,9 @@ pub const EXAMPLES: &str = "Examples:
 
 An event that stands in no line is only a finding if its file was never rewritten:
 what was captured stays, whatever became of its file.";
+
+/// Sessions that are looked up together.
+const SESSIONS: usize = 512;
 
 #[derive(clap::Args)]
 pub struct VerifyArgs {
@@ -101,6 +104,7 @@ async fn verify(settings: &Settings, reader: &Reader) -> anyhow::Result<Report> 
             verify_file(reader, &host, &checkpoint, &place, limits, &mut report).await?;
         }
     }
+    verify_sessions(reader, &host, &mut report).await?;
     for turn in reader.turns_from(&host, None).await? {
         if turn.source_is_polling() {
             report
@@ -159,6 +163,66 @@ async fn verify_file(
             .extend(extra.map(|turn| Finding::of(turn, "extra", "stands in no line")));
     }
     Ok(())
+}
+
+/// Every beginning of a session and every end must be an event of its own.
+async fn verify_sessions(reader: &Reader, host: &str, report: &mut Report) -> anyhow::Result<()> {
+    for sessions in reader.sessions(host).await?.chunks(SESSIONS) {
+        let due: Vec<Due<'_>> = sessions.iter().flat_map(Due::of).collect();
+        let keys: Vec<&str> = due.iter().map(|due| due.key.as_str()).collect();
+        let facts = reader.facts(&keys).await?;
+        let ids: Vec<i64> = facts.values().copied().collect();
+        let types = reader.event_types(&ids).await?;
+        let missing = due.iter().filter(|due| due.is_missing(&facts, &types));
+        report.findings.extend(missing.map(Due::finding));
+    }
+    Ok(())
+}
+
+/// An event that must be there because of a session's row.
+struct Due<'a> {
+    session: &'a StoredSession,
+    event_type: EventType,
+    key: FactKey,
+    /// It is owed only if its fact is known: an earlier end may never have been.
+    if_known: bool,
+}
+
+impl<'a> Due<'a> {
+    fn of(session: &'a StoredSession) -> Vec<Due<'a>> {
+        let uuid = &session.session_uuid;
+        let last = u32::try_from(session.registrations).unwrap_or(u32::MAX);
+        let begins = (1..=last).map(|n| Due {
+            session,
+            event_type: EventType::SessionRegistered,
+            key: FactKey::registered(uuid, n),
+            if_known: false,
+        });
+        let ends = (1..=last).map(|n| Due {
+            session,
+            event_type: EventType::SessionEnded,
+            key: FactKey::ended(uuid, n),
+            if_known: n < last || !session.has_ended,
+        });
+        begins.chain(ends).collect()
+    }
+
+    fn is_missing(&self, facts: &HashMap<String, i64>, types: &HashMap<i64, String>) -> bool {
+        match facts.get(self.key.as_str()) {
+            None => !self.if_known,
+            Some(id) => types.get(id).map(String::as_str) != Some(self.event_type.as_str()),
+        }
+    }
+
+    fn finding(&self) -> Finding {
+        Finding {
+            kind: "missing",
+            path: self.session.path.clone().unwrap_or_default(),
+            offset: None,
+            event_id: None,
+            what: format!("{} {}", self.event_type.as_str(), self.key),
+        }
+    }
 }
 
 /// Compares one piece of a file; `met` collects the events its lines stand for.
@@ -263,8 +327,7 @@ fn difference(path: &str, expected: &Expected, turn: &StoredTurn) -> Option<Stri
     let Ok(Value::Object(stored)) = serde_json::from_str::<Value>(&turn.payload) else {
         return Some("the payload is no object".into());
     };
-    let Ok(stored) = Payload::parse(crate::event::EventType::TurnDetected, Value::Object(stored))
-    else {
+    let Ok(stored) = Payload::parse(EventType::TurnDetected, Value::Object(stored)) else {
         return Some("the payload is not valid".into());
     };
     let (Payload::TurnDetected(stored), Payload::TurnDetected(told)) =

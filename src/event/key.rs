@@ -43,7 +43,7 @@ impl FactKey {
 
     /// What this key's group starts with: everything up to its digest.
     pub fn start(&self) -> &str {
-        &self.0[..self.0.rfind(':').map_or(0, |colon| colon + 1)]
+        start(&self.0)
     }
 
     /// A record that has nothing of its own to be known by.
@@ -70,6 +70,22 @@ impl FactKey {
         FactKey(format!("ended:{}:{n}", word(session)))
     }
 
+    /// How a database keeps a key: ten bytes of its group's digest, then ten of
+    /// its own, so that a group's keys are a range.
+    pub fn stored(key: &str) -> [u8; 20] {
+        let mut stored = [0; 20];
+        stored[..10].copy_from_slice(&FactKey::stored_group(start(key)));
+        stored[10..].copy_from_slice(&Sha256::digest(key)[..10]);
+        stored
+    }
+
+    /// What the stored keys of a group begin with.
+    pub fn stored_group(start: &str) -> [u8; 10] {
+        let mut group = [0; 10];
+        group.copy_from_slice(&Sha256::digest(start)[..10]);
+        group
+    }
+
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -79,6 +95,11 @@ impl fmt::Display for FactKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
+}
+
+/// Everything up to a key's last field.
+fn start(key: &str) -> &str {
+    &key[..key.rfind(':').map_or(0, |colon| colon + 1)]
 }
 
 /// Ids come from files. Those of the usual form stay readable; anything else
@@ -114,6 +135,16 @@ mod tests {
         assert!(a.as_str().starts_with(&start) && b.as_str().starts_with(&start));
         assert!(!c.as_str().starts_with(&start));
         assert_ne!(a, b);
+    }
+
+    #[test]
+    fn a_stored_key_begins_with_its_group() {
+        let key = FactKey::agent_block("msg_1", "one");
+        let group = FactKey::stored_group(&FactKey::message("msg_1"));
+        assert_eq!(FactKey::stored(key.as_str())[..10], group);
+        let other = FactKey::stored(FactKey::agent_block("msg_1", "two").as_str());
+        assert_eq!(other[..10], group);
+        assert_ne!(other, FactKey::stored(key.as_str()));
     }
 
     #[test]

@@ -16,15 +16,18 @@ use super::{
 
 pub type Outcome<T> = Result<T, Failure>;
 
+/// A fact's key as it stands in the database.
+pub type StoredKey = [u8; 20];
+
 /// What each database must be able to do inside one transaction. All SQL of
 /// one database stands in one file, `sqlite.rs` or `postgres.rs`.
 pub trait Transaction {
     /// Locks the file's checkpoint, made at its start if there was none.
     async fn lock_checkpoint(&mut self, host: &str, path: &str) -> Outcome<Locked>;
     /// The events stored under these keys.
-    async fn facts(&mut self, keys: &[&str]) -> Outcome<HashMap<String, i64>>;
-    /// How many stored keys begin with each of these, which end with a colon.
-    async fn group_sizes(&mut self, starts: &[&str]) -> Outcome<Vec<u32>>;
+    async fn facts(&mut self, keys: &[StoredKey]) -> Outcome<HashMap<Vec<u8>, i64>>;
+    /// How many stored keys begin with each of these.
+    async fn group_sizes(&mut self, groups: &[[u8; 10]]) -> Outcome<Vec<u32>>;
     async fn agents(&mut self, sessions: &[&str]) -> Outcome<HashMap<String, Agent>>;
     /// The repository's facts are the seen's if that is where it works.
     async fn put_project(&mut self, host: &str, path: &str, seen: &SessionSeen) -> Outcome<i64>;
@@ -39,7 +42,7 @@ pub trait Transaction {
     async fn end_agent(&mut self, session: &str, at: Timestamp, reason: &str) -> Outcome<()>;
     /// Returns the new ids, in the order of the rows.
     async fn insert_events(&mut self, rows: &[EventRow]) -> Outcome<Vec<i64>>;
-    async fn insert_facts(&mut self, facts: &[(&str, i64)]) -> Outcome<()>;
+    async fn insert_facts(&mut self, facts: &[(StoredKey, i64)]) -> Outcome<()>;
     /// Returns how many were not there yet.
     async fn insert_rejections(&mut self, rows: &[RejectionRow]) -> Outcome<u64>;
     async fn move_checkpoint(&mut self, locked: &Locked, segment: &Moved) -> Outcome<()>;
@@ -71,7 +74,7 @@ pub struct EventRow {
     pub project_id: Option<i64>,
     pub agent_id: Option<i64>,
     pub payload: String,
-    pub key: String,
+    pub key: StoredKey,
     pub checkpoint_id: Option<i64>,
     pub source_offset: Option<i64>,
 }
@@ -134,7 +137,13 @@ async fn ask(tx: &mut impl Transaction, causes: &[Cause<'_>]) -> Outcome<Known> 
     } = questions(causes);
     let mut known = Known::default();
     if !keys.is_empty() {
-        known.facts = tx.facts(&keys).await?;
+        let stored = keys.iter().map(|key| FactKey::stored(key));
+        let found = tx.facts(&stored.clone().collect::<Vec<_>>()).await?;
+        let ids = stored.map(|key| found.get(key.as_slice()).copied());
+        let pairs = keys.iter().zip(ids);
+        known.facts = pairs
+            .filter_map(|(key, id)| Some(((*key).to_owned(), id?)))
+            .collect();
     }
     if !sessions.is_empty() {
         known.agents = tx.agents(&sessions).await?;
@@ -149,7 +158,8 @@ async fn ask(tx: &mut impl Transaction, causes: &[Cause<'_>]) -> Outcome<Known> 
         .chain(registrations.iter().map(String::as_str))
         .collect();
     if !starts.is_empty() {
-        let counts = tx.group_sizes(&starts).await?;
+        let groups: Vec<_> = starts.iter().map(|s| FactKey::stored_group(s)).collect();
+        let counts = tx.group_sizes(&groups).await?;
         known.groups = starts.iter().map(ToString::to_string).zip(counts).collect();
     }
     Ok(known)
@@ -174,15 +184,17 @@ async fn write(
     } else {
         tx.insert_events(&rows).await?
     };
-    let mut facts: Vec<(&str, i64)> = plan
+    let mut facts: Vec<(StoredKey, i64)> = plan
         .aliases
         .iter()
-        .map(|(key, id)| (key.as_str(), *id))
+        .map(|(key, id)| (FactKey::stored(key), *id))
         .collect();
     for (event, id) in plan.events.iter().zip(&ids) {
-        facts.extend(event.keys.iter().map(|key| (key.as_str(), *id)));
+        facts.extend(event.keys.iter().map(|key| (FactKey::stored(key), *id)));
     }
     if !facts.is_empty() {
+        // Neighbours in the index are written together.
+        facts.sort_unstable();
         tx.insert_facts(&facts).await?;
     }
     let rejections: Vec<RejectionRow> = plan
@@ -274,7 +286,7 @@ fn event_row(event: &NewEvent, agents: &HashMap<String, Agent>, locked: &[Locked
         project_id: agent.map(|agent| agent.project_id),
         agent_id: agent.map(|agent| agent.id),
         payload: event.payload.clone(),
-        key: event.keys[0].clone(),
+        key: FactKey::stored(&event.keys[0]),
         checkpoint_id: event.source.map(|(segment, _)| locked[segment].id),
         source_offset: event.source.map(|(_, offset)| offset.cast_signed()),
     }

@@ -33,7 +33,7 @@ impl From<sqlx::Error> for Failure {
                     .try_downcast_ref::<sqlx::postgres::PgDatabaseError>()
                     .is_some()
                 {
-                    postgres(&code, database.constraint())
+                    postgres(&code, database.table())
                 } else {
                     sqlite(&code)
                 };
@@ -47,17 +47,9 @@ impl From<sqlx::Error> for Failure {
 /// SQLSTATE classes 22 (data), 23 (integrity), 54 (too large or too deep) and
 /// P0 (a trigger's own refusal) speak of the row. Everything else speaks of the
 /// server, the role or the schema, and holding loses nothing.
-fn postgres(code: &str, constraint: Option<&str>) -> fn(String) -> Failure {
-    match (code, constraint) {
-        (
-            "23505",
-            Some(
-                "events_event_key_key"
-                | "facts_pkey"
-                | "agents_session_uuid_key"
-                | "checkpoints_host_path_key",
-            ),
-        ) => |_| Failure::Raced,
+fn postgres(code: &str, table: Option<&str>) -> fn(String) -> Failure {
+    match (code, table) {
+        ("23505", Some("agents" | "checkpoints" | "facts")) => |_| Failure::Raced,
         // Somebody deleted a row meanwhile that this one belongs to.
         ("23503", _) => |_| Failure::Raced,
         _ if ["22", "23", "54", "P0"]
@@ -108,7 +100,7 @@ mod tests {
 
     #[test]
     fn a_race_for_one_fact_is_no_refusal() {
-        let kind = postgres("23505", Some("facts_pkey"));
+        let kind = postgres("23505", Some("facts"));
         assert!(matches!(kind(String::new()), Failure::Raced));
     }
 }

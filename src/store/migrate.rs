@@ -17,19 +17,6 @@ static POSTGRES: Migrator = sqlx::migrate!("src/store/migrations/postgres");
 /// The version this program reads and writes.
 pub const SCHEMA_VERSION: i64 = 1;
 
-/// What the migrations make.
-const OUR_TABLES: [&str; 9] = [
-    "projects",
-    "agents",
-    "commands",
-    "turns",
-    "events",
-    "checkpoints",
-    "facts",
-    "rejections",
-    "watchers",
-];
-
 /// How long one try waits for another program that makes the tables, and how
 /// often it looks.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(3);
@@ -92,7 +79,10 @@ pub async fn sqlite_is_outdated(link: &mut SqliteConnection) -> Result<bool, Fai
 pub async fn sqlite(link: &mut SqliteConnection) -> Result<(), Failure> {
     if sqlite_version(link).await?.is_none() {
         let tables = "SELECT name FROM sqlite_master WHERE type IN ('table', 'view')";
-        refuse_foreign(sqlx::query_scalar(tables).fetch_all(&mut *link).await?)?;
+        refuse_foreign(
+            &SQLITE,
+            sqlx::query_scalar(tables).fetch_all(&mut *link).await?,
+        )?;
     }
     run(&SQLITE, link).await
 }
@@ -133,7 +123,7 @@ pub async fn postgres(link: &mut PgConnection) -> Result<(), Failure> {
         let tables = sqlx::query_scalar(tables).fetch_all(&mut *link).await?;
         // Another start may have made them between the two questions.
         if postgres_is_outdated(link).await? {
-            refuse_foreign(tables)?;
+            refuse_foreign(&POSTGRES, tables)?;
         }
     }
     let limits = ["statement_timeout", "lock_timeout"];
@@ -199,12 +189,24 @@ fn needs_migration(found: Option<i64>) -> Result<bool, SchemaError> {
 }
 
 /// A database without our version must have none of our names either.
-fn refuse_foreign(tables: Vec<String>) -> Result<(), SchemaError> {
-    let is_ours = |table: &String| OUR_TABLES.contains(&table.as_str());
+fn refuse_foreign(ours: &Migrator, tables: Vec<String>) -> Result<(), SchemaError> {
+    let made = made_by(ours);
+    let is_ours = |table: &String| made.contains(&table.as_str());
     match tables.into_iter().find(is_ours) {
         Some(table) => Err(SchemaError::Foreign { table }),
         None => Ok(()),
     }
+}
+
+/// The tables and views that the migrations make.
+fn made_by(migrations: &Migrator) -> Vec<&str> {
+    let lines = migrations.iter().flat_map(|one| one.sql.as_str().lines());
+    let made = lines.filter_map(|line| {
+        let name = line.strip_prefix("CREATE TABLE ");
+        name.or_else(|| line.strip_prefix("CREATE VIEW "))
+    });
+    made.filter_map(|rest| rest.split_whitespace().next())
+        .collect()
 }
 
 /// Waits without holding up the process: whoever has the lock may be stuck.
@@ -264,6 +266,16 @@ mod tests {
             sqlite_version(&mut link).await.unwrap(),
             Some(SCHEMA_VERSION)
         );
+    }
+
+    #[test]
+    fn both_databases_have_the_same_tables() {
+        let made = made_by(&SQLITE);
+        assert!(
+            made.len() > 12 && made.contains(&"agent_states"),
+            "{made:?}"
+        );
+        assert_eq!(made, made_by(&POSTGRES));
     }
 
     #[test]

@@ -14,7 +14,7 @@ use crate::{
 };
 
 use super::{
-    append::{EventRow, Locked, Moved, Outcome, RejectionRow, Transaction},
+    append::{EventRow, Locked, Moved, Outcome, RejectionRow, StoredKey, Transaction},
     segment::{Beat, CheckpointRow, OpenSession},
 };
 
@@ -52,7 +52,8 @@ impl Transaction for PostgresTransaction<'_> {
         })
     }
 
-    async fn facts(&mut self, keys: &[&str]) -> Outcome<HashMap<String, i64>> {
+    async fn facts(&mut self, keys: &[StoredKey]) -> Outcome<HashMap<Vec<u8>, i64>> {
+        let keys: Vec<&[u8]> = keys.iter().map(|key| key.as_slice()).collect();
         let rows = sqlx::query("SELECT key, event_id FROM facts WHERE key = ANY($1)")
             .bind(keys)
             .fetch_all(&mut *self.0)
@@ -60,13 +61,15 @@ impl Transaction for PostgresTransaction<'_> {
         Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
     }
 
-    async fn group_sizes(&mut self, starts: &[&str]) -> Outcome<Vec<u32>> {
+    async fn group_sizes(&mut self, groups: &[[u8; 10]]) -> Outcome<Vec<u32>> {
+        let groups: Vec<&[u8]> = groups.iter().map(|group| group.as_slice()).collect();
         let counts: Vec<i64> = sqlx::query_scalar(
             r#"SELECT (SELECT count(*) FROM facts
-                       WHERE key >= start AND key < rtrim(start, ':') || ';')
-               FROM unnest($1::text[]) WITH ORDINALITY AS asked (start, n) ORDER BY n"#,
+                       WHERE key BETWEEN start || '\x00000000000000000000'::bytea
+                                     AND start || '\xffffffffffffffffffff'::bytea)
+               FROM unnest($1::bytea[]) WITH ORDINALITY AS asked (start, n) ORDER BY n"#,
         )
-        .bind(starts)
+        .bind(groups)
         .fetch_all(&mut *self.0)
         .await?;
         Ok(counts
@@ -189,7 +192,7 @@ impl Transaction for PostgresTransaction<'_> {
                                  project_id, agent_id, checkpoint_id, source_offset, observed)
              SELECT id, at::timestamptz, clock_timestamp(), kind, payload::jsonb, key,
                     project_id, agent_id, checkpoint_id, source_offset, observed
-             FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[],
+             FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::bytea[],
                          $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::boolean[])
                   AS row (id, at, kind, payload, key, project_id, agent_id, checkpoint_id,
                           source_offset, observed)",
@@ -202,7 +205,11 @@ impl Transaction for PostgresTransaction<'_> {
                 .map(|row| row.payload.as_str())
                 .collect::<Vec<_>>(),
         )
-        .bind(rows.iter().map(|row| row.key.as_str()).collect::<Vec<_>>())
+        .bind(
+            rows.iter()
+                .map(|row| row.key.as_slice())
+                .collect::<Vec<_>>(),
+        )
         .bind(ids_of(|row| row.project_id))
         .bind(ids_of(|row| row.agent_id))
         .bind(ids_of(|row| row.checkpoint_id))
@@ -213,10 +220,11 @@ impl Transaction for PostgresTransaction<'_> {
         Ok(ids)
     }
 
-    async fn insert_facts(&mut self, facts: &[(&str, i64)]) -> Outcome<()> {
-        let (keys, ids): (Vec<&str>, Vec<i64>) = facts.iter().copied().unzip();
+    async fn insert_facts(&mut self, facts: &[(StoredKey, i64)]) -> Outcome<()> {
+        let rows = facts.iter().map(|(key, id)| (key.as_slice(), *id));
+        let (keys, ids): (Vec<&[u8]>, Vec<i64>) = rows.unzip();
         sqlx::query(
-            "INSERT INTO facts (key, event_id) SELECT * FROM unnest($1::text[], $2::bigint[])",
+            "INSERT INTO facts (key, event_id) SELECT * FROM unnest($1::bytea[], $2::bigint[])",
         )
         .bind(keys)
         .bind(ids)

@@ -9,12 +9,12 @@ use sqlx::{Row, Sqlite, SqliteConnection, sqlite::SqliteRow};
 
 use crate::{
     derive::Agent,
-    event::{SessionSeen, Timestamp, project_name},
+    event::{SessionSeen, Timestamp, hex, project_name},
     tail::Position,
 };
 
 use super::{
-    append::{EventRow, Locked, Moved, Outcome, RejectionRow, Transaction},
+    append::{EventRow, Locked, Moved, Outcome, RejectionRow, StoredKey, Transaction},
     segment::{Beat, CheckpointRow, OpenSession},
 };
 
@@ -62,23 +62,24 @@ impl Transaction for SqliteTransaction<'_> {
         })
     }
 
-    async fn facts(&mut self, keys: &[&str]) -> Outcome<HashMap<String, i64>> {
+    async fn facts(&mut self, keys: &[StoredKey]) -> Outcome<HashMap<Vec<u8>, i64>> {
         let rows = sqlx::query(
-            "SELECT key, event_id FROM facts WHERE key IN (SELECT value FROM json_each(?))",
+            "SELECT key, event_id FROM facts WHERE key IN (SELECT unhex(value) FROM json_each(?))",
         )
-        .bind(json(keys))
+        .bind(json(keys.iter().map(|key| hex(key)).collect::<Vec<_>>()))
         .fetch_all(&mut *self.0)
         .await?;
         Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
     }
 
-    async fn group_sizes(&mut self, starts: &[&str]) -> Outcome<Vec<u32>> {
+    async fn group_sizes(&mut self, groups: &[[u8; 10]]) -> Outcome<Vec<u32>> {
         let counts = sqlx::query_scalar(
             "SELECT (SELECT count(*) FROM facts
-                     WHERE facts.key >= start.value AND facts.key < rtrim(start.value, ':') || ';')
+                     WHERE facts.key BETWEEN unhex(start.value || '00000000000000000000')
+                                         AND unhex(start.value || 'ffffffffffffffffffff'))
              FROM json_each(?) AS start ORDER BY start.key",
         )
-        .bind(json(starts))
+        .bind(json(groups.iter().map(|g| hex(g)).collect::<Vec<_>>()))
         .fetch_all(&mut *self.0)
         .await?;
         Ok(counts)
@@ -194,7 +195,7 @@ impl Transaction for SqliteTransaction<'_> {
                     .push_bind(row.agent_id)
                     .push_bind(row.kind.as_str())
                     .push_bind(&row.payload)
-                    .push_bind(&row.key)
+                    .push_bind(row.key.as_slice())
                     .push_bind(row.observed)
                     .push_bind(row.checkpoint_id)
                     .push_bind(row.source_offset);
@@ -209,10 +210,11 @@ impl Transaction for SqliteTransaction<'_> {
         Ok(ids)
     }
 
-    async fn insert_facts(&mut self, facts: &[(&str, i64)]) -> Outcome<()> {
+    async fn insert_facts(&mut self, facts: &[(StoredKey, i64)]) -> Outcome<()> {
+        let facts: Vec<_> = facts.iter().map(|(key, id)| (hex(key), id)).collect();
         sqlx::query(
             "INSERT INTO facts (key, event_id)
-             SELECT value ->> 0, value ->> 1 FROM json_each(?)",
+             SELECT unhex(value ->> 0), value ->> 1 FROM json_each(?)",
         )
         .bind(json(facts))
         .execute(&mut *self.0)

@@ -3,7 +3,10 @@
 
 use std::collections::HashMap;
 
-use crate::tail::Position;
+use crate::{
+    event::{FactKey, hex},
+    tail::Position,
+};
 
 use super::{Arm, Reader, Result, postgres::Postgres, sqlite::Sqlite};
 
@@ -37,6 +40,20 @@ pub struct StoredTurn {
     pub source_offset: Option<i64>,
 }
 
+/// A session's row, as far as events must stand for it.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct StoredSession {
+    pub session_uuid: String,
+    pub path: Option<String>,
+    /// How often it began.
+    pub registrations: i64,
+    pub has_ended: bool,
+}
+
+const SESSIONS: &str = "SELECT session_uuid, transcript_path AS path, registrations, \
+                        ended_at IS NOT NULL AS has_ended FROM agents \
+                        JOIN projects ON projects.id = project_id WHERE host = $1 ORDER BY agents.id";
+
 /// What there is, for a first look.
 #[derive(Debug, Clone, Copy, sqlx::FromRow)]
 pub struct Totals {
@@ -52,13 +69,28 @@ impl Reader {
         ask!(self.totals())
     }
 
+    pub async fn sessions(&self, host: &str) -> Result<Vec<StoredSession>> {
+        ask!(self.sessions(host))
+    }
+
+    /// The types of those of these events that are there.
+    pub async fn event_types(&self, ids: &[i64]) -> Result<HashMap<i64, String>> {
+        ask!(self.event_types(ids))
+    }
+
     pub async fn checkpoints(&self, host: &str) -> Result<Vec<CheckpointFacts>> {
         ask!(self.checkpoints(host))
     }
 
     /// The events these keys are stored for.
     pub async fn facts(&self, keys: &[&str]) -> Result<HashMap<String, i64>> {
-        ask!(self.facts(keys))
+        let stored = keys.iter().map(|key| hex(&FactKey::stored(key)));
+        let asked: Vec<String> = stored.clone().collect();
+        let found = ask!(self.facts(&asked))?;
+        let known = keys.iter().zip(stored);
+        Ok(known
+            .filter_map(|(key, stored)| Some(((*key).to_owned(), *found.get(&stored)?)))
+            .collect())
     }
 
     /// Which of these rejections are stored.
@@ -115,6 +147,20 @@ impl Sqlite {
             .await?)
     }
 
+    async fn sessions(&self, host: &str) -> Result<Vec<StoredSession>> {
+        let rows = sqlx::query_as(SESSIONS).bind(host);
+        Ok(rows.fetch_all(&self.ready().await?).await?)
+    }
+
+    async fn event_types(&self, ids: &[i64]) -> Result<HashMap<i64, String>> {
+        let sql = "SELECT id, event_type FROM events WHERE id IN (SELECT value FROM json_each(?))";
+        let rows: Vec<(i64, String)> = sqlx::query_as(sql)
+            .bind(list(ids))
+            .fetch_all(&self.ready().await?)
+            .await?;
+        Ok(rows.into_iter().collect())
+    }
+
     async fn checkpoints(&self, host: &str) -> Result<Vec<CheckpointFacts>> {
         let sql = r#"SELECT path, identity, "offset", rewrites FROM checkpoints WHERE host = ?"#;
         Ok(sqlx::query_as(sql)
@@ -123,8 +169,9 @@ impl Sqlite {
             .await?)
     }
 
-    async fn facts(&self, keys: &[&str]) -> Result<HashMap<String, i64>> {
-        let sql = "SELECT key, event_id FROM facts WHERE key IN (SELECT value FROM json_each(?))";
+    async fn facts(&self, keys: &[String]) -> Result<HashMap<String, i64>> {
+        let sql = "SELECT lower(hex(key)), event_id FROM facts
+                   WHERE key IN (SELECT unhex(value) FROM json_each(?))";
         let rows: Vec<(String, i64)> = sqlx::query_as(sql)
             .bind(list(keys))
             .fetch_all(&self.ready().await?)
@@ -163,6 +210,20 @@ impl Postgres {
             .await?)
     }
 
+    async fn sessions(&self, host: &str) -> Result<Vec<StoredSession>> {
+        let rows = sqlx::query_as(SESSIONS).bind(host);
+        Ok(rows.fetch_all(&self.ready().await?).await?)
+    }
+
+    async fn event_types(&self, ids: &[i64]) -> Result<HashMap<i64, String>> {
+        let sql = "SELECT id, event_type FROM events WHERE id = ANY($1)";
+        let rows: Vec<(i64, String)> = sqlx::query_as(sql)
+            .bind(ids)
+            .fetch_all(&self.ready().await?)
+            .await?;
+        Ok(rows.into_iter().collect())
+    }
+
     async fn checkpoints(&self, host: &str) -> Result<Vec<CheckpointFacts>> {
         let sql = r#"SELECT path, identity, "offset", rewrites FROM checkpoints WHERE host = $1"#;
         Ok(sqlx::query_as(sql)
@@ -171,8 +232,9 @@ impl Postgres {
             .await?)
     }
 
-    async fn facts(&self, keys: &[&str]) -> Result<HashMap<String, i64>> {
-        let sql = "SELECT key, event_id FROM facts WHERE key = ANY($1)";
+    async fn facts(&self, keys: &[String]) -> Result<HashMap<String, i64>> {
+        let sql = "SELECT encode(key, 'hex'), event_id FROM facts
+                   WHERE key = ANY (SELECT decode(key, 'hex') FROM unnest($1::text[]) AS asked (key))";
         let rows: Vec<(String, i64)> = sqlx::query_as(sql)
             .bind(keys)
             .fetch_all(&self.ready().await?)

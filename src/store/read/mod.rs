@@ -44,7 +44,7 @@ mod tests;
 
 use std::{path::Path, sync::Arc, time::Duration};
 
-pub use audit::{CheckpointFacts, StoredTurn};
+pub use audit::{CheckpointFacts, StoredSession, StoredTurn};
 pub use condition::{Condition, Integrity, condition};
 pub use error::ReadError;
 pub use rows::{

@@ -178,13 +178,14 @@ impl Postgres {
     }
 
     pub async fn mark(&self, id: i64) -> Result<Option<String>> {
-        let key = sqlx::query_scalar("SELECT event_key FROM events WHERE id = $1").bind(id);
+        let key = sqlx::query_scalar("SELECT encode(event_key, 'hex') FROM events WHERE id = $1")
+            .bind(id);
         Ok(key.fetch_optional(&self.ready().await?).await?)
     }
 
     pub async fn knows(&self, id: i64, mark: &str) -> Result<bool> {
-        let sql = "SELECT EXISTS (SELECT 1 FROM events WHERE id = $1 AND event_key = $2) \
-                   OR EXISTS (SELECT 1 FROM facts WHERE key = $2 AND event_id = $1)";
+        let sql = "SELECT EXISTS (SELECT 1 FROM events WHERE id = $1 AND event_key = decode($2, 'hex')) \
+                   OR EXISTS (SELECT 1 FROM facts WHERE key = decode($2, 'hex') AND event_id = $1)";
         let known = sqlx::query_scalar(sql).bind(id).bind(mark);
         Ok(known.fetch_one(&self.ready().await?).await?)
     }

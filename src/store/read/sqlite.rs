@@ -80,14 +80,15 @@ impl Sqlite {
 
     pub async fn mark(&self, id: i64) -> Result<Option<String>> {
         let pool = self.ready().await?;
-        let key = sqlx::query_scalar("SELECT event_key FROM events WHERE id = ?").bind(id);
+        let key =
+            sqlx::query_scalar("SELECT lower(hex(event_key)) FROM events WHERE id = ?").bind(id);
         Ok(key.fetch_optional(&pool).await?)
     }
 
     pub async fn knows(&self, id: i64, mark: &str) -> Result<bool> {
         let pool = self.ready().await?;
-        let sql = "SELECT EXISTS (SELECT 1 FROM events WHERE id = ?1 AND event_key = ?2) \
-                   OR EXISTS (SELECT 1 FROM facts WHERE key = ?2 AND event_id = ?1)";
+        let sql = "SELECT EXISTS (SELECT 1 FROM events WHERE id = ?1 AND hex(event_key) = upper(?2)) \
+                   OR EXISTS (SELECT 1 FROM facts WHERE key = unhex(?2) AND event_id = ?1)";
         let known = sqlx::query_scalar(sql).bind(id).bind(mark);
         Ok(known.fetch_one(&pool).await?)
     }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::support::{
-    headspace::{Headspace, Kind, json_list, on_both},
+    headspace::{Headspace, Kind, eventually, json_list, on_both},
     talk::{Talk, tamper},
     transcripts::{self, append},
 };
@@ -36,6 +36,8 @@ on_both! {
         let cases = [
             ("missing", "DELETE FROM events WHERE id = 3".to_owned()),
             ("missing", "DELETE FROM facts WHERE event_id = 3; DELETE FROM events WHERE id = 3".into()),
+            ("missing", "DELETE FROM events WHERE event_type = 'session_registered'".into()),
+            ("missing", "DELETE FROM facts WHERE event_id = 1; DELETE FROM events WHERE id = 1".into()),
             ("doubled", format!("{COPY} FROM events WHERE id = 3")),
             ("altered", format!("UPDATE events SET payload = {} WHERE id = 3", text("forged"))),
             ("altered", "UPDATE events SET timestamp = '2001-01-01T00:00:00.000000Z' WHERE id = 3".into()),
@@ -70,6 +72,26 @@ on_both! {
         tamper(&headspace.store, "DELETE FROM rejections");
         let (code, report) = verify(&headspace);
         assert_eq!((code, findings(&report)), (1, vec!["missing".to_owned()]));
+    }
+
+    fn a_lost_end_of_a_session_is_missing_too(kind: Kind) {
+        let end = "FROM events WHERE event_type = 'session_ended'";
+        let fact = "DELETE FROM facts WHERE event_id = (SELECT id FROM events WHERE event_type = 'session_ended');";
+        for sql in [format!("DELETE {end}"), format!("{fact} DELETE {end}")] {
+            let mut headspace = Headspace::on(kind);
+            Talk::new(&headspace, "over").say("the last words");
+            headspace.watch_once();
+            headspace.set("HEADSPACE_WATCH__INACTIVITY_TIMEOUT_SECONDS", 1);
+            let watcher = headspace.watch();
+            eventually("the session ends", || headspace.store.number(&format!("SELECT count(*) {end}")) == 1);
+            drop(watcher);
+            let (code, report) = verify(&headspace);
+            assert_eq!((code, findings(&report)), (0, vec![]), "{report}");
+            tamper(&headspace.store, &sql);
+            let (code, report) = verify(&headspace);
+            assert_eq!((code, findings(&report)), (1, vec!["missing".to_owned()]), "{sql}: {report}");
+            assert!(report["findings"][0]["what"].as_str().expect("words").starts_with("session_ended"));
+        }
     }
 
     fn what_was_not_read_yet_is_no_damage(kind: Kind) {

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Barrier};
 
 use headspace::{
-    event::{Rejection, Timestamp, What},
+    event::{FactKey, Rejection, Timestamp, What},
     store::{Beat, Failure},
     tail::Position,
 };
@@ -16,13 +16,27 @@ use crate::support::{
     talk::utc,
 };
 
+/// A column of bytes as this database shows it in hex.
+fn in_hex(kind: Kind, column: &str) -> String {
+    match kind {
+        Kind::Sqlite => format!("lower(hex({column}))"),
+        Kind::Postgres => format!("encode({column}, 'hex')"),
+    }
+}
+
+fn stored(key: &FactKey) -> String {
+    headspace::event::hex(&FactKey::stored(key.as_str()))
+}
+
 on_both! {
     fn a_segment_is_stored_whole_or_not_at_all(kind: Kind) {
+        let key = FactKey::user_record("u9", "word 9");
+        let fact = format!("{} = '{}'", in_hex(kind, "NEW.key"), stored(&key));
         for (action, table, condition) in [
             ("INSERT", "agents", "1 = 1"),
             ("INSERT", "events", "NEW.event_type = 'session_registered'"),
             ("INSERT", "events", "CAST(NEW.payload AS text) LIKE '%word 7%'"),
-            ("INSERT", "facts", "NEW.key LIKE 'user:u9:%'"),
+            ("INSERT", "facts", fact.as_str()),
             ("INSERT", "rejections", "1 = 1"),
             ("UPDATE", "checkpoints", "1 = 1"),
         ] {
@@ -147,14 +161,14 @@ on_both! {
         assert_eq!(log.store().column(open), ["2"]);
         assert_eq!(log.end("s").stored, 1);
 
-        let events = log.store().column("SELECT event_type || ' ' || event_key FROM events ORDER BY id");
+        let events = log.store().column(&format!("SELECT event_type || ' ' || {} FROM events ORDER BY id", in_hex(kind, "event_key")));
         assert_eq!(events, [
-            "session_registered registered:s:1",
-            "session_ended ended:s:1",
-            "session_registered registered:s:2",
-            "session_ended ended:s:2",
+            format!("session_registered {}", stored(&FactKey::registered("s", 1))),
+            format!("session_ended {}", stored(&FactKey::ended("s", 1))),
+            format!("session_registered {}", stored(&FactKey::registered("s", 2))),
+            format!("session_ended {}", stored(&FactKey::ended("s", 2))),
         ]);
-        let duration = "SELECT payload ->> 'duration_seconds' FROM events WHERE event_key = 'ended:s:1'";
+        let duration = "SELECT payload ->> 'duration_seconds' FROM events WHERE event_type = 'session_ended' ORDER BY id LIMIT 1";
         assert_eq!(log.store().column(duration), ["7"]);
     }
 

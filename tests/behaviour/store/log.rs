@@ -109,9 +109,10 @@ impl Log {
                 ],
             ),
         ] {
-            let texts = columns
-                .iter()
-                .map(|column| format!("COALESCE(CAST({column} AS text), '')"));
+            let texts = columns.iter().map(|column| match (self.store(), *column) {
+                (Store::Sqlite(_), "event_key" | "key") => format!("hex({column})"),
+                _ => format!("COALESCE(CAST({column} AS text), '')"),
+            });
             let row = texts.collect::<Vec<_>>().join(" || '|' || ");
             let order = columns[0];
             rows.extend(self.store().column(&format!(

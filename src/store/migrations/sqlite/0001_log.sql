@@ -26,6 +26,20 @@ CREATE TABLE agents (
     ended_at          TEXT,
     end_reason        TEXT,
     registrations     INTEGER NOT NULL DEFAULT 1,
+    title             TEXT,
+    model             TEXT,
+    context_tokens    INTEGER,
+    terminal          TEXT,
+    open_facts        TEXT,
+    state             TEXT NOT NULL DEFAULT 'idle'
+                      CHECK (state IN ('idle', 'commanded', 'processing', 'awaiting_input', 'complete')),
+    needs             TEXT NOT NULL DEFAULT 'none'
+                      CHECK (needs IN ('permission', 'question', 'plan', 'dialog', 'asked', 'error', 'limit', 'none')),
+    asks              TEXT,
+    since             TEXT,
+    background        INTEGER NOT NULL DEFAULT 0,
+    unseen            INTEGER NOT NULL DEFAULT 0,
+    last_words        TEXT,
     CHECK (ended_at >= started_at)
 );
 CREATE INDEX agents_project_id ON agents (project_id);
@@ -36,11 +50,21 @@ CREATE TABLE commands (
     agent_id     INTEGER NOT NULL REFERENCES agents ON DELETE CASCADE,
     state        TEXT NOT NULL
                  CHECK (state IN ('idle', 'commanded', 'processing', 'awaiting_input', 'complete')),
+    origin       TEXT NOT NULL DEFAULT 'unknown'
+                 CHECK (origin IN ('human', 'queued', 'task', 'cron', 'peer', 'hook', 'unknown')),
+    outcome      TEXT
+                 CHECK (outcome IN ('done', 'asked', 'interrupted', 'failed', 'abandoned', 'superseded')),
     started_at   TEXT NOT NULL,
     completed_at TEXT,
     CHECK (completed_at >= started_at)
 );
 CREATE INDEX commands_agent_id ON commands (agent_id);
+
+CREATE VIEW agent_states AS
+SELECT agents.id AS agent_id, session_uuid, project_id, parent_agent_id, title, state, needs, asks,
+       since, background, unseen, ended_at IS NULL AS open, last_words,
+       (SELECT max(commands.id) FROM commands WHERE commands.agent_id = agents.id) AS command_id
+FROM agents;
 
 CREATE TABLE turns (
     id         INTEGER PRIMARY KEY,
@@ -49,9 +73,38 @@ CREATE TABLE turns (
     intent     TEXT NOT NULL
                CHECK (intent IN ('command', 'answer', 'question', 'completion', 'progress')),
     text       TEXT NOT NULL,
-    timestamp  TEXT NOT NULL
+    timestamp  TEXT NOT NULL,
+    message_id TEXT,
+    event_id   INTEGER NOT NULL
 );
 CREATE INDEX turns_command_id ON turns (command_id);
+
+CREATE TABLE tool_uses (
+    id          INTEGER PRIMARY KEY,
+    agent_id    INTEGER NOT NULL REFERENCES agents ON DELETE CASCADE,
+    command_id  INTEGER REFERENCES commands ON DELETE SET NULL,
+    tool_use_id TEXT NOT NULL UNIQUE,
+    name        TEXT NOT NULL,
+    summary     TEXT NOT NULL CHECK (length(summary) <= 200),
+    started_at  TEXT NOT NULL,
+    ended_at    TEXT,
+    outcome     TEXT CHECK (outcome IN ('ok', 'error', 'denied', 'interrupted'))
+);
+CREATE INDEX tool_uses_agent_id ON tool_uses (agent_id);
+CREATE INDEX tool_uses_command_id ON tool_uses (command_id);
+
+-- The last record of a message counts; a copy of it counts once.
+CREATE TABLE usage (
+    message_id  TEXT PRIMARY KEY,
+    agent_id    INTEGER NOT NULL REFERENCES agents ON DELETE CASCADE,
+    model       TEXT NOT NULL,
+    input       INTEGER NOT NULL,
+    output      INTEGER NOT NULL,
+    cache_read  INTEGER NOT NULL,
+    cache_write INTEGER NOT NULL,
+    at          TEXT NOT NULL
+);
+CREATE INDEX usage_agent_id ON usage (agent_id);
 
 -- One row per input file: how far it was read, and what stood before that.
 CREATE TABLE checkpoints (
@@ -76,28 +129,37 @@ CREATE TABLE events (
     turn_id       INTEGER REFERENCES turns ON DELETE SET NULL,
     event_type    TEXT NOT NULL,
     payload       TEXT NOT NULL CHECK (json_valid(payload)),
-    event_key     TEXT NOT NULL UNIQUE,
+    event_key     BLOB NOT NULL,
     observed      INTEGER NOT NULL DEFAULT 0,
     checkpoint_id INTEGER REFERENCES checkpoints ON DELETE SET NULL,
     source_offset INTEGER
 );
--- Every index ends with the row's id here, so the first three also page by id.
+-- The first three serve pages, which go by id. A range of times is cut out by
+-- the fourth, whatever else is asked for. Every index ends with the row's id here.
 CREATE INDEX events_event_type ON events (event_type);
 CREATE INDEX events_project_id ON events (project_id);
 CREATE INDEX events_agent_id ON events (agent_id);
 CREATE INDEX events_timestamp ON events (timestamp);
-CREATE INDEX events_event_type_timestamp ON events (event_type, timestamp);
-CREATE INDEX events_project_id_timestamp ON events (project_id, timestamp);
-CREATE INDEX events_agent_id_timestamp ON events (agent_id, timestamp);
 CREATE INDEX events_command_id ON events (command_id) WHERE command_id IS NOT NULL;
 CREATE INDEX events_turn_id ON events (turn_id) WHERE turn_id IS NOT NULL;
 CREATE INDEX events_checkpoint_id ON events (checkpoint_id, source_offset);
 
 -- Every key a stored fact is known by; a copy that has any of them is no new
--- fact. No foreign key: a fact stays known after its event was pruned.
+-- fact. Ten bytes of the digest of the key's group, then ten of its own, so that
+-- a group is a range. No foreign key: a fact stays known after its event was pruned.
 CREATE TABLE facts (
-    key      TEXT PRIMARY KEY,
+    key      BLOB PRIMARY KEY,
     event_id INTEGER NOT NULL
+) WITHOUT ROWID;
+
+-- What was read, compressed: by file, by how often the file was rewritten, by offset.
+CREATE TABLE archive (
+    checkpoint_id INTEGER NOT NULL REFERENCES checkpoints ON DELETE CASCADE,
+    generation    INTEGER NOT NULL,
+    "offset"      INTEGER NOT NULL,
+    length        INTEGER NOT NULL,
+    content       BLOB NOT NULL,
+    PRIMARY KEY (checkpoint_id, generation, "offset")
 ) WITHOUT ROWID;
 
 CREATE TABLE rejections (
@@ -133,3 +195,9 @@ CREATE TABLE watchers (
     reason         TEXT,
     UNIQUE (host, state_dir)
 );
+
+-- One row: which log this is. Another database has another one.
+CREATE TABLE log (
+    log_id TEXT NOT NULL
+);
+INSERT INTO log (log_id) VALUES (lower(hex(randomblob(16))));

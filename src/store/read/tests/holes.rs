@@ -10,7 +10,7 @@ use tokio::{
 use super::*;
 
 const INSERT: &str = "INSERT INTO events (timestamp, recorded_at, event_type, payload, event_key) \
-    VALUES (now(), now(), 'turn_detected', '{}', gen_random_uuid()::text) RETURNING id";
+    VALUES (now(), now(), 'turn_detected', '{}', gen_random_uuid()::text::bytea) RETURNING id";
 
 async fn insert(db: &mut PgConnection) -> i64 {
     sqlx::query_scalar(INSERT).fetch_one(db).await.unwrap()

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::{
-    event::{EventType, Timestamp},
+    event::{EventType, Timestamp, hex},
     store::{
         connect,
         read::server::{Cluster, Database},
@@ -82,7 +82,7 @@ impl World {
             .bind(time)
             .bind(kind)
             .bind(payload)
-            .bind(key)
+            .bind(key.as_bytes())
             .execute(db)
             .await
             .map(drop),
@@ -93,7 +93,7 @@ impl World {
             .bind(time)
             .bind(kind)
             .bind(payload)
-            .bind(key)
+            .bind(key.as_bytes())
             .execute(db)
             .await
             .map(drop),
@@ -277,14 +277,17 @@ async fn ends_and_totals_are_right_with_and_without_events() {
         assert_eq!(reader.count(0, 9).await.unwrap(), 1);
         assert_eq!(reader.pruned_below(3).await.unwrap(), 2);
         assert_eq!(reader.pruned_below(1).await.unwrap(), 0);
-        assert_eq!(reader.mark(3).await.unwrap().as_deref(), Some("turn 3"));
+        assert_eq!(
+            reader.mark(3).await.unwrap().as_deref(),
+            Some(hex(b"turn 3").as_str())
+        );
         assert_eq!(reader.mark(2).await.unwrap(), None);
-        assert!(reader.knows(3, "turn 3").await.unwrap());
+        assert!(reader.knows(3, &hex(b"turn 3")).await.unwrap());
         assert!(
-            reader.knows(2, "turn 2").await.unwrap(),
+            reader.knows(2, &hex(b"turn 2")).await.unwrap(),
             "pruned, but of this log"
         );
-        assert!(!reader.knows(2, "turn 3").await.unwrap());
+        assert!(!reader.knows(2, &hex(b"turn 3")).await.unwrap());
         assert_eq!(reader.rejected().await.unwrap(), 0);
         assert_eq!(reader.schema_version().await.unwrap(), 1);
         assert_eq!(
