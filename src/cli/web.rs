@@ -3,7 +3,7 @@
 use std::{io, process::ExitCode, time::Duration};
 
 use anyhow::Context;
-use tokio::time::timeout;
+use tokio::{sync::mpsc, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::Refused;
@@ -11,6 +11,7 @@ use crate::{
     config::{self, Listen, Settings},
     stream::Hub,
     supervise::{self, Inherited},
+    telemetry,
     web::{self, Listener},
 };
 
@@ -36,12 +37,35 @@ pub fn main(flags: &config::Flags) -> anyhow::Result<ExitCode> {
         tracing::info!(version = env!("CARGO_PKG_VERSION"), %address, "serving {address}");
         // Leaving by itself is no request to stop: one that follows is the first.
         let stop = signals.stop.child_token();
-        let served = serve(&settings, listeners, idle_timeout, stop).await;
+        let served = tokio::select! {
+            served = serve(&settings, listeners, idle_timeout, stop) => served,
+            () = reload(flags, signals.reload) => Ok(()),
+        };
         tracing::info!("stopped");
         served
     });
     runtime.shutdown_background();
     served.map(|()| ExitCode::SUCCESS)
+}
+
+/// Takes over the log level at each request; never ends by itself.
+async fn reload(flags: &config::Flags, mut requests: mpsc::Receiver<()>) {
+    while requests.recv().await.is_some() {
+        match config::load(flags) {
+            Ok(settings) => match telemetry::set_level(settings.logging.level.into()) {
+                Ok(()) => {
+                    tracing::info!("log level reloaded; other settings change with a restart");
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "the log level stays as it was: {error}");
+                }
+            },
+            Err(error) => {
+                tracing::error!(%error, "the settings are wrong; the old ones stay: {error}");
+            }
+        }
+    }
+    std::future::pending().await
 }
 
 /// Serves until `stop`; everything is answered or let go within the budget.

@@ -25,6 +25,7 @@ use tower::ServiceExt;
 use tracing::{debug, warn};
 
 use super::{
+    explain::Explaining,
     peer::Peer,
     server::{Place, Server},
     stall::Stalling,
@@ -123,7 +124,8 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
         asked.cancel();
         answer(server.router.clone(), client.clone(), request)
     });
-    let mut connection = std::pin::pin!(http().serve_connection(TokioIo::new(stream), service));
+    let mut connection =
+        std::pin::pin!(http().serve_connection(TokioIo::new(Explaining::new(stream)), service));
     let ended = tokio::select! {
         biased;
         ended = connection.as_mut() => ended,

@@ -61,6 +61,8 @@ struct Asker {
     asking: AtomicBool,
     counting: AtomicBool,
     answers: watch::Sender<Option<(Instant, Answer)>>,
+    /// The last time it was read, and what was read then.
+    last: Mutex<Option<(Instant, Readings)>>,
     counted: Mutex<Option<Counted>>,
 }
 
@@ -79,6 +81,7 @@ impl Facts {
             asking: AtomicBool::new(false),
             counting: AtomicBool::new(false),
             answers: watch::Sender::new(None),
+            last: Mutex::default(),
             counted: Mutex::default(),
         };
         Facts {
@@ -109,6 +112,11 @@ impl Facts {
         }
     }
 
+    /// Whether a process of this machine holds the watcher's lock.
+    pub fn has_watcher_here(&self) -> bool {
+        matches!(Holder::of(&self.state), Holder::Process { .. })
+    }
+
     /// Asks once before anybody else does: opening the database takes longer
     /// than an answer may.
     pub async fn prepare(&self) {
@@ -131,6 +139,15 @@ impl Facts {
             _ => Arc::new(Err("the database does not answer".into())),
         }
     }
+
+    /// What the database said when it last answered, and how many seconds ago.
+    pub fn last(&self) -> Option<(Readings, f64)> {
+        let last = self.asker.last.lock().expect("no panic while held");
+        last.as_ref().map(|(at, readings)| {
+            let tenths = (at.elapsed().as_secs_f64() * 10.0).round();
+            (readings.clone(), tenths / 10.0)
+        })
+    }
 }
 
 /// Goes on when nobody waits any more; the next one who asks gets the answer.
@@ -139,6 +156,10 @@ async fn ask(asker: Arc<Asker>) {
     let counting = tokio::spawn(count(asker.clone()));
     let _ = timeout(PATIENCE / 2, counting).await;
     let readings = read(&asker).await;
+    if let Ok(readings) = &readings {
+        let known = (Instant::now(), readings.clone());
+        *asker.last.lock().expect("no panic while held") = Some(known);
+    }
     let answer = Arc::new(readings.map_err(|error| error.to_string()));
     asker.asking.store(false, Ordering::Release);
     asker.answers.send_replace(Some((Instant::now(), answer)));

@@ -18,6 +18,7 @@ mod assets;
 mod connection;
 mod error;
 mod events;
+mod explain;
 mod facts;
 mod guard;
 mod health;
@@ -31,6 +32,7 @@ mod stall;
 mod tests;
 mod turn_away;
 mod units;
+mod unwatched;
 
 use std::{
     io,
@@ -98,6 +100,7 @@ pub async fn serve(
         started: Instant::now(),
     });
     app.facts.prepare().await;
+    tokio::spawn(unwatched::warn(app.clone(), shutdown.clone()));
     server::serve(&settings, router(app), hub, listeners, shutdown).await
 }
 

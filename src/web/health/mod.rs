@@ -29,6 +29,8 @@ pub struct Evidence<'a> {
     pub backend: &'static str,
     /// What the database said, or why it said nothing.
     pub database: Result<&'a Readings, &'a str>,
+    /// What it said last, and how many seconds ago.
+    pub last: Option<(&'a Readings, f64)>,
     pub local: Local,
     pub active_connections: usize,
     pub max_connections: usize,
@@ -64,6 +66,8 @@ struct Database {
     rejected_count: i64,
     events: i64,
     bytes_behind: i64,
+    /// How old these values are, if the database does not answer now.
+    age_seconds: Option<f64>,
 }
 
 #[derive(Debug, Serialize)]
@@ -86,17 +90,7 @@ pub async fn show(
     Extension(client): Extension<Client>,
     uri: Uri,
 ) -> Response {
-    let (answer, local) = tokio::join!(app.facts.database(), app.facts.local());
-    let health = judge(&Evidence {
-        now: Timestamp::now(),
-        uptime_seconds: app.started.elapsed().as_secs(),
-        backend: app.reader.backend(),
-        database: answer.as_ref().as_ref().map_err(String::as_str),
-        local,
-        active_connections: app.hub.active_connections(),
-        max_connections: app.hub.settings().max_connections,
-        dropped_slow: app.hub.dropped_slow(),
-    });
+    let health = of(&app).await;
     let strict = is_strict(uri.query().unwrap_or_default());
     let code = match health.status {
         Status::Unhealthy => StatusCode::SERVICE_UNAVAILABLE,
@@ -111,6 +105,23 @@ pub async fn show(
         version: health.version,
     };
     (code, Json(brief)).into_response()
+}
+
+/// The verdict as of now.
+pub async fn of(app: &Shared) -> Health {
+    let (answer, local) = tokio::join!(app.facts.database(), app.facts.local());
+    let last = app.facts.last();
+    judge(&Evidence {
+        now: Timestamp::now(),
+        uptime_seconds: app.started.elapsed().as_secs(),
+        backend: app.reader.backend(),
+        database: answer.as_ref().as_ref().map_err(String::as_str),
+        last: last.as_ref().map(|(readings, age)| (readings, *age)),
+        local,
+        active_connections: app.hub.active_connections(),
+        max_connections: app.hub.settings().max_connections,
+        dropped_slow: app.hub.dropped_slow(),
+    })
 }
 
 /// `?strict`, `?strict=1`; not `?strict=0` or `?strict=false`.
@@ -149,21 +160,39 @@ fn judge_database(evidence: &Evidence, reasons: &mut Vec<String>) -> Database {
     if let Err(why) = readings {
         reasons.push(why.to_owned());
     }
-    let beats: &[Beat] = readings.map_or(&[], |readings| &readings.beats);
-    let readings = readings.ok();
+    let known = readings
+        .ok()
+        .or(evidence.last.map(|(readings, _)| readings));
+    let watchers = known.map_or(Vec::new(), |known| counting(evidence, &known.beats));
     Database {
-        status: if readings.is_some() {
+        status: if readings.is_ok() {
             "connected"
         } else {
             "unreachable"
         },
         backend: evidence.backend,
-        schema_version: readings.map(|readings| readings.schema_version),
-        last_write_timestamp: readings.and_then(|readings| readings.last_write.clone()),
-        failed_write_count: beats.iter().map(|beat| beat.failed_writes).sum(),
-        rejected_count: readings.map_or(0, |readings| readings.rejected),
-        events: readings.map_or(0, |readings| readings.events),
-        bytes_behind: beats.iter().map(|beat| beat.bytes_behind).sum(),
+        schema_version: known.map(|known| known.schema_version),
+        last_write_timestamp: known.and_then(|known| known.last_write.clone()),
+        failed_write_count: watchers.iter().map(|beat| beat.failed_writes).sum(),
+        rejected_count: known.map_or(0, |known| known.rejected),
+        events: known.map_or(0, |known| known.events),
+        bytes_behind: watchers.iter().map(|beat| beat.bytes_behind).sum(),
+        age_seconds: match readings {
+            Ok(_) => None,
+            Err(_) => evidence.last.map(|(_, age)| age),
+        },
+    }
+}
+
+/// The watchers whose counts are shown: the one of this state folder, or without
+/// it those that report from elsewhere.
+fn counting<'a>(evidence: &Evidence, beats: &'a [Beat]) -> Vec<&'a Beat> {
+    match beats.iter().find(|beat| evidence.local.owns(beat)) {
+        Some(own) => vec![own],
+        None => beats
+            .iter()
+            .filter(|beat| watcher::is_fresh(beat))
+            .collect(),
     }
 }
 

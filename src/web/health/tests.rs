@@ -37,6 +37,7 @@ fn health(holder: Holder, beats: Vec<Beat>, up: bool, active: usize) -> Health {
         } else {
             Err("the database cannot be reached")
         },
+        last: Some((&readings, 4.5)),
         local: Local {
             host: "here".into(),
             state_dir: "/s".into(),
@@ -122,7 +123,7 @@ fn the_body_has_exactly_its_documented_names() {
     );
     assert_eq!(
         names(&body["database"]),
-        "backend bytes_behind events failed_write_count last_write_timestamp rejected_count schema_version status"
+        "age_seconds backend bytes_behind events failed_write_count last_write_timestamp rejected_count schema_version status"
     );
     assert_eq!(
         names(&body["sse"]),
@@ -139,4 +140,36 @@ fn the_body_has_exactly_its_documented_names() {
         ),
         (&2.into(), &3.into())
     );
+}
+
+/// Neither the rows of other hosts nor those of watchers that are gone are counted,
+/// and what was known stays known while the database is away.
+#[test]
+fn the_counts_are_those_of_this_watcher_and_outlive_the_database() {
+    let rows = || {
+        let own = beat("here", 1.0, "running");
+        let elsewhere = beat("there", 1.0, "running");
+        let old = beat("there", 9000.0, "running");
+        (own, elsewhere, old)
+    };
+    let counts = |beats, up| {
+        let json = serde_json::to_value(health(HELD, beats, up, 0)).unwrap();
+        let database = &json["database"];
+        [
+            "failed_write_count",
+            "bytes_behind",
+            "rejected_count",
+            "age_seconds",
+        ]
+        .map(|name| database[name].as_f64())
+    };
+    let (own, elsewhere, old) = rows();
+    let all = vec![own, elsewhere.clone(), old.clone()];
+    assert_eq!(
+        counts(all.clone(), true),
+        [Some(2.0), Some(5.0), Some(3.0), None]
+    );
+    let away = [Some(2.0), Some(5.0), Some(3.0), Some(4.5)];
+    assert_eq!(counts(all, false), away);
+    assert_eq!(counts(vec![elsewhere, old], true)[0], Some(2.0));
 }

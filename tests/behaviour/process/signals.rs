@@ -14,6 +14,7 @@ use crate::support::{
     headspace::{Headspace, Kind, Running, Store, eventually},
     oracle,
     proxy::Proxy,
+    web::{Web, command},
 };
 
 #[test]
@@ -153,4 +154,23 @@ fn hear(headspace: &Headspace, talk: &mut Conversation, watcher: &Running, told:
     talk.wait_until_stored(headspace);
     let now = watcher.log().matches(" DEBUG ").count();
     assert_eq!(now > before, told, "{}", watcher.log());
+}
+
+#[test]
+fn hup_reloads_the_log_level_of_the_server() {
+    let headspace = Headspace::on(Kind::Sqlite);
+    let settings = headspace.dir().join("config.yaml");
+    fs::write(&settings, "logging: {level: info}\n").expect("the settings");
+    let mut command = command(&headspace);
+    command.arg("--config").arg(&settings);
+    let web = Web::from(&headspace, command);
+    for (level, text) in [
+        ("debug", "log level reloaded"),
+        ("loud", "the settings are wrong; the old ones stay"),
+    ] {
+        fs::write(&settings, format!("logging: {{level: {level}}}\n")).expect("the settings");
+        web.process.signal(Signal::HUP);
+        web.process.wait_for_log(text);
+    }
+    assert_eq!(web.get("/nothing").status, 404);
 }

@@ -9,7 +9,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::support::{
-    headspace::{Headspace, Kind, on_both},
+    headspace::{Headspace, Kind, eventually, on_both},
     server::Server,
     stream::Stream,
     talk::{Talk, count, stored, wait_for_count},
@@ -18,6 +18,27 @@ use crate::support::{
 
 /// How soon it must know.
 const SOON: Duration = Duration::from_secs(5);
+
+#[test]
+fn a_server_without_a_watcher_warns_and_so_does_one_whose_watcher_dies() {
+    let headspace = Headspace::on(Kind::Sqlite);
+    let web = Web::start(&headspace);
+    let warnings = |count| {
+        let text = "no watcher is running, so nothing new is recorded";
+        eventually("it warns", || {
+            let log = web.process.log();
+            log.lines()
+                .filter(|line| line.contains("WARN") && line.contains(text))
+                .count()
+                == count
+        });
+    };
+    warnings(1);
+    let watcher = headspace.watch();
+    web.process.wait_for_log("a watcher is running");
+    watcher.kill();
+    warnings(2);
+}
 
 on_both! {
     fn every_name_is_there_from_the_first_answer_on(kind: Kind) {
@@ -99,7 +120,8 @@ fn a_database_that_goes_away_is_noticed_in_time_and_comes_back() {
     stored(&headspace, "away", 1);
     let _watcher = headspace.watch();
     let web = Web::start(&headspace);
-    web.wait_for_status("healthy");
+    let before = web.wait_for_status("healthy");
+    assert!(before["database"]["events"].as_i64() > Some(0), "{before}");
     server.stop(Signal::QUIT);
     let gone = Instant::now();
     let health = web.wait_for_status("unhealthy");
@@ -110,6 +132,8 @@ fn a_database_that_goes_away_is_noticed_in_time_and_comes_back() {
     assert!(gone.elapsed() <= SOON);
     assert_shape(&health);
     assert_eq!(health["database"]["status"], "unreachable");
+    assert!(health["database"]["age_seconds"].is_number(), "{health}");
+    assert_eq!(health["database"]["events"], before["database"]["events"]);
     assert_reasons(&health, "database");
     assert!(
         !health.to_string().contains("postgres://"),

@@ -95,7 +95,7 @@ fn supervised(local: &Local, now: Timestamp) -> Option<(i64, f64)> {
     Some((pid, age))
 }
 
-fn is_fresh(beat: &Beat) -> bool {
+pub fn is_fresh(beat: &Beat) -> bool {
     beat.age_seconds < FRESH_SECONDS && beat.state != "stopped"
 }
 
