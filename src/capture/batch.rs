@@ -2,16 +2,14 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    fs::File,
     io,
     ops::ControlFlow,
-    os::unix::fs::FileExt,
     path::Path,
 };
 
 use crate::{
     event::{Entry, FactKey, Moment, Rejection, SessionSeen, Timestamp, What},
-    tail::lines::{self, Body, Line},
+    tail::{Body, Consumer, Line},
 };
 
 use super::{
@@ -29,8 +27,6 @@ pub struct Limits {
     pub max_line_bytes: u64,
     /// No other file waits: what is live goes event by event.
     pub alone: bool,
-    /// Also take a last line that lacks only its newline.
-    pub take_tail: bool,
     pub now: Timestamp,
 }
 
@@ -38,8 +34,9 @@ pub struct Limits {
 const BATCH_BYTES: u64 = 1024 * 1024;
 /// One look reads about this much at most, whatever it finds: others wait.
 const READ_BYTES: u64 = 8 * 1024 * 1024;
-/// An unfinished line longer than this is not looked into.
-const TAIL_BYTES: u64 = 1024 * 1024;
+/// What is pending up to this size, in one file alone, is live: each event
+/// commits by itself.
+const LIVE_BYTES: u64 = 16 * 1024;
 
 /// How many unknown record types are told apart.
 const MAX_UNKNOWN: usize = 100;
@@ -62,7 +59,6 @@ struct Project {
 }
 
 pub struct Batch<'a> {
-    file: &'a File,
     /// The file's path, and what kind of transcript it is.
     path: String,
     stem: String,
@@ -80,15 +76,8 @@ pub struct Batch<'a> {
 }
 
 impl<'a> Batch<'a> {
-    pub fn new(
-        path: &Path,
-        place: Place,
-        file: &'a File,
-        memory: &'a mut Memory,
-        limits: Limits,
-    ) -> Batch<'a> {
+    pub fn new(path: &Path, place: Place, memory: &'a mut Memory, limits: Limits) -> Batch<'a> {
         Batch {
-            file,
             path: path.to_string_lossy().into_owned(),
             stem: path
                 .file_stem()
@@ -107,83 +96,6 @@ impl<'a> Batch<'a> {
         }
     }
 
-    /// Takes in a complete line; breaks when the batch is full.
-    pub fn line(&mut self, line: Line<'_>) -> io::Result<ControlFlow<()>> {
-        let Line {
-            offset,
-            length,
-            body,
-        } = line;
-        self.read_bytes += length;
-        match body {
-            Body::Here(bytes) if bytes.trim_ascii().is_empty() => {}
-            Body::Here(bytes) if length > self.limits.max_line_bytes => {
-                self.reject(offset, reject::line(bytes, self.too_long(length)));
-            }
-            Body::Here(bytes) => match Record::parse(bytes) {
-                Ok(record) => self.record(offset, &record, bytes),
-                Err(reason) => self.reject(offset, reject::line(bytes, reason.to_string())),
-            },
-            Body::InFile(measured) => {
-                let parsed = if measured.is_utf8 {
-                    Record::parse_long(|| Ok(lines::stretch(self.file, offset, length)))?
-                } else {
-                    Err(Malformed::NotUtf8)
-                };
-                match parsed {
-                    Ok(record) => self.record(offset, &record, measured.sha256.as_bytes()),
-                    Err(reason) => {
-                        self.reject(offset, reject::long(measured, length, reason.to_string()));
-                    }
-                }
-            }
-            Body::TooLong(measured) => {
-                self.reject(
-                    offset,
-                    reject::long(measured, length, self.too_long(length)),
-                );
-            }
-        }
-        if self.is_full() {
-            Ok(ControlFlow::Break(()))
-        } else {
-            Ok(ControlFlow::Continue(()))
-        }
-    }
-
-    /// Whether what stands between `from` and the file's end is a whole record.
-    pub fn has_whole_tail(&self, from: u64, size: u64) -> io::Result<bool> {
-        let Some(bytes) = self.tail_bytes(from, size)? else {
-            return Ok(false);
-        };
-        Ok(record::is_whole(&bytes))
-    }
-
-    /// Takes in a last line that lacks only its newline.
-    pub fn tail(&mut self, from: u64, size: u64) -> io::Result<()> {
-        if let Some(bytes) = self.tail_bytes(from, size)? {
-            let line = Line {
-                offset: from,
-                length: size - from,
-                body: Body::Here(&bytes),
-            };
-            // It is the last line: there is nothing left to break off.
-            let _ = self.line(line)?;
-        }
-        Ok(())
-    }
-
-    pub fn is_full(&self) -> bool {
-        self.events >= self.limits.max_events
-            || self.text_bytes >= BATCH_BYTES
-            || self.read_bytes >= READ_BYTES
-    }
-
-    /// Whether a session was named, but none whose folder is known.
-    pub fn is_nameless(&self) -> bool {
-        self.nameless && self.entries.is_empty()
-    }
-
     fn too_long(&self, length: u64) -> String {
         let most = self.limits.max_line_bytes;
         format!("a line of {length} bytes is longer than watch.max_line_bytes ({most})")
@@ -191,18 +103,6 @@ impl<'a> Batch<'a> {
 
     pub fn finish(self) -> Vec<Entry> {
         self.entries
-    }
-
-    fn tail_bytes(&self, from: u64, size: u64) -> io::Result<Option<Vec<u8>>> {
-        if size - from > TAIL_BYTES {
-            return Ok(None);
-        }
-        let mut bytes = vec![0; usize::try_from(size - from).unwrap_or(0)];
-        match self.file.read_exact_at(&mut bytes, from) {
-            Ok(()) => Ok(Some(bytes)),
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
-            Err(error) => Err(error),
-        }
     }
 
     fn record(&mut self, offset: u64, record: &Record, line: &[u8]) {
@@ -308,6 +208,70 @@ impl<'a> Batch<'a> {
             offset,
             what: What::Rejected(rejection),
         });
+    }
+}
+
+impl Consumer for Batch<'_> {
+    fn start(&mut self, pending: u64) {
+        if self.limits.alone && pending <= LIVE_BYTES {
+            self.limits.max_events = 1;
+        }
+    }
+
+    fn line(&mut self, line: Line<'_>) -> io::Result<ControlFlow<()>> {
+        let (offset, length) = (line.offset, line.length);
+        let whole = || Ok(line.reader());
+        self.read_bytes += length;
+        match &line.body {
+            Body::Here(bytes) if bytes.trim_ascii().is_empty() => {}
+            Body::Here(bytes) if length > self.limits.max_line_bytes => {
+                self.reject(offset, reject::line(bytes, self.too_long(length)));
+            }
+            Body::Here(bytes) => match Record::parse(bytes) {
+                Ok(record) => self.record(offset, &record, bytes),
+                Err(reason) => self.reject(offset, reject::line(bytes, reason.to_string())),
+            },
+            Body::InFile(measured) => {
+                let parsed = if measured.is_utf8 {
+                    Record::parse_long(whole)?
+                } else {
+                    Err(Malformed::NotUtf8)
+                };
+                match parsed {
+                    Ok(record) => self.record(offset, &record, measured.sha256.as_bytes()),
+                    Err(reason) => {
+                        self.reject(offset, reject::long(measured, length, reason.to_string()));
+                    }
+                }
+            }
+            Body::TooLong(measured) => {
+                self.reject(
+                    offset,
+                    reject::long(measured, length, self.too_long(length)),
+                );
+            }
+        }
+        if self.is_full() {
+            Ok(ControlFlow::Break(()))
+        } else {
+            Ok(ControlFlow::Continue(()))
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.events >= self.limits.max_events
+            || self.text_bytes >= BATCH_BYTES
+            || self.read_bytes >= READ_BYTES
+    }
+
+    fn is_whole(&self, bytes: &[u8]) -> bool {
+        record::is_whole(bytes)
+    }
+
+    /// A session can only be registered with its folder, and the lines before
+    /// it say when the session began.
+    fn needs_more(&self) -> bool {
+        self.nameless && self.entries.is_empty()
     }
 }
 

@@ -8,16 +8,16 @@ use std::{
 use crate::{
     event::{Entry, Rejection, Timestamp, What},
     store::{Appended, Duplicates, Failure, Segment},
+    tail::{self, Found, Stretch},
 };
 
 use super::{
-    batch::Limits,
+    batch::{Batch, Limits},
     discover::Place,
     pulse::jitter,
     reject,
     retry::Work,
     run::{Capture, Doubt},
-    tail::Look,
 };
 
 /// Events that share a transaction while catching up.
@@ -26,7 +26,7 @@ const MAX_EVENTS: usize = 512;
 const MAX_BYTES: u64 = 16 * 1024 * 1024;
 
 impl Capture {
-    /// Looks at files and stores what they have, in one transaction.
+    /// Founds at files and stores what they have, in one transaction.
     pub(super) async fn read(&mut self, paths: &[PathBuf], take_tail: bool) {
         let mut segments = Vec::new();
         let mut looks = Vec::new();
@@ -37,10 +37,11 @@ impl Capture {
                 continue;
             }
             let alone = paths.len() == 1;
-            let Some(mut look) = self.look(path, alone, take_tail, MAX_EVENTS - events) else {
+            let Some((look, segment)) = self.look(path, alone, take_tail, MAX_EVENTS - events)
+            else {
                 continue;
             };
-            if let Some(segment) = look.segment.take() {
+            if let Some(segment) = segment {
                 // A file seen under two names while it is moved has one checkpoint:
                 // the second name waits for what the first one stores.
                 if segments
@@ -73,7 +74,7 @@ impl Capture {
         alone: bool,
         take_tail: bool,
         max_events: usize,
-    ) -> Option<Look> {
+    ) -> Option<(Found, Option<Segment>)> {
         let place = self.roots.place(path);
         if place == Place::Nothing {
             return None;
@@ -86,13 +87,19 @@ impl Capture {
             },
             max_line_bytes: self.options.max_line_bytes,
             alone,
-            take_tail,
             now: Timestamp::now(),
         };
-        match self.tail.look(path, &place, limits, SystemTime::now()) {
-            Ok(look) => {
+        let reading = tail::Limits {
+            max_line_bytes: self.options.max_line_bytes,
+            take_tail,
+        };
+        let mut batch = Batch::new(path, place, &mut self.memory, limits);
+        match self.tail.read(path, &mut batch, reading, SystemTime::now()) {
+            Ok(mut found) => {
+                let entries = batch.finish();
                 self.roots.can_read(path);
-                Some(look)
+                let segment = found.stretch.take().map(|read| segment(read, entries));
+                Some((found, segment))
             }
             Err(error) => {
                 self.roots.cannot_read(path, &error);
@@ -102,7 +109,7 @@ impl Capture {
     }
 
     /// What follows from a look whose segment, if it had one, is stored.
-    fn looked(&mut self, path: &Path, look: &Look) {
+    fn looked(&mut self, path: &Path, look: &Found) {
         if look.lost_bytes > 0 {
             let (transcript, bytes) = (path.display(), look.lost_bytes);
             tracing::warn!(
@@ -122,7 +129,7 @@ impl Capture {
         self.queue.note_tail(path, look.whole_tail, Instant::now());
     }
 
-    fn stored(&mut self, segments: &[Segment], looks: &[(PathBuf, Look)], appended: Appended) {
+    fn stored(&mut self, segments: &[Segment], looks: &[(PathBuf, Found)], appended: Appended) {
         self.succeeded(Work::Write);
         (self.options.wake)();
         self.status.events_written += appended.stored;
@@ -145,7 +152,7 @@ impl Capture {
             tracing::debug!(event_type = "session_registered", session, "event stored");
         }
         for (segment, (path, look)) in segments.iter().zip(looks) {
-            self.tail.committed(segment);
+            self.tail.committed(&stretch(segment));
             self.settle_doubt(path, segment.after.offset);
             self.note_entries(
                 segment,
@@ -242,9 +249,9 @@ impl Capture {
         let aside = set_aside(&segments[0], &reason);
         match self.writer.append(std::slice::from_ref(&aside)).await {
             Ok(appended) => {
-                let look = Look {
+                let look = Found {
                     more: true,
-                    ..Look::default()
+                    ..Found::default()
                 };
                 self.stored(&[aside], &[(path, look)], appended);
             }
@@ -283,6 +290,30 @@ impl Capture {
                 "events could not be stored, at byte {offset} of {transcript}: {failure}"
             );
         }
+    }
+}
+
+/// What was read of a file, to be stored.
+fn segment(read: Stretch, entries: Vec<Entry>) -> Segment {
+    let text = |path: PathBuf| path.to_string_lossy().into_owned();
+    Segment {
+        path: text(read.path),
+        moved_from: read.moved_from.map(text),
+        before: read.before,
+        after: read.after,
+        rewritten: read.rewritten,
+        entries,
+    }
+}
+
+/// The part of the file that a segment holds.
+fn stretch(segment: &Segment) -> Stretch {
+    Stretch {
+        path: PathBuf::from(&segment.path),
+        moved_from: segment.moved_from.as_ref().map(PathBuf::from),
+        before: segment.before.clone(),
+        after: segment.after.clone(),
+        rewritten: segment.rewritten,
     }
 }
 

@@ -34,7 +34,6 @@ mod reread;
 mod retry;
 mod roots;
 mod run;
-mod tail;
 mod translate;
 
 pub use batch::Limits;
@@ -43,4 +42,3 @@ pub use reread::{Reread, reread};
 pub use retry::Schedule;
 pub use roots::Roots;
 pub use run::{Capture, Options, Sign, Status, TICK};
-pub use tail::{Look, Tail};

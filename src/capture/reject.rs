@@ -25,12 +25,12 @@ pub fn line(line: &[u8], reason: String) -> Rejection {
 }
 
 /// Of a line that was too long to keep.
-pub fn long(measured: Measured, length: u64, reason: String) -> Rejection {
+pub fn long(measured: &Measured, length: u64, reason: String) -> Rejection {
     Rejection {
         length,
-        sha256: measured.sha256,
+        sha256: measured.sha256.clone(),
         reason,
-        excerpt: measured.excerpt,
+        excerpt: measured.excerpt.clone(),
     }
 }
 
@@ -44,7 +44,7 @@ pub fn at(path: &Path, offset: u64, reason: &str) -> io::Result<Rejection> {
         found = Some(match read.body {
             Body::Here(bytes) => line(bytes, reason.to_owned()),
             Body::InFile(measured) | Body::TooLong(measured) => {
-                long(measured, read.length, reason.to_owned())
+                long(&measured, read.length, reason.to_owned())
             }
         });
         Ok(ControlFlow::Break(()))

@@ -5,7 +5,7 @@ use std::{io, path::Path};
 use crate::{
     event::Entry,
     tail::{
-        Position,
+        self, Consumer, Position,
         file::{self, Verdict},
         lines,
     },
@@ -48,7 +48,7 @@ pub fn reread(
     let mut buffer = Vec::new();
     let mut at = 0;
     while at < upto.offset {
-        let mut batch = Batch::new(path, place.clone(), &file, &mut memory, limits);
+        let mut batch = Batch::new(path, place.clone(), &mut memory, limits);
         let from = at;
         at = lines::read(
             &file,
@@ -60,7 +60,9 @@ pub fn reread(
         )?;
         if at < upto.offset && !batch.is_full() {
             // A last line that was taken without its newline.
-            batch.tail(at, upto.offset)?;
+            if let Some(bytes) = tail::tail_bytes(&file, at, upto.offset)? {
+                tail::give_tail(&file, at, &bytes, &mut batch)?;
+            }
             at = upto.offset;
         }
         each(batch.finish());

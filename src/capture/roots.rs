@@ -7,13 +7,12 @@ use std::{
     time::SystemTime,
 };
 
-use crate::tail::file::Snapshot;
+use crate::tail::{Snapshot, Tail};
 
 use super::{
     discover::{self, Listings, Place},
     hints::Hints,
     queue::Queue,
-    tail::Tail,
 };
 
 /// Claude Code's folders, each with its `projects`.

@@ -16,16 +16,17 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     event::{EndReason, Ending, Timestamp},
     store::{Duplicates, Writer},
+    tail::Tail,
 };
 
 use super::{
     activity::Activity,
+    batch::Memory,
     discover::Place,
     hints::Hints,
     queue::Queue,
     retry::{Retry, Schedule, Work},
     roots::Roots,
-    tail::Tail,
 };
 
 /// Files that share a transaction while catching up.
@@ -85,6 +86,7 @@ pub struct Capture {
     pub(super) options: Options,
     pub(super) writer: Writer,
     pub(super) tail: Tail,
+    pub(super) memory: Memory,
     pub(super) hints: Hints,
     pub(super) roots: Roots,
     pub(super) queue: Queue,
@@ -124,6 +126,7 @@ impl Capture {
             options,
             writer,
             tail: Tail::default(),
+            memory: Memory::default(),
             hints: Hints::new(),
             queue: Queue::default(),
             retry: Retry::default(),
@@ -204,7 +207,7 @@ impl Capture {
 
     /// Lets go in order: the row says so, the connection is closed.
     pub async fn close(&mut self) {
-        let unknown = self.tail.unknown_types();
+        let unknown = self.memory.unknown();
         if !unknown.is_empty() {
             let (types, records) = (unknown.len(), unknown.values().sum::<u64>());
             tracing::info!(types, records, "records of unknown types were passed over");
@@ -283,7 +286,8 @@ impl Capture {
             Err(failure) => return self.failed(Work::Load, &failure, "load sessions"),
         };
         self.succeeded(Work::Load);
-        self.tail.load(rows);
+        let positions = rows.into_iter().map(|row| (row.path.into(), row.position));
+        self.tail.load(positions);
         let now = Instant::now();
         // Another watcher of this host may work on other roots.
         let ours = |path: &String| self.roots.place(Path::new(path)) != Place::Nothing;
@@ -308,7 +312,7 @@ impl Capture {
         let changed = self.hints.take();
         if changed.everywhere || now >= self.next_reconcile {
             self.hints.forget_gone();
-            self.tail.forget_repositories();
+            self.memory.forget_repositories();
             self.roots
                 .scan_all(&mut self.hints, &self.tail, &mut self.queue);
             self.next_reconcile = now + self.options.reconcile_interval;

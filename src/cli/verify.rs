@@ -92,7 +92,6 @@ async fn verify(settings: &Settings, reader: &Reader) -> anyhow::Result<Report> 
         max_events: 512,
         max_line_bytes: settings.watch.max_line_bytes as u64,
         alone: false,
-        take_tail: true,
         now: Timestamp::now(),
     };
     let mut report = Report::default();

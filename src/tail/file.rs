@@ -3,17 +3,12 @@
 use std::{
     fs::{File, Metadata, OpenOptions},
     io,
-    os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt},
+    os::unix::fs::{MetadataExt, OpenOptionsExt},
     path::Path,
     time::{Duration, SystemTime},
 };
 
-use sha2::{Digest, Sha256};
-
-use super::{Position, hex};
-
-const HEAD_BYTES: u64 = 4 * 1024;
-const TAIL_BYTES: u64 = 32 * 1024;
+use super::{Position, prefix::Prefix};
 
 /// A file system stamps changes with the time of its last clock tick. A file
 /// changed this recently may change again under the same stamp.
@@ -47,29 +42,9 @@ pub fn judge(checkpoint: &Position, size: u64, identity_now: &str) -> Verdict {
     }
 }
 
-/// Recognises the bytes before `offset`: all of a short file; of a long one
-/// its head and what leads up to the offset. A line taken out or put in
-/// further up moves everything after it, so it shows in the latter.
+/// Recognises the bytes before `offset`.
 pub fn identity(file: &File, offset: u64) -> io::Result<String> {
-    if offset == 0 {
-        return Ok(String::new());
-    }
-    let mut hash = Sha256::new();
-    let head = HEAD_BYTES.min(offset);
-    let tail = TAIL_BYTES.min(offset - head);
-    let mut bytes = vec![0; usize::try_from(head.max(tail)).unwrap_or(usize::MAX)];
-    for (at, length) in [(0, head), (offset - tail, tail)] {
-        let part = &mut bytes[..usize::try_from(length).unwrap_or(0)];
-        match file.read_exact_at(part, at) {
-            Ok(()) => hash.update(&*part),
-            // Shorter than it was when its size was taken: not the same bytes.
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                return Ok("short".into());
-            }
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(hex(&hash.finalize()[..16]))
+    Ok(Prefix::read(file, offset)?.identity())
 }
 
 /// Opens a regular file for reading; a FIFO never makes this wait, and
@@ -138,7 +113,7 @@ impl Snapshot {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::prefix::HEAD_BYTES, *};
     use std::io::Write;
 
     fn file_of(bytes: &[u8]) -> File {

@@ -22,6 +22,14 @@ pub struct Line<'a> {
     pub offset: u64,
     pub length: u64,
     pub body: Body<'a>,
+    pub(super) file: &'a File,
+}
+
+impl<'a> Line<'a> {
+    /// Reads the line from the file, as often as it is asked to.
+    pub fn reader(&self) -> BufReader<FilePart<'a>> {
+        part(self.file, self.offset, self.length)
+    }
 }
 
 #[derive(Debug)]
@@ -55,7 +63,7 @@ pub fn read(
     let mut at = from;
     while at < size {
         fill(file, at, size, buffer)?;
-        let (used, broke) = split(buffer, at, &mut each)?;
+        let (used, broke) = split(file, buffer, at, &mut each)?;
         at += used;
         if broke || buffer.is_empty() {
             return Ok(at);
@@ -91,11 +99,10 @@ pub fn has_newline(file: &File, from: u64, size: u64, buffer: &mut Vec<u8>) -> i
     Ok(false)
 }
 
-/// Reads a stretch of a file from its beginning, as often as it is asked to.
-pub fn stretch(file: &File, offset: u64, length: u64) -> BufReader<Stretch<'_>> {
+fn part(file: &File, offset: u64, length: u64) -> BufReader<FilePart<'_>> {
     BufReader::with_capacity(
         64 * 1024,
-        Stretch {
+        FilePart {
             file,
             at: offset,
             left: length,
@@ -103,13 +110,13 @@ pub fn stretch(file: &File, offset: u64, length: u64) -> BufReader<Stretch<'_>> 
     )
 }
 
-pub struct Stretch<'f> {
+pub struct FilePart<'f> {
     file: &'f File,
     at: u64,
     left: u64,
 }
 
-impl Read for Stretch<'_> {
+impl Read for FilePart<'_> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         let want = into
             .len()
@@ -141,6 +148,7 @@ fn fill(file: &File, at: u64, size: u64, buffer: &mut Vec<u8>) -> io::Result<()>
 /// Gives out the lines of a buffer that begins at `at` in the file; returns
 /// how many bytes they took and whether `each` had enough.
 fn split(
+    file: &File,
     buffer: &[u8],
     at: u64,
     each: &mut impl FnMut(Line<'_>) -> io::Result<ControlFlow<()>>,
@@ -152,6 +160,7 @@ fn split(
             offset: at + used as u64,
             length: bytes.len() as u64,
             body: Body::Here(bytes),
+            file,
         };
         used = newline + 1;
         if each(line)?.is_break() {
@@ -162,8 +171,8 @@ fn split(
 }
 
 /// Measures a line that does not fit the buffer; nothing if it has no end yet.
-fn long_line(file: &File, offset: u64, size: u64, max: u64) -> io::Result<Option<Line<'static>>> {
-    let mut reader = stretch(file, offset, size - offset);
+fn long_line(file: &File, offset: u64, size: u64, max: u64) -> io::Result<Option<Line<'_>>> {
+    let mut reader = part(file, offset, size - offset);
     let mut hash = Sha256::new();
     let mut utf8 = Utf8::default();
     let mut excerpt = Vec::new();
@@ -200,6 +209,7 @@ fn long_line(file: &File, offset: u64, size: u64, max: u64) -> io::Result<Option
         offset,
         length,
         body,
+        file,
     }))
 }
 

@@ -1,0 +1,277 @@
+//! Every file and how far it was read.
+//!
+//! A read gives the next [`Stretch`], or nothing. Positions move only when the
+//! caller says so ([`Tail::committed`], [`Tail::moved`]), so what is not
+//! committed is simply read again.
+
+use std::{
+    collections::HashMap,
+    ffi::{OsStr, OsString},
+    fs::File,
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::SystemTime,
+};
+
+use super::{
+    Consumer, Found, Limits, Position, Stretch,
+    file::{self, Snapshot, Verdict},
+    reading::{Reading, Unfinished},
+};
+
+#[derive(Default)]
+pub struct Tail {
+    files: HashMap<Arc<Path>, Known>,
+    /// Paths by file name: a file may be moved to another folder.
+    by_name: HashMap<OsString, Vec<Arc<Path>>>,
+    by_inode: HashMap<(u64, u64), Arc<Path>>,
+    buffer: Vec<u8>,
+}
+
+/// What is known of one file.
+#[derive(Default)]
+pub(super) struct Known {
+    /// The committed position.
+    pub position: Position,
+    /// The file as it was when nothing more could be read from it.
+    quiet: Option<Snapshot>,
+    /// Whether it then ended with a whole line that only lacks its newline.
+    whole_tail: bool,
+    /// A line that had no end at the last read.
+    pub unfinished: Option<Unfinished>,
+    /// Bytes behind the position, at the last read.
+    pub pending: u64,
+    /// Kept open until all of it is read and stored: a file that is deleted
+    /// meanwhile is read to its end all the same.
+    handle: Option<File>,
+    /// There was more to read at the last read.
+    more: bool,
+}
+
+impl Tail {
+    /// Starts from positions that were kept. What was being read stays open:
+    /// if it was deleted meanwhile, no path leads to it any more.
+    pub fn load(&mut self, positions: impl IntoIterator<Item = (PathBuf, Position)>) {
+        let before = std::mem::take(self);
+        for (path, position) in positions {
+            self.moved(&path, position);
+        }
+        for (path, known) in before.files {
+            if known.handle.is_some() {
+                let position = self.files.remove(&path).unwrap_or_default().position;
+                let known = Known {
+                    position,
+                    handle: known.handle,
+                    pending: known.pending,
+                    ..Known::default()
+                };
+                self.insert(path, known);
+            }
+        }
+    }
+
+    /// Reads what is new in a file, as much as the limits allow.
+    pub fn read(
+        &mut self,
+        path: &Path,
+        consumer: &mut impl Consumer,
+        limits: Limits,
+        now: SystemTime,
+    ) -> io::Result<Found> {
+        let kept = self
+            .files
+            .get_mut(path)
+            .and_then(|known| known.handle.take());
+        let was_kept = kept.is_some();
+        let opened = match kept {
+            Some(file) => {
+                let snapshot = Snapshot::of(&file.metadata()?);
+                Some((file, snapshot))
+            }
+            None => match file::open(path) {
+                Ok(opened) => opened,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(self.gone(path)),
+                Err(error) => return Err(error),
+            },
+        };
+        let Some((file, snapshot)) = opened else {
+            return Ok(Found::default());
+        };
+        let moved_from = self.recognise(path, &file, &snapshot)?;
+        let source = moved_from.as_deref().unwrap_or(path);
+        let known = self
+            .files
+            .get_mut(source)
+            .expect("a recognised file is known");
+        let idle = Some(snapshot.idle(now));
+        if known.quiet == Some(snapshot) && moved_from.is_none() && !limits.take_tail {
+            return Ok(Found {
+                idle,
+                whole_tail: known.whole_tail,
+                ..Found::default()
+            });
+        }
+        let mut reading = Reading {
+            path,
+            file: &file,
+            snapshot,
+            limits,
+            moved_from: moved_from.as_deref(),
+            buffer: &mut self.buffer,
+        };
+        let found = reading.read(known, consumer)?;
+        known.more = found.more;
+        if found.more || found.stretch.is_some() {
+            known.handle = Some(file);
+        } else if snapshot.is_settled(now) {
+            known.quiet = Some(snapshot);
+            known.whole_tail = found.whole_tail;
+        }
+        let source = self.key(source);
+        self.by_inode
+            .insert((snapshot.device, snapshot.inode), source);
+        // Another file may have taken the path of one that was kept open.
+        Ok(Found {
+            idle,
+            more: found.more || was_kept,
+            ..found
+        })
+    }
+
+    /// The caller has stored a stretch.
+    pub fn committed(&mut self, stretch: &Stretch) {
+        if let Some(old) = &stretch.moved_from
+            && let Some(known) = self.forget(old)
+        {
+            self.insert(stretch.path.as_path().into(), known);
+        }
+        let path = self.key(&stretch.path);
+        let known = self.files.entry(path).or_default();
+        known.pending = known.pending.saturating_sub(stretch.bytes());
+        known.position = stretch.after.clone();
+        if !known.more {
+            known.handle = None;
+        }
+    }
+
+    /// The kept position is elsewhere: read on from there, also in a file
+    /// that was deleted since.
+    pub fn moved(&mut self, path: &Path, position: Position) {
+        let handle = self
+            .files
+            .get_mut(path)
+            .and_then(|known| known.handle.take());
+        self.insert(
+            path.into(),
+            Known {
+                position,
+                handle,
+                ..Known::default()
+            },
+        );
+    }
+
+    /// Whether nothing has changed in a file since all of it was read.
+    pub fn is_quiet(&self, path: &Path, now: &Snapshot) -> bool {
+        self.files
+            .get(path)
+            .is_some_and(|known| known.quiet.as_ref() == Some(now))
+    }
+
+    /// Whether the file has a position.
+    pub fn is_known(&self, path: &Path) -> bool {
+        self.files.contains_key(path)
+    }
+
+    /// Files that were not read to their end and are no longer there.
+    pub fn vanished(&self) -> Vec<PathBuf> {
+        let unread = self.files.iter().filter(|(_, known)| known.pending > 0);
+        unread
+            .filter(|(path, _)| is_gone(path))
+            .map(|(path, _)| path.to_path_buf())
+            .collect()
+    }
+
+    /// Bytes seen in files but not yet committed.
+    pub fn bytes_behind(&self) -> u64 {
+        self.files.values().map(|known| known.pending).sum()
+    }
+
+    /// Makes the file known; returns the path it was moved from, if it was.
+    fn recognise(
+        &mut self,
+        path: &Path,
+        file: &File,
+        now: &Snapshot,
+    ) -> io::Result<Option<Arc<Path>>> {
+        if self.files.contains_key(path) {
+            return Ok(None);
+        }
+        let name = path.file_name().unwrap_or(OsStr::new(""));
+        let same_inode = self.by_inode.get(&(now.device, now.inode)).into_iter();
+        let same_name = self.by_name.get(name).into_iter().flatten();
+        for old in same_inode.chain(same_name) {
+            let Some(known) = self.files.get(old) else {
+                continue;
+            };
+            // What is still open under the old path is read there to its end.
+            let is_another = match &known.handle {
+                Some(open) => !now.is_of(&open.metadata()?),
+                None => false,
+            };
+            let position = &known.position;
+            if position.offset > 0
+                && !is_another
+                && is_gone(old)
+                && file::judge(position, now.size, &file::identity(file, position.offset)?)
+                    == Verdict::ReadOn
+            {
+                return Ok(Some(old.clone()));
+            }
+        }
+        self.insert(path.into(), Known::default());
+        Ok(None)
+    }
+
+    fn gone(&mut self, path: &Path) -> Found {
+        let Some(known) = self.files.get_mut(path) else {
+            return Found::default();
+        };
+        known.quiet = None;
+        Found {
+            lost_bytes: std::mem::take(&mut known.pending),
+            ..Found::default()
+        }
+    }
+
+    /// The path as it is known, so that it is kept in memory once.
+    fn key(&self, path: &Path) -> Arc<Path> {
+        self.files
+            .get_key_value(path)
+            .map_or_else(|| path.into(), |(key, _)| key.clone())
+    }
+
+    fn insert(&mut self, path: Arc<Path>, known: Known) {
+        if let Some(name) = path.file_name()
+            && !self.files.contains_key(&path)
+        {
+            let same = self.by_name.entry(name.to_owned()).or_default();
+            same.push(path.clone());
+        }
+        self.files.insert(path, known);
+    }
+
+    fn forget(&mut self, path: &Path) -> Option<Known> {
+        if let Some(paths) = path.file_name().and_then(|name| self.by_name.get_mut(name)) {
+            paths.retain(|known| &**known != path);
+        }
+        self.files.remove(path)
+    }
+}
+
+/// Nothing stands under the path. A folder we may not look into is no proof.
+fn is_gone(path: &Path) -> bool {
+    path.symlink_metadata()
+        .is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+}
