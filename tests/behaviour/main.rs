@@ -15,4 +15,5 @@ mod stream;
 mod structure;
 mod support;
 mod systemd;
+mod tail;
 mod web;

@@ -1,24 +1,21 @@
 //! Anything at all, in any order: files are written, cut, rewritten, renamed,
 //! copied, replaced and deleted between looks, and the watcher dies at the two
 //! moments that matter. A model that only reads the files as they are says
-//! what must have been stored, and in which order.
+//! what must have been given, and in which order. The tail alone: no database,
+//! and lines that mean nothing.
 
 use std::{
     collections::{HashMap, HashSet},
     fs::{self, File},
-    io::Write,
+    io::{self, Read, Write},
+    ops::ControlFlow,
     os::unix::fs::{FileExt, MetadataExt},
     path::{Path, PathBuf},
     thread,
     time::{Duration, SystemTime},
 };
 
-use headspace::{
-    capture::{Limits, Place, Tail},
-    event::{Payload, Timestamp, What},
-    store::{CheckpointRow, Segment},
-    tail::Position,
-};
+use headspace::tail::{Body, Consumer, Limits, Line, Position, Stretch, Tail};
 use proptest::{
     prelude::*,
     test_runner::{Config, RngAlgorithm, TestError, TestRng, TestRunner},
@@ -192,7 +189,8 @@ fn action() -> impl Strategy<Value = Action> {
 /// Two names in two folders.
 const FILES: usize = 4;
 
-/// What is stored of a line: its number if it is a turn, itself if it is none.
+/// What is stored of a line: its number if it is one of ours, itself if it is
+/// torn or glued.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Fact {
     Turn(u64),
@@ -217,9 +215,9 @@ struct World {
 /// where the checkpoint stands or not at all, and each fact once.
 #[derive(Clone, Default)]
 struct MemoryStore {
-    checkpoints: HashMap<String, Position>,
+    checkpoints: HashMap<PathBuf, Position>,
     log: Vec<Fact>,
-    keys: HashSet<String>,
+    keys: HashSet<Fact>,
 }
 
 impl World {
@@ -258,7 +256,7 @@ impl World {
                 let row = self
                     .store
                     .checkpoints
-                    .get(&text(&path))
+                    .get(&path)
                     .cloned()
                     .unwrap_or_default();
                 let end = self.end(&bytes);
@@ -323,7 +321,7 @@ impl World {
             Action::Backup => self.backup = self.store.clone(),
             Action::Restore => {
                 self.store = self.backup.clone();
-                self.tail.load(self.store.rows());
+                self.tail.load(self.store.positions());
             }
             Action::Settle => self.settle(),
         }
@@ -419,9 +417,7 @@ impl World {
     fn line(&mut self, length: usize) -> Vec<u8> {
         let number = self.lines.len() as u64;
         let padding = "é".repeat(length / 2);
-        let line = format!(
-            r#"{{"type":"user","uuid":"u{number}","sessionId":"s","cwd":"/p","timestamp":"2026-03-01T00:00:00.{number:06}Z","message":{{"content":"{number} {padding}"}}}}"#
-        );
+        let line = format!("{{{number} {padding}}}");
         self.lines.insert(line.clone().into_bytes(), number);
         line.into_bytes()
     }
@@ -430,7 +426,7 @@ impl World {
 
     fn restart(&mut self) {
         self.tail = Tail::default();
-        self.tail.load(self.store.rows());
+        self.tail.load(self.store.positions());
         self.owed.clear();
     }
 
@@ -456,12 +452,10 @@ impl World {
         ending: Ending,
     ) -> Result<bool, String> {
         let limits = Limits {
-            alone: true,
-            max_events: events,
             max_line_bytes: 1 << 26,
             take_tail,
-            now: Timestamp::now(),
         };
+        let mut lines = Lines::new(events);
         let opened = File::open(path).ok();
         let before = self.store.log.len();
         let here = self.pending(opened.as_ref(), take_tail);
@@ -472,30 +466,30 @@ impl World {
             .collect();
         let look = self
             .tail
-            .look(path, &Place::Session, limits, SystemTime::now());
-        let look = look.map_err(|error| format!("the look failed: {error}"))?;
-        if look.more || look.segment.is_some() {
+            .read(path, &mut lines, limits, SystemTime::now())
+            .map_err(|error| format!("the look failed: {error}"))?;
+        if look.more || look.stretch.is_some() {
             self.owe(opened, &here);
         }
-        let Some(segment) = &look.segment else {
+        let Some(stretch) = &look.stretch else {
             return Ok(look.more);
         };
         match ending {
             Ending::NotStored => {}
             Ending::DiedBefore => self.restart(),
             Ending::DiedAfter => {
-                let _ = self.store.append(segment);
+                let _ = self.store.append(stretch, &lines.facts);
                 self.restart();
             }
             Ending::Unanswered => {
-                let _ = self.store.append(segment);
+                let _ = self.store.append(stretch, &lines.facts);
             }
             Ending::Disconnected => {
-                let _ = self.store.append(segment);
-                self.tail.load(self.store.rows());
+                let _ = self.store.append(stretch, &lines.facts);
+                self.tail.load(self.store.positions());
             }
-            Ending::Stored => match self.store.append(segment) {
-                Ok(()) => self.tail.committed(segment),
+            Ending::Stored => match self.store.append(stretch, &lines.facts) {
+                Ok(()) => self.tail.committed(stretch),
                 Err(moved) => {
                     let position = self
                         .store
@@ -503,7 +497,7 @@ impl World {
                         .get(&moved)
                         .cloned()
                         .unwrap_or_default();
-                    self.tail.moved(Path::new(&moved), position);
+                    self.tail.moved(&moved, position);
                 }
             },
         }
@@ -597,58 +591,90 @@ impl World {
 }
 
 impl MemoryStore {
-    fn rows(&self) -> Vec<CheckpointRow> {
-        let row = |(path, position): (&String, &Position)| CheckpointRow {
-            path: path.clone(),
-            position: position.clone(),
-        };
-        self.checkpoints.iter().map(row).collect()
+    fn positions(&self) -> HashMap<PathBuf, Position> {
+        self.checkpoints.clone()
     }
 
-    /// Says which checkpoint stands elsewhere, if one does.
-    fn append(&mut self, segment: &Segment) -> Result<(), String> {
-        let path = segment.moved_from.as_ref().unwrap_or(&segment.path);
+    /// Fails with the path whose checkpoint stands elsewhere, if one does.
+    fn append(&mut self, stretch: &Stretch, facts: &[Fact]) -> Result<(), PathBuf> {
+        let path = stretch.source();
         let row = self.checkpoints.get(path).cloned().unwrap_or_default();
-        if row != segment.before {
-            return Err(path.clone());
+        if row != stretch.before {
+            return Err(path.to_owned());
         }
-        for entry in &segment.entries {
-            match &entry.what {
-                What::Event(event) => {
-                    let Payload::TurnDetected(turn) = &event.payload else {
-                        panic!("capture makes turns only");
-                    };
-                    let keys: Vec<String> = event.keys.iter().map(ToString::to_string).collect();
-                    let number = turn
-                        .text
-                        .split(' ')
-                        .next()
-                        .and_then(|word| word.parse().ok());
-                    self.store(&keys, Fact::Turn(number.expect("a number")));
-                }
-                What::Rejected(rejection) => {
-                    let excerpt = rejection.excerpt.clone();
-                    self.store(
-                        &[format!("{} {}", entry.offset, rejection.sha256)],
-                        Fact::Rejected(entry.offset, excerpt),
-                    );
-                }
-                What::Seen(_) => {}
+        for fact in facts {
+            if self.keys.insert(fact.clone()) {
+                self.log.push(fact.clone());
             }
         }
         self.checkpoints.remove(path);
         self.checkpoints
-            .insert(segment.path.clone(), segment.after.clone());
+            .insert(stretch.path.clone(), stretch.after.clone());
         Ok(())
     }
+}
 
-    fn store(&mut self, keys: &[String], fact: Fact) {
-        let is_known = keys.iter().any(|key| self.keys.contains(key));
-        self.keys.extend(keys.iter().cloned());
-        if !is_known {
-            self.log.push(fact);
+/// Takes so many lines at most.
+struct Lines {
+    facts: Vec<Fact>,
+    most: usize,
+}
+
+impl Lines {
+    fn new(most: usize) -> Lines {
+        Lines {
+            facts: Vec::new(),
+            most,
         }
     }
+}
+
+impl Consumer for Lines {
+    fn start(&mut self, _: u64) {}
+
+    fn line(&mut self, line: Line<'_>) -> io::Result<ControlFlow<()>> {
+        let bytes = match &line.body {
+            Body::Here(bytes) => bytes.to_vec(),
+            Body::InFile(_) | Body::TooLong(_) => {
+                let mut bytes = Vec::new();
+                line.reader().read_to_end(&mut bytes)?;
+                bytes
+            }
+        };
+        assert!(!bytes.contains(&b'\n'), "a line ends at its newline");
+        if let Some(number) = number(&bytes) {
+            self.facts.push(Fact::Turn(number));
+        } else if !bytes.is_empty() {
+            self.facts
+                .push(Fact::Rejected(line.offset, excerpt(&bytes)));
+        }
+        Ok(if self.is_full() {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        })
+    }
+
+    fn is_full(&self) -> bool {
+        self.facts.len() >= self.most
+    }
+
+    fn is_whole(&self, bytes: &[u8]) -> bool {
+        number(bytes).is_some()
+    }
+
+    fn needs_more(&self) -> bool {
+        false
+    }
+}
+
+/// The number of a line that is neither torn nor glued to another.
+fn number(line: &[u8]) -> Option<u64> {
+    let inner = line.strip_prefix(b"{")?.strip_suffix(b"}")?;
+    let text = std::str::from_utf8(inner).ok()?;
+    let is_one = !text.contains(['{', '}']);
+    let (number, _) = text.split_once(' ').filter(|_| is_one)?;
+    number.parse().ok()
 }
 
 /// What was stored comes in the order of the file, and after what an older file
@@ -704,10 +730,6 @@ fn after_newline(bytes: &[u8]) -> usize {
 /// What a rejection keeps of its line.
 fn excerpt(line: &[u8]) -> Vec<u8> {
     line[..line.len().min(64 * 1024)].to_vec()
-}
-
-fn text(path: &Path) -> String {
-    path.to_string_lossy().into_owned()
 }
 
 /// Facts for a message: a torn line may be long.

@@ -1,0 +1,3 @@
+//! The tail alone: files in, lines out.
+
+mod model;
