@@ -110,7 +110,10 @@ impl Capture {
 
     /// Notes that the database could not be used; false, as nothing was done.
     pub(super) fn failed(&mut self, work: Work, failure: &Failure, what: &str) -> bool {
-        self.status.failed_writes += 1;
+        // A row that could not be updated loses no event.
+        if work == Work::Write {
+            self.status.failed_writes += 1;
+        }
         if self.retry.failures() > 0 {
             self.status.retries += 1;
         }

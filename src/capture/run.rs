@@ -14,7 +14,7 @@ use std::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    event::{EndReason, Ending, Timestamp},
+    event::{EndReason, Ending, EventType, Timestamp},
     store::{Duplicates, Writer},
     tail::Tail,
 };
@@ -343,7 +343,15 @@ impl Capture {
                 self.succeeded(Work::Write);
                 (self.options.wake)();
                 self.status.events_written += appended.stored;
-                tracing::info!(count = appended.stored, "sessions ended after inactivity");
+                for ending in &endings {
+                    let session = &ending.session_uuid;
+                    tracing::info!(
+                        event_type = EventType::SessionEnded.as_str(),
+                        session,
+                        reason = ending.reason.as_str(),
+                        "session {session} ended after inactivity"
+                    );
+                }
             }
             Err(failure) => {
                 self.failed(Work::Write, &failure, "end sessions");

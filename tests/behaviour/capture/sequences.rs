@@ -44,9 +44,8 @@ fn play(kind: Kind, random: &mut Random) {
             1 => rewrite(path, random),
             2 => move_away(&headspace, path, step),
             3 => {
-                // The copy stays beside the file, under another folder.
-                let copy = headspace.project(&format!("-copy-{step}"));
-                let copy = copy.join(session.file_name());
+                let name = format!("copy-{step}-{}", session.file_name());
+                let copy = path.with_file_name(name);
                 let _ = fs::copy(&*path, copy);
             }
             4 => drop(fs::remove_file(&*path)),

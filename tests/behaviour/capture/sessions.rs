@@ -23,6 +23,9 @@ on_both! {
         let reason = "SELECT payload ->> 'reason' FROM events WHERE event_type = 'session_ended'";
         assert_eq!(headspace.store.column(reason), ["timeout"]);
         assert_eq!(headspace.store.column("SELECT end_reason FROM agents"), ["timeout"]);
+        // With the fields by which a journal is searched.
+        let fields = format!("event_type=\"session_ended\" session=\"{}\"", session.uuid);
+        watcher.wait_for_log(&fields);
 
         append(&path, session.reply("second"));
         eventually("the session is registered again and ends", || lived(&[first, first].concat()));

@@ -35,7 +35,7 @@ fn a_file_locked_by_another_process_is_waited_for() {
 /// file can be read all the while, which is no sign that it can be written.
 #[test]
 fn a_locked_file_and_nothing_to_store_is_degraded_until_the_lock_is_gone() {
-    let (headspace, _, watcher) = start("idle");
+    let (headspace, _, mut watcher) = start("idle");
     let mut other = Other::open(&headspace);
     other.run("BEGIN IMMEDIATE");
     watcher.wait_for_log("degraded: positions are kept");
@@ -44,6 +44,10 @@ fn a_locked_file_and_nothing_to_store_is_degraded_until_the_lock_is_gone() {
     other.run("ROLLBACK");
     watcher.wait_for_log("the database is back");
     assert_eq!(watcher.log().matches("the database is back").count(), 1);
+    // What could not be written was the watcher's row: no event was held up.
+    assert!(watcher.stop().success());
+    let log = watcher.log();
+    assert!(log.contains("failed_writes=0"), "{log}");
     oracle::assert_clean(&headspace);
 }
 
