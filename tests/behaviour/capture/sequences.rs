@@ -52,9 +52,6 @@ fn play(kind: Kind, random: &mut Random) {
             _ => {}
         }
         let text = format!("{step} of {number}");
-        if !ends_with_newline(path) {
-            append(path, "\n");
-        }
         append(path, session.prompt(&text));
         seen.insert(text);
         headspace.watch_once();
@@ -66,12 +63,14 @@ fn play(kind: Kind, random: &mut Random) {
     oracle::assert_clean_with_extra(&headspace);
 }
 
+/// To the end of a line: the oracle knows a torn line only where it stands now.
 fn cut(path: &Path, random: &mut Random) {
-    if let Ok(file) = File::options().write(true).open(path) {
-        let size = file.metadata().expect("the file").len();
-        let size = random.between(0, size);
-        file.set_len(size).expect("it is cut");
-    }
+    let Ok(bytes) = fs::read(path) else { return };
+    let lines: Vec<&[u8]> = bytes.split_inclusive(|&byte| byte == b'\n').collect();
+    let kept = &lines[..random.below(lines.len() + 1)];
+    let size: usize = kept.iter().map(|line| line.len()).sum();
+    let file = File::options().write(true).open(path).expect("the file");
+    file.set_len(size as u64).expect("it is cut");
 }
 
 /// Some lines are left out; the file is the same one or another.
@@ -96,9 +95,4 @@ fn move_away(headspace: &Headspace, path: &mut PathBuf, step: usize) {
     if fs::rename(&*path, &moved).is_ok() {
         *path = moved;
     }
-}
-
-fn ends_with_newline(path: &Path) -> bool {
-    fs::read(path).is_ok_and(|bytes| bytes.last().is_none_or(|byte| *byte == b'\n'))
-        || !path.exists()
 }
