@@ -27,6 +27,8 @@ mod liveness;
 mod peer;
 mod query;
 mod server;
+#[cfg(target_os = "linux")]
+mod sock_diag;
 mod stall;
 #[cfg(test)]
 mod tests;

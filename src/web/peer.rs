@@ -1,4 +1,4 @@
-//! Which user is at the other end.
+//! Which user the client is.
 
 #[cfg(any(target_os = "linux", test))]
 use std::net::IpAddr;
@@ -6,11 +6,14 @@ use std::net::SocketAddr;
 
 use rustix::process::geteuid;
 
+#[cfg(target_os = "linux")]
+use super::sock_diag;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Peer {
     /// The user who runs this process, or root.
     Ours,
-    /// Anybody else, and anybody about whom nothing is known.
+    /// Another user, or one that the kernel does not name.
     Other,
 }
 
@@ -29,19 +32,21 @@ impl Peer {
             .map_or(Peer::Other, |peer| Peer::of_uid(peer.uid()))
     }
 
-    /// The kernel's socket table names the user of the other end of a loopback
-    /// connection. Asked once, at the first byte, while that end is still
-    /// established: the table gives a closed one to root.
+    /// The kernel names the user of the other end of a loopback connection. It
+    /// is asked once, at the first byte, while that end is still established: a
+    /// closed socket belongs to root.
     ///
-    /// By our own process, since `ProcSubset=pid` hides the shorter path.
-    /// Where the table cannot be read (`PrivateNetwork=`, no `/proc`), or
-    /// has no such row (another network namespace, a proxy of the kernel's),
-    /// nobody is ours: refusing is safe, and the unix socket still works.
+    /// Where it cannot look up one socket (no `AF_NETLINK` in a sandbox), its
+    /// table is read instead; that costs more with each connection. Our own
+    /// process's, since `ProcSubset=pid` hides the shorter path. Without a row
+    /// (`PrivateNetwork=`, another network namespace, a proxy of the kernel's)
+    /// the client is refused, which is safe; the unix socket still works.
     #[cfg(target_os = "linux")]
     pub fn of_tcp(peer: SocketAddr, local: SocketAddr) -> Peer {
-        let read = |path| std::fs::read_to_string(path).unwrap_or_default();
-        let uid = uid_in(&read("/proc/self/net/tcp"), peer, local)
-            .or_else(|| uid_in(&read("/proc/self/net/tcp6"), peer, local));
+        let uid = match sock_diag::uid_of(peer, local) {
+            Ok(Some(uid)) => Some(uid),
+            Ok(None) | Err(_) => uid_in_tables(peer, local),
+        };
         uid.map_or(Peer::Other, Peer::of_uid)
     }
 
@@ -55,6 +60,14 @@ impl Peer {
             Peer::Other
         }
     }
+}
+
+#[cfg(target_os = "linux")]
+fn uid_in_tables(peer: SocketAddr, local: SocketAddr) -> Option<u32> {
+    // A table that cannot be read has no row of the client.
+    let read = |path| std::fs::read_to_string(path).unwrap_or_default();
+    uid_in(&read("/proc/self/net/tcp"), peer, local)
+        .or_else(|| uid_in(&read("/proc/self/net/tcp6"), peer, local))
 }
 
 /// Finds the peer's own, established row: its local address is our peer, its
@@ -131,5 +144,7 @@ mod tests {
         let _client = tokio::net::TcpStream::connect(local).await.unwrap();
         let (_stream, peer) = listener.accept().await.unwrap();
         assert_eq!(Peer::of_tcp(peer, local), Peer::Ours);
+        #[cfg(target_os = "linux")]
+        assert_eq!(uid_in_tables(peer, local), Some(geteuid().as_raw()));
     }
 }
