@@ -67,7 +67,7 @@ pub fn load_as(
     load_from(flags, &Environment::of(variables))
 }
 
-/// Whether a database URL holds a password, as far as it can be told.
+/// Whether a valid database URL holds a password.
 pub fn has_password(url: &str) -> bool {
     DatabaseUrl::try_from(url.to_owned()).is_ok_and(|url| url.has_password())
 }

@@ -1,4 +1,4 @@
-//! Making the state folder and the run folder, for this user and nobody else.
+//! Making the state folder and the run folder, for this user alone.
 
 use std::fs::{self, DirBuilder, Metadata};
 use std::io;
@@ -75,7 +75,7 @@ impl Folder<'_> {
         if mode & 0o077 == 0 {
             return Ok(None);
         }
-        // Closing `/tmp` or somebody's home because it was named by mistake
+        // Closing `/tmp` or a home folder because it was named by mistake
         // would do more harm than any open folder of ours.
         if mode & 0o1000 != 0 || !self.is_ours() {
             return Err(self.wrong(format!(
@@ -122,7 +122,7 @@ struct Owned {
     symlink: bool,
 }
 
-/// Whoever owns the link or the folder can put other files in our files' place.
+/// The owner of the link or the folder can put other files in our files' place.
 /// A link made by root is how systemd gives a service its folder, and root may
 /// use a plain folder that a container mounts with another owner.
 fn foreign(us: u32, at: Owned, folder_uid: u32) -> Option<String> {

@@ -85,7 +85,10 @@ fn unreachable(url: &DatabaseUrl, trouble: &Trouble) -> Finding {
 fn awaken(url: &DatabaseUrl) -> String {
     match url {
         DatabaseUrl::Sqlite(path) => {
-            format!("see who holds the file: fuser -v {}", quoted(path))
+            format!(
+                "see which process holds the file: fuser -v {}",
+                quoted(path)
+            )
         }
         DatabaseUrl::Postgres(_) => {
             "start the server (sudo systemctl start postgresql), or correct database.url: \
@@ -358,7 +361,7 @@ mod tests {
     }
 
     #[test]
-    fn the_mode_of_a_file_is_told_by_its_head() {
+    fn the_mode_of_a_file_is_in_its_head() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("x");
         assert_eq!(is_wal(&path), None);

@@ -81,7 +81,7 @@ fn reported(row: &WatcherRow, age: f64, facts: &Facts<'_>) -> Finding {
 }
 
 fn silence(row: &WatcherRow, now: Timestamp) -> f64 {
-    // A time that nobody can read proves no life: it counts as long ago.
+    // A time that cannot be parsed counts as long ago.
     let at: Option<Timestamp> = row.beat_at.parse().ok();
     at.map_or(f64::MAX, |at| now.duration_since(at).as_secs_f64().max(0.0))
 }
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn the_lock_tells_of_its_life_and_the_row_of_its_work() {
+    fn the_lock_decides_whether_it_runs_and_the_row_how() {
         let fresh = row(7, "2026-11-21T11:59:55.000000Z", "running");
         let stale = row(7, "2026-11-21T11:59:00.000000Z", "running");
         let before = row(6, "2026-11-21T11:59:59.000000Z", "running");
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn another_version_is_told_while_it_runs() {
+    fn another_version_is_reported_while_it_runs() {
         let mut old = row(7, "2026-11-21T11:59:55.000000Z", "running");
         old.version = "0.0.1".into();
         assert_eq!(judge(&facts(held(60.0), Ok(Some(&old))))[1].state, Warning);

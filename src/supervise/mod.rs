@@ -1,5 +1,5 @@
 //! The process as its surroundings see it: signals, readiness, one at a time,
-//! and who looks after it.
+//! and what supervises it.
 //!
 //! In: signals, the environment a service manager sets, the sockets it holds,
 //! what it says of a unit.
@@ -15,7 +15,7 @@
 //! - at most one watcher works on a state folder
 //! - no more restarts in any minute than the settings allow
 //!
-//! Not here: what a process does until it is told to stop (`cli`).
+//! Not here: what a process does until it gets a stop signal (`cli`).
 
 mod ledger;
 mod lock;

@@ -12,7 +12,7 @@ use rustix::io::fcntl_getfd;
 
 use super::{Passed, SocketError};
 
-/// Far more than anybody means to pass on.
+/// Far more than a service manager passes on.
 const MOST: usize = 64;
 /// The first descriptor after the standard ones.
 const FIRST: RawFd = 3;
@@ -38,7 +38,7 @@ pub unsafe fn take() -> Result<Vec<Passed>, SocketError> {
         .map(|(number, name)| Passed {
             number,
             name,
-            // SAFETY: whoever started this process opened it for us, and nobody
+            // SAFETY: the parent of this process opened it for us, and nothing
             // here has opened anything since.
             file: unsafe { open(number) },
         })
@@ -80,7 +80,7 @@ fn names_of(count: usize, names: Option<&str>) -> Result<Vec<Option<String>>, So
 ///
 /// # Safety
 ///
-/// Nobody else may own it.
+/// Nothing else may own it.
 unsafe fn open(number: RawFd) -> Option<OwnedFd> {
     if number < FIRST {
         return None;
@@ -122,8 +122,8 @@ mod tests {
             assert!(check_count(good).is_ok(), "{good}");
         }
         for wrong in ["-1", "65", "2147483647", "two", "1 "] {
-            let told = check_count(wrong).expect_err(wrong).to_string();
-            assert!(told.contains(&format!("{wrong:?}")), "{told}");
+            let error = check_count(wrong).expect_err(wrong).to_string();
+            assert!(error.contains(&format!("{wrong:?}")), "{error}");
         }
     }
 }

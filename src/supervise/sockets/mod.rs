@@ -1,5 +1,5 @@
-//! Listeners that somebody else holds: they are there before this process is
-//! and stay when it goes, so that nobody ever finds the door closed.
+//! Listeners that a service manager holds: they exist before this process starts
+//! and stay when it exits, so that no connection is refused in between.
 //!
 //! systemd passes them on as descriptors, with their names in the environment;
 //! launchd hands them over when it is asked. Something that was passed on and
@@ -78,7 +78,7 @@ enum Wrong {
     Failed(#[from] io::Error),
 }
 
-/// Takes the listeners that were passed on to this process; none where nobody
+/// Takes the listeners that were passed on to this process; none where nothing
 /// holds any. Children inherit neither them nor word of them.
 ///
 /// # Safety
@@ -98,10 +98,10 @@ fn all(passed: impl IntoIterator<Item = Passed>) -> Result<Vec<Inherited>, Socke
     let mut listeners = Vec::new();
     let mut lines = Vec::new();
     for passed in passed {
-        let told = passed.to_string();
+        let text = passed.to_string();
         match passed.into_listener() {
             Ok(listener) => listeners.push(listener),
-            Err(wrong) => lines.push(format!("{told} {wrong}")),
+            Err(wrong) => lines.push(format!("{text} {wrong}")),
         }
     }
     if lines.is_empty() {
@@ -236,22 +236,22 @@ mod tests {
             (connected.into(), "does not listen"),
             (UnixStream::pair().unwrap().0.into(), "does not listen"),
         ] {
-            let told = refusal(passed(NAME, file));
+            let text = refusal(passed(NAME, file));
             let begin = "inherited descriptor 3 (\"http\") ";
-            assert!(told.starts_with(&format!("{begin}{expected}")), "{told}");
+            assert!(text.starts_with(&format!("{begin}{expected}")), "{text}");
         }
     }
 
     #[test]
     fn an_address_others_can_reach_is_refused() {
         for address in ["0.0.0.0:0", "[::]:0"] {
-            let told = refusal(passed(NAME, TcpListener::bind(address).unwrap()));
-            assert!(told.contains("only loopback is served"), "{told}");
+            let text = refusal(passed(NAME, TcpListener::bind(address).unwrap()));
+            assert!(text.contains("only loopback is served"), "{text}");
         }
         // IPv4 over an IPv6 socket, even where it would be loopback.
         for address in ["[::ffff:0.0.0.0]:0", "[::ffff:127.0.0.1]:0"] {
-            let told = refusal(passed(NAME, TcpListener::bind(address).unwrap()));
-            assert!(told.contains("listens on [::ffff:"), "{told}");
+            let text = refusal(passed(NAME, TcpListener::bind(address).unwrap()));
+            assert!(text.contains("listens on [::ffff:"), "{text}");
         }
     }
 
@@ -268,15 +268,15 @@ mod tests {
             name: None,
             file: Some(good().into()),
         };
-        let told = all([
+        let text = all([
             passed(NAME, good()),
             passed("metrics", good()),
             passed("", good()),
             not_open,
             nameless,
         ]);
-        let told = told.unwrap_err().to_string();
-        let lines: Vec<&str> = told.lines().collect();
+        let text = text.unwrap_err().to_string();
+        let lines: Vec<&str> = text.lines().collect();
         assert_eq!(
             lines,
             [
