@@ -25,7 +25,9 @@ the pause.
 
 environment:
   HEADSPACE_BIN                      the default program (headspace)
-  HEADSPACE_MAX_RESTARTS_PER_MINUTE  0 to 9999 (5)
+  HEADSPACE_MAX_RESTARTS_PER_MINUTE  0 to 9999 (the watcher's setting
+                                     event_system.max_restarts_per_minute; 5
+                                     for another PROGRAM)
   HEADSPACE_RESTART_DELAY_SECONDS    pause before a restart, 0 to 4 (1)
   HEADSPACE_RESTART_WINDOW_SECONDS   how long a restart counts, 1 to 9999 (60)
   HEADSPACE_SUPERVISOR_PID_FILE      while running, holds one line: supervisor
@@ -38,14 +40,26 @@ main() {
         -h | --help) usage; exit 0 ;;
         -*) usage >&2; exit 2 ;;
     esac
-    [ "$#" -gt 0 ] || set -- "${HEADSPACE_BIN:-headspace}" watch
+    default_restarts=5
+    if [ "$#" -eq 0 ]; then
+        set -- "${HEADSPACE_BIN:-headspace}" watch
+        [ -n "${HEADSPACE_MAX_RESTARTS_PER_MINUTE-}" ] || ask_for_the_limit "$1"
+    fi
     read_settings
     take_signals
     supervise "$@"
 }
 
+# The watcher counts restarts too, by its setting. If it cannot say, the default
+# stands: it says itself what is wrong when it starts.
+ask_for_the_limit() { # PROGRAM
+    limit=`"$1" config show 2>/dev/null </dev/null |
+        sed -n 's/^  max_restarts_per_minute: \([0-9]*\).*/\1/p'`
+    default_restarts=${limit:-5}
+}
+
 read_settings() {
-    max_restarts=${HEADSPACE_MAX_RESTARTS_PER_MINUTE:-5}
+    max_restarts=${HEADSPACE_MAX_RESTARTS_PER_MINUTE:-$default_restarts}
     delay=${HEADSPACE_RESTART_DELAY_SECONDS:-1}
     window=${HEADSPACE_RESTART_WINDOW_SECONDS:-60}
     pid_file=${HEADSPACE_SUPERVISOR_PID_FILE:-}

@@ -64,6 +64,9 @@ pub struct Facts {
     pub roots: Vec<PathBuf>,
     /// For people, without a password.
     pub database: String,
+    /// How long a service may take to exit, and how often it may be restarted.
+    pub shutdown_timeout_seconds: u64,
+    pub max_restarts: u32,
     /// The database's host, if it is another machine.
     pub remote_host: Option<String>,
     pub earlier: Option<Manifest>,
@@ -122,6 +125,8 @@ impl Facts {
             roots: settings.claude.roots.clone(),
             database: settings.database.url.to_string(),
             remote_host: settings.database.url.remote_host(),
+            shutdown_timeout_seconds: settings.event_system.shutdown_timeout_seconds,
+            max_restarts: settings.event_system.max_restarts_per_minute,
             lingers: lingers(&whose),
             earlier,
             states: States::new(),
@@ -139,6 +144,11 @@ impl Facts {
             Some(_) => Path::new(systemd::OWN_COPY),
             None => &self.binary,
         }
+    }
+
+    /// When a service manager kills a service that does not stop.
+    pub fn stop_seconds(&self) -> u64 {
+        self.shutdown_timeout_seconds + 1
     }
 
     pub fn secret_path(&self) -> PathBuf {

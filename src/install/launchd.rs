@@ -128,6 +128,11 @@ fn plist(facts: &Facts, unit: Unit) -> Result<String, Refused> {
         );
     }
     text = text.replacen(&head, &variables, 1);
+    let exit = |seconds| format!("<key>ExitTimeOut</key>\n\t<integer>{seconds}</integer>");
+    text = text.replace(
+        &exit(systemd::SHIPPED_STOP_SECONDS),
+        &exit(facts.stop_seconds()),
+    );
     let port = format!("<string>{}</string>", port(facts)?);
     Ok(text.replace("<string>5055</string>", &port))
 }

@@ -26,6 +26,9 @@ pub const PACKAGED_PROGRAM: &str = "/usr/bin/headspace";
 pub const OWN_COPY: &str = "/usr/local/bin/headspace";
 
 pub const TMPFILES: &str = "/etc/tmpfiles.d/headspace.conf";
+/// What the shipped units say.
+pub const SHIPPED_STOP_SECONDS: u64 = 3;
+const SHIPPED_MAX_RESTARTS: u32 = 5;
 const DROP_IN: &str = "10-install.conf";
 const HEAD: &str = "\
 # Written by `headspace install`, removed by `headspace uninstall`.
@@ -104,11 +107,17 @@ fn of(unit: &str) -> &'static [&'static str] {
 }
 
 fn drop_in(facts: &Facts, unit: &str, lines: &str) -> Option<File> {
-    if lines.is_empty() {
-        return None;
-    }
-    let section = if unit == SOCKET { "Socket" } else { "Service" };
-    let text = format!("{HEAD}[{section}]\n{lines}");
+    let limit = if unit == WATCHER {
+        start_limit(facts)
+    } else {
+        String::new()
+    };
+    let text = match (unit, lines) {
+        (_, "") if limit.is_empty() => return None,
+        (_, "") => format!("{HEAD}{limit}"),
+        (SOCKET, lines) => format!("{HEAD}[Socket]\n{lines}"),
+        (_, lines) => format!("{HEAD}{limit}[Service]\n{lines}"),
+    };
     let path = facts.unit_folder.join(format!("{unit}.d")).join(DROP_IN);
     Some(text_file(&path, &text, of(unit)))
 }
@@ -139,7 +148,25 @@ fn service(facts: &Facts, command: &str) -> String {
         let _ = writeln!(lines, "LoadCredential=database-url:{path}");
     }
     lines += &addresses(facts);
+    lines += &stop_timeout(facts);
     lines
+}
+
+/// The service exits within its own timeout; the unit's timeout is a second more.
+fn stop_timeout(facts: &Facts) -> String {
+    match facts.stop_seconds() {
+        SHIPPED_STOP_SECONDS => String::new(),
+        seconds => format!("TimeoutStopSec={seconds}\n"),
+    }
+}
+
+/// systemd counts starts, the first one included, so N restarts are N + 1 starts.
+/// The watcher itself counts restarts, and is exact.
+fn start_limit(facts: &Facts) -> String {
+    match facts.max_restarts {
+        SHIPPED_MAX_RESTARTS => String::new(),
+        restarts => format!("[Unit]\nStartLimitBurst={}\n", restarts + 1),
+    }
 }
 
 /// Without these the service is nobody's, and says so.

@@ -31,6 +31,7 @@ tests='
     a_pid_file_that_cannot_be_written_does_not_stop_the_watcher
     arguments_arrive_unchanged
     without_arguments_it_runs_headspace_watch
+    the_limit_is_the_watchers_own_setting
     a_log_that_nobody_reads_does_not_end_the_supervision
     settings_that_make_no_sense_are_refused
     nothing_is_left_behind
@@ -307,6 +308,22 @@ without_arguments_it_runs_headspace_watch() {
     grep -q '^arguments <watch>$' life || fail 'not headspace watch'
 }
 
+the_limit_is_the_watchers_own_setting() {
+    plan 'exit 4'
+    configured=2 HEADSPACE_BIN=$dir/watcher launch
+    ends_with 4
+    started 3 || fail 'not two restarts'
+    grep -q 'the limit of 2 restarts in 60 s is reached' log || fail 'another limit in the log'
+    rm life
+    configured=2 HEADSPACE_MAX_RESTARTS_PER_MINUTE=1 HEADSPACE_BIN=$dir/watcher launch
+    ends_with 4
+    started 2 || fail 'the variable does not come first'
+    rm life
+    configured='' HEADSPACE_BIN=$dir/watcher launch
+    ends_with 4
+    started 6 || fail 'not the default of five restarts'
+}
+
 a_log_that_nobody_reads_does_not_end_the_supervision() {
     plan 'exit 1' 'exit 1' 'serve 0'
     log_reader=gone supervise
@@ -364,6 +381,10 @@ write_watcher() {
 use strict;
 use Time::HiRes qw(time);
 use POSIX qw(:signal_h);
+if ("@ARGV" eq "config show") {
+    print "event_system:\n  max_restarts_per_minute: $ENV{configured}  # file\n" if $ENV{configured};
+    exit($ENV{configured} ? 0 : 78);
+}
 use File::Basename qw(dirname);
 chdir dirname($0);
 sub note { open my $life, ">>", "life" or die; syswrite $life, "@_\n" }

@@ -235,3 +235,11 @@ fn what_launchd_cannot_do_is_refused() {
     let name = refusal(|facts| facts.binary = "/Users/ada/headspace-0.1".into());
     assert!(name.contains("an agent starts `headspace`"), "{name}");
 }
+
+#[test]
+fn a_job_has_the_time_to_exit_that_the_settings_allow() {
+    let mut facts = mac(Scope::User);
+    facts.shutdown_timeout_seconds = 20;
+    let (watcher, web) = installed(&facts);
+    assert_eq!([watcher.exit_time_out, web.exit_time_out], [21, 21]);
+}

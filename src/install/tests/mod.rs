@@ -122,6 +122,8 @@ fn facts(scope: Scope) -> Facts {
         state,
         roots: vec!["/home/ada/.claude".into()],
         remote_host: None,
+        shutdown_timeout_seconds: 2,
+        max_restarts: 5,
         earlier: None,
         states: States::new(),
         lingers: is_user.then_some(true),

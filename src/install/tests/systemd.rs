@@ -356,3 +356,21 @@ fn lingering_is_explained_or_switched_on() {
     );
     assert!(!told.contains("To keep them"), "{told}");
 }
+
+#[test]
+fn the_units_limits_follow_the_settings() {
+    let mut facts = facts(Scope::User);
+    facts.shutdown_timeout_seconds = 20;
+    facts.max_restarts = 10;
+    let mut machine = Machine::default();
+    machine.install(&facts);
+    let ending = |unit: &str| {
+        let path = format!("/home/ada/.config/systemd/user/{unit}.d/10-install.conf");
+        machine.text(&path).split_once("local.conf.\n").unwrap().1
+    };
+    assert_eq!(
+        ending(systemd::WATCHER),
+        "[Unit]\nStartLimitBurst=11\n[Service]\nTimeoutStopSec=21\n"
+    );
+    assert_eq!(ending(systemd::WEB), "[Service]\nTimeoutStopSec=21\n");
+}

@@ -231,6 +231,25 @@ fn the_databases_address_reaches_a_system_service_as_a_credential() {
 }
 
 #[test]
+fn the_units_limits_follow_the_settings_and_go_back_with_them() {
+    let testbed = Testbed::boot();
+    let limits = |unit| {
+        let names = ["TimeoutStopUSec", "StartLimitBurst"];
+        testbed.properties(unit, &names)
+    };
+    testbed.sh("mkdir /etc/headspace");
+    let settings = "event_system: {shutdown_timeout_seconds: 20, max_restarts_per_minute: 9}";
+    testbed.sh(&format!("echo '{settings}' > /etc/headspace/config.yaml"));
+    testbed.sh(INSTALL);
+    assert_eq!(limits(WATCHER), ["21s", "10"]);
+    assert_eq!(limits(WEB)[0], "21s");
+    testbed.sh("echo 'event_system: {}' > /etc/headspace/config.yaml");
+    testbed.sh(INSTALL);
+    assert_eq!(limits(WATCHER), ["3s", "5"]);
+    assert_eq!(limits(WEB)[0], "3s");
+}
+
+#[test]
 fn a_user_installs_for_herself() {
     let testbed = Testbed::boot();
     start_manager(&testbed);
