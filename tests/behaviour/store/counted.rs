@@ -104,7 +104,7 @@ on_both! {
 
 fn logging_json(kind: Kind) -> Headspace {
     let mut headspace = Headspace::on(kind);
-    headspace.set("HEADSPACE_LOG_FORMAT", "json");
+    headspace.set("HEADSPACE_LOGGING__FORMAT", "json");
     headspace
 }
 
