@@ -1,11 +1,13 @@
 //! headspace: a durable, live record of what coding-agent sessions do.
 //!
-//! The listing is the path of the data: `tail → capture → event → derive → store → stream → web`.
+//! The listing is the path of the data: `tail → dialect → event → derive → store → stream → web`;
+//! `capture` is the loop that drives it.
 
 pub mod capture;
 pub mod cli;
 pub mod config;
 pub mod derive;
+pub mod dialect;
 pub mod doctor;
 pub mod event;
 pub mod install;

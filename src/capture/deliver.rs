@@ -6,16 +6,17 @@ use std::{
 };
 
 use crate::{
+    dialect::{
+        claude::{Batch, Limits, Place},
+        reject,
+    },
     event::{Entry, Rejection, Timestamp, What},
     store::{Appended, Duplicates, Failure, Segment},
     tail::{self, Found, Stretch},
 };
 
 use super::{
-    batch::{Batch, Limits},
-    discover::Place,
     pulse::jitter,
-    reject,
     retry::Work,
     run::{Capture, Doubt},
 };
@@ -26,7 +27,7 @@ const MAX_EVENTS: usize = 512;
 const MAX_BYTES: u64 = 16 * 1024 * 1024;
 
 impl Capture {
-    /// Founds at files and stores what they have, in one transaction.
+    /// Reads files and stores what they have, in one transaction.
     pub(super) async fn read(&mut self, paths: &[PathBuf], take_tail: bool) {
         let mut segments = Vec::new();
         let mut looks = Vec::new();

@@ -4,7 +4,7 @@
 //! Out: [`Segment`](crate::store::Segment)s, stored in the order of the input.
 //!
 //! ```text
-//! discover → hints → tail (file → lines → record → translate) → store
+//! discover → hints → tail → dialect → store
 //! ```
 //!
 //! Promises
@@ -14,30 +14,21 @@
 //!   again, and the store knows what it has
 //! - a malformed line is a rejection with file and offset, and the next goes on
 //! - memory is bounded by the limits, not by the input
-//! - nothing is written to the input, and nothing ever waits for us
+//! - nothing is written to the input, and no other program waits for the watcher
 //!
-//! Not here: what a second copy means (`store`), sessions' states.
+//! Not here: what a line means (`dialect`), what a second copy means (`derive`).
 
 mod activity;
-mod batch;
 mod deliver;
 mod discover;
-mod git;
 mod hints;
-mod json;
-mod known_types;
 mod pulse;
 mod queue;
-mod record;
-mod reject;
 mod reread;
 mod retry;
 mod roots;
 mod run;
-mod translate;
 
-pub use batch::Limits;
-pub use discover::{Place, place};
 pub use reread::{Reread, reread};
 pub use retry::Schedule;
 pub use roots::Roots;

@@ -3,17 +3,13 @@
 use std::{io, path::Path};
 
 use crate::{
+    dialect::claude::{Batch, Limits, Memory, Place},
     event::Entry,
     tail::{
         self, Consumer, Position,
         file::{self, Verdict},
         lines,
     },
-};
-
-use super::{
-    batch::{Batch, Limits, Memory},
-    discover::Place,
 };
 
 /// What was found at a checkpoint's path.

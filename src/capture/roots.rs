@@ -7,10 +7,13 @@ use std::{
     time::SystemTime,
 };
 
-use crate::tail::{Snapshot, Tail};
+use crate::{
+    dialect::claude::{Place, place},
+    tail::{Snapshot, Tail},
+};
 
 use super::{
-    discover::{self, Listings, Place},
+    discover::{self, Listings},
     hints::Hints,
     queue::Queue,
 };
@@ -41,7 +44,7 @@ impl Roots {
         self.projects
             .iter()
             .find_map(|projects| path.strip_prefix(projects).ok())
-            .map_or(Place::Nothing, discover::place)
+            .map_or(Place::Nothing, place)
     }
 
     /// Asks the kernel for hints about every folder there is.

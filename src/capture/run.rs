@@ -14,6 +14,7 @@ use std::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    dialect::claude::{Memory, Place},
     event::{EndReason, Ending, EventType, Timestamp},
     store::{Duplicates, Writer},
     tail::Tail,
@@ -21,8 +22,6 @@ use crate::{
 
 use super::{
     activity::Activity,
-    batch::Memory,
-    discover::Place,
     hints::Hints,
     queue::Queue,
     retry::{Retry, Schedule, Work},

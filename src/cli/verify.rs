@@ -11,8 +11,9 @@ use serde_json::Value;
 
 use super::say::say;
 use crate::{
-    capture::{Limits, Place, Reread, Roots, reread},
+    capture::{Reread, Roots, reread},
     config::{self, Settings},
+    dialect::claude::{Limits, Place},
     event::{Entry, Event, EventType, FactKey, Payload, Timestamp, What},
     store::{
         read::{CheckpointFacts, Reader, StoredSession, StoredTurn},

@@ -17,7 +17,7 @@ use super::{
     accounts::user_name,
     finding::{Finding, count, quoted},
 };
-use crate::capture::{Place, place};
+use crate::dialect::claude::{Place, place};
 
 const CHECK: &str = "roots";
 

@@ -4,7 +4,7 @@
 use std::{collections::BTreeSet, fs, path::Path};
 
 /// What each module may use. A module that is missing here fails the test.
-const MAY_USE: [(&str, &[&str]); 13] = [
+const MAY_USE: [(&str, &[&str]); 14] = [
     ("event", &[]),
     ("config", &[]),
     ("telemetry", &[]),
@@ -13,12 +13,13 @@ const MAY_USE: [(&str, &[&str]); 13] = [
     ("tail", &[]),
     ("derive", &["event"]),
     ("store", &["event", "derive", "tail"]),
-    ("capture", &["event", "store", "tail"]),
+    ("dialect", &["event", "tail"]),
+    ("capture", &["dialect", "event", "store", "tail"]),
     ("stream", &["event", "store"]),
     ("web", &["event", "store", "stream", "supervise"]),
     (
         "doctor",
-        &["capture", "config", "install", "store", "supervise"],
+        &["config", "dialect", "install", "store", "supervise"],
     ),
     (
         "cli",
@@ -31,6 +32,7 @@ const MAY_USE: [(&str, &[&str]); 13] = [
             "supervise",
             "store",
             "capture",
+            "dialect",
             "tail",
             "stream",
             "web",

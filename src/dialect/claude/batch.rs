@@ -8,15 +8,16 @@ use std::{
 };
 
 use crate::{
+    dialect::reject,
     event::{Entry, FactKey, Moment, Rejection, SessionSeen, Timestamp, What},
     tail::{Body, Consumer, Line},
 };
 
 use super::{
-    discover::Place,
     git,
+    place::Place,
     record::{self, Malformed, Record},
-    reject, translate,
+    translate,
 };
 
 /// How much one look may take.

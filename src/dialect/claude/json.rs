@@ -32,7 +32,7 @@ macro_rules! object {
                         mut map: A,
                     ) -> Result<$name, A::Error> {
                         let mut object = $name::default();
-                        while let Some(key) = map.next_key::<$crate::capture::json::Key<'de>>()? {
+                        while let Some(key) = map.next_key::<$crate::dialect::claude::json::Key<'de>>()? {
                             match &*key.0 {
                                 $($key => object.$field = map.next_value()?,)+
                                 _ => { map.next_value::<serde::de::IgnoredAny>()?; }

@@ -1,0 +1,16 @@
+//! What the lines of an input mean.
+//!
+//! In: lines with their positions, as `tail` gives them.
+//! Out: [`Entry`](crate::event::Entry)s: events, sessions seen, rejections.
+//!
+//! Promises
+//! - a line that is no record is a rejection that keeps its bytes and names the
+//!   reason; the next line goes on
+//! - an unknown record type is counted, and is no error
+//! - memory is bounded by the limits, not by the length of a line
+//!
+//! Not here: reading (`tail`), what a second copy means (`derive`). An input of
+//! another kind is a module beside [`claude`].
+
+pub mod claude;
+pub mod reject;
