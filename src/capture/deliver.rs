@@ -244,7 +244,9 @@ impl Capture {
         self.describe(&segments, &Failure::Refused(reason.clone()));
         if tries < self.options.schedule.attempts {
             self.status.retries += 1;
-            tokio::time::sleep(self.options.schedule.pause(tries, jitter())).await;
+            // The next try comes later; no other file waits for it.
+            let pause = self.options.schedule.pause(tries, jitter());
+            self.queue.hold(path, Instant::now() + pause);
             return;
         }
         let aside = set_aside(&segments[0], &reason);

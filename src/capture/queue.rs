@@ -1,7 +1,7 @@
 //! Which file is looked at next: what is live before what is old.
 
 use std::{
-    collections::{HashMap, VecDeque, hash_map::Entry},
+    collections::{HashMap, VecDeque},
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -18,6 +18,8 @@ pub struct Queue {
     queued: HashMap<PathBuf, Lane>,
     /// Files that end with a whole record without newline, and when to take it.
     tails: HashMap<PathBuf, Instant>,
+    /// Files to leave alone, and until when.
+    held: HashMap<PathBuf, Instant>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,39 +31,76 @@ enum Lane {
 impl Queue {
     /// A file that has just changed.
     pub fn push_live(&mut self, path: PathBuf) {
-        if self.queued.insert(path.clone(), Lane::Live) != Some(Lane::Live) {
+        if self.enters_live(&path) {
             self.live.push_back(path);
         }
     }
 
     /// A file that is not done yet goes on where it was.
     pub fn push_front(&mut self, path: PathBuf) {
-        if self.queued.insert(path.clone(), Lane::Live) != Some(Lane::Live) {
+        if self.enters_live(&path) {
             self.live.push_front(path);
         }
     }
 
     /// A file with more to read yields to the live ones.
     pub fn push_more(&mut self, path: PathBuf) {
-        if let Entry::Vacant(place) = self.queued.entry(path.clone()) {
-            place.insert(Lane::Backlog);
+        if self.enters_backlog(&path) {
             self.backlog.push_front((path, 0));
         }
     }
 
     /// A file of which about so many bytes are to be read.
     pub fn push_backlog(&mut self, path: PathBuf, bytes: u64) {
-        if let Entry::Vacant(place) = self.queued.entry(path.clone()) {
-            place.insert(Lane::Backlog);
+        if self.enters_backlog(&path) {
             self.backlog.push_back((path, bytes));
         }
     }
 
+    /// Leaves a file alone until then; it waits in no lane meanwhile.
+    pub fn hold(&mut self, path: PathBuf, until: Instant) {
+        self.queued.remove(&path);
+        self.held.insert(path, until);
+    }
+
+    /// A file that was left alone for long enough.
+    pub fn pop_held(&mut self, now: Instant) -> Option<PathBuf> {
+        let path = self
+            .held
+            .iter()
+            .find(|(_, until)| **until <= now)?
+            .0
+            .clone();
+        self.held.remove(&path);
+        Some(path)
+    }
+
+    pub fn next_held(&self) -> Option<Instant> {
+        self.held.values().min().copied()
+    }
+
+    fn enters_live(&mut self, path: &Path) -> bool {
+        !self.held.contains_key(path)
+            && self.queued.insert(path.to_owned(), Lane::Live) != Some(Lane::Live)
+    }
+
+    fn enters_backlog(&mut self, path: &Path) -> bool {
+        if self.held.contains_key(path) || self.queued.contains_key(path) {
+            return false;
+        }
+        self.queued.insert(path.to_owned(), Lane::Backlog);
+        true
+    }
+
     /// A live file, if there is one.
     pub fn pop_live(&mut self) -> Option<PathBuf> {
-        let path = self.live.pop_front()?;
-        self.queued.remove(&path);
-        Some(path)
+        loop {
+            let path = self.live.pop_front()?;
+            if self.queued.get(&path) == Some(&Lane::Live) {
+                self.queued.remove(&path);
+                return Some(path);
+            }
+        }
     }
 
     pub fn pop_backlog(&mut self) -> Option<PathBuf> {
@@ -134,6 +173,28 @@ mod tests {
         queue.push_backlog("c".into(), 1);
         assert_eq!(queue.pop_backlog(), Some("c".into()));
         assert_eq!(queue.pop_backlog(), None);
+    }
+
+    #[test]
+    fn a_held_file_waits_alone_and_holds_up_no_other() {
+        let now = Instant::now();
+        let until = now + Duration::from_secs(1);
+        let mut queue = Queue::default();
+        queue.push_live("a".into());
+        queue.push_live("b".into());
+        queue.hold("a".into(), until);
+        queue.push_front("a".into());
+        queue.push_more("a".into());
+        assert_eq!(queue.pop_live(), Some("b".into()));
+        assert_eq!((queue.pop_live(), queue.pop_backlog()), (None, None));
+        assert_eq!(
+            (queue.pop_held(now), queue.next_held()),
+            (None, Some(until))
+        );
+        assert_eq!(queue.pop_held(until), Some("a".into()));
+        queue.push_live("a".into());
+        assert_eq!(queue.pop_live(), Some("a".into()));
+        assert_eq!((queue.pop_live(), queue.next_held()), (None, None));
     }
 
     #[test]

@@ -190,7 +190,10 @@ impl Capture {
             }
             match self.retry.until(Instant::now()) {
                 Some(until) => tokio::time::sleep_until(until.into()).await,
-                None if !worked && self.retry.failures() == 0 => break,
+                None if !worked && self.retry.failures() == 0 => match self.queue.next_held() {
+                    Some(until) => tokio::time::sleep_until(until.into()).await,
+                    None => break,
+                },
                 None => {}
             }
         }
@@ -231,6 +234,10 @@ impl Capture {
         }
         self.take_hints(now);
         let take_tail = self.options.once;
+        if let Some(path) = self.queue.pop_held(now) {
+            self.read(&[path], take_tail).await;
+            return true;
+        }
         // Files that changed while the last transaction ran wait together, and
         // go together: alone, each would wait for the flush of all before it.
         let mut paths = self.gather(Queue::pop_live);
@@ -366,11 +373,10 @@ impl Capture {
         let now = Instant::now();
         let work = match self.retry.until(now) {
             Some(until) => until,
-            None => self
-                .queue
-                .next_tail()
-                .unwrap_or(self.next_reconcile)
-                .min(self.next_reconcile),
+            None => [self.queue.next_tail(), self.queue.next_held()]
+                .into_iter()
+                .flatten()
+                .fold(self.next_reconcile, Instant::min),
         };
         work.min(self.next_tick)
     }

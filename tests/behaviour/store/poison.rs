@@ -54,6 +54,20 @@ on_both! {
         finds_only_the_refused(&headspace, 2);
     }
 
+    fn other_sessions_do_not_wait_for_a_refused_event(kind: Kind) {
+        let mut headspace = poisoned(kind);
+        headspace.set("HEADSPACE_EVENT_SYSTEM__WRITE_RETRY_ATTEMPTS", 10);
+        headspace.set("HEADSPACE_EVENT_SYSTEM__WRITE_RETRY_DELAY_MS", 2000);
+        let mut refused = Conversation::new(&headspace, "refused");
+        let mut other = Conversation::new(&headspace, "other");
+        let watcher = headspace.watch();
+        refused.say_this("poison for ever");
+        watcher.wait_for_log("the database refuses: refused by a trigger");
+        other.say_all(3);
+        other.wait_until_stored(&headspace);
+        assert_eq!(headspace.store.number("SELECT count(*) FROM rejections"), 0);
+    }
+
     fn two_refused_events_in_one_record_are_set_aside_together(kind: Kind) {
         let headspace = poisoned(kind);
         let mut talk = Conversation::new(&headspace, "pair");
