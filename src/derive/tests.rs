@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::event::{Draft, EndReason};
+use crate::event::EndReason;
 
 /// What an input may say: a session is active, somebody's words, an end.
 #[derive(Debug, Clone)]
@@ -77,21 +77,16 @@ fn turn(session: u8, second: i64, text: u8) -> Event {
         "session_uuid": session, "actor": "user", "text": text, "source": "polling",
         "turn_timestamp": at(second).to_string(),
     });
-    Draft {
-        event_type: "turn_detected".into(),
-        payload: payload.as_object().expect("an object").clone(),
-        moment: Moment {
-            at: at(second),
-            observed: false,
-        },
-        keys: vec![
-            FactKey::user_record(&format!("u{second}"), &text),
-            FactKey::user_words(&session, at(second), &text),
-        ],
-        group: None,
-    }
-    .validate()
-    .expect("a valid turn")
+    let moment = Moment {
+        at: at(second),
+        observed: false,
+    };
+    let keys = vec![
+        FactKey::user_record(&format!("u{second}"), &text),
+        FactKey::user_words(&session, at(second), &text),
+    ];
+    let payload = Payload::read("turn_detected", payload).expect("a valid turn");
+    Event::new(payload, moment, keys, None).expect("it has keys")
 }
 
 /// Does to `known` what the store does to its rows.

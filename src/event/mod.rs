@@ -1,14 +1,14 @@
 //! What happened, checked.
 //!
-//! In: [`Draft`]s, as an input names them: an event type in words, fields as JSON.
+//! In: [`Payload`]s: made by a dialect, or read from JSON by [`Payload::read`].
 //! Out: [`Event`]s, whose payload has exactly the fields its type asks for.
 //!
 //! Promises
-//! - only [`Draft::validate`] makes an [`Event`]: whoever holds one need not check it again
+//! - only [`Event::new`] makes an [`Event`], and every event has a key
 //! - a refusal names the event type and the field (`turn_detected: missing field actor`)
 //! - every text in an event can be stored by every database
 //!
-//! Not here: where drafts come from (`capture`), what a second copy means (`store`).
+//! Not here: where payloads come from (`dialect`), what a second copy means (`derive`).
 
 mod entry;
 mod key;
@@ -17,7 +17,7 @@ mod schema;
 mod text;
 mod timestamp;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 pub use entry::{Ending, Entry, Rejection, SessionSeen, What, project_name};
 pub use key::{FactKey, hex, hex_digest};
@@ -28,16 +28,6 @@ pub use payload::{
 pub use schema::schemas;
 pub use text::storable;
 pub use timestamp::{Moment, Timestamp};
-
-/// An event as its input tells it, not yet checked.
-#[derive(Debug, Clone)]
-pub struct Draft {
-    pub event_type: String,
-    pub payload: Map<String, Value>,
-    pub moment: Moment,
-    pub keys: Vec<FactKey>,
-    pub group: Option<Group>,
-}
 
 /// An event that may be stored.
 #[derive(Debug, Clone)]
@@ -69,7 +59,7 @@ impl Group {
     }
 }
 
-/// Why a draft is no event.
+/// Why an input is no event.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{event_type}: {problem}")]
 pub struct Refusal {
@@ -77,33 +67,43 @@ pub struct Refusal {
     pub problem: String,
 }
 
-impl Draft {
-    /// The only way to an [`Event`].
-    pub fn validate(self) -> Result<Event, Refusal> {
-        let event_type = self.event_type;
-        let refuse = |problem: String| Refusal {
-            event_type: event_type.clone(),
-            problem,
-        };
-        let kind = EventType::parse(&event_type).ok_or_else(|| {
-            refuse(format!(
-                "unknown event type; known are {}",
-                EventType::list()
-            ))
-        })?;
-        let payload = Payload::parse(kind, Value::Object(self.payload)).map_err(refuse)?;
-        if self.keys.is_empty() {
+impl Event {
+    /// The only way to an event. It is refused without a key.
+    pub fn new(
+        payload: Payload,
+        moment: Moment,
+        keys: Vec<FactKey>,
+        group: Option<Group>,
+    ) -> Result<Event, Refusal> {
+        if keys.is_empty() {
             return Err(Refusal {
-                event_type,
+                event_type: payload.event_type().as_str().into(),
                 problem: "missing a key that tells it from other facts".into(),
             });
         }
         Ok(Event {
             payload,
-            moment: self.moment,
-            keys: self.keys,
-            group: self.group,
+            moment,
+            keys,
+            group,
         })
+    }
+}
+
+impl Payload {
+    /// Reads the JSON fields of an event type, as an input names them.
+    pub fn read(event_type: &str, fields: Value) -> Result<Payload, Refusal> {
+        let refuse = |problem: String| Refusal {
+            event_type: event_type.to_owned(),
+            problem,
+        };
+        let kind = EventType::parse(event_type).ok_or_else(|| {
+            refuse(format!(
+                "unknown event type; known are {}",
+                EventType::list()
+            ))
+        })?;
+        Payload::parse(kind, fields).map_err(refuse)
     }
 }
 
@@ -111,19 +111,6 @@ impl Draft {
 mod tests {
     use super::*;
     use serde_json::json;
-
-    fn draft(event_type: &str, payload: Value) -> Draft {
-        let Value::Object(payload) = payload else {
-            panic!("a payload is an object")
-        };
-        Draft {
-            event_type: event_type.into(),
-            payload,
-            moment: Moment::observed(Timestamp::UNIX_EPOCH),
-            keys: vec![FactKey::registered("s", 1)],
-            group: None,
-        }
-    }
 
     fn turn() -> Value {
         json!({"session_uuid": "s", "actor": "user", "text": "hello", "source": "polling",
@@ -158,8 +145,8 @@ mod tests {
     #[test]
     fn every_type_accepts_its_required_fields() {
         for (event_type, payload) in samples() {
-            let event = draft(event_type, payload).validate().unwrap();
-            assert_eq!(event.payload.event_type().as_str(), event_type);
+            let payload = Payload::read(event_type, payload).unwrap();
+            assert_eq!(payload.event_type().as_str(), event_type);
         }
         assert_eq!(samples().len(), EventType::ALL.len());
     }
@@ -170,7 +157,7 @@ mod tests {
             for field in payload.as_object().unwrap().keys() {
                 let mut without = payload.clone();
                 without.as_object_mut().unwrap().remove(field);
-                let refusal = draft(event_type, without).validate().unwrap_err();
+                let refusal = Payload::read(event_type, without).unwrap_err();
                 assert_eq!(
                     refusal.to_string(),
                     format!("{event_type}: missing field {field}")
@@ -183,7 +170,7 @@ mod tests {
     fn a_field_of_the_wrong_type_is_named() {
         let mut payload = turn();
         payload["text"] = json!(7);
-        let refusal = draft("turn_detected", payload).validate().unwrap_err();
+        let refusal = Payload::read("turn_detected", payload).unwrap_err();
         assert_eq!(
             refusal.to_string(),
             "turn_detected: field text: invalid type: integer `7`, expected a string"
@@ -194,7 +181,7 @@ mod tests {
     fn a_word_outside_the_list_is_named() {
         let mut payload = turn();
         payload["actor"] = json!("robot");
-        let refusal = draft("turn_detected", payload).validate().unwrap_err();
+        let refusal = Payload::read("turn_detected", payload).unwrap_err();
         assert!(
             refusal
                 .to_string()
@@ -205,7 +192,7 @@ mod tests {
 
     #[test]
     fn unknown_types_and_fields_are_refused() {
-        let refusal = draft("turn_detectd", turn()).validate().unwrap_err();
+        let refusal = Payload::read("turn_detectd", turn()).unwrap_err();
         assert!(
             refusal
                 .to_string()
@@ -213,7 +200,7 @@ mod tests {
         );
         let mut payload = turn();
         payload["colour"] = json!("red");
-        let refusal = draft("turn_detected", payload).validate().unwrap_err();
+        let refusal = Payload::read("turn_detected", payload).unwrap_err();
         assert!(
             refusal.to_string().contains("unknown field `colour`"),
             "{refusal}"
@@ -229,7 +216,7 @@ mod tests {
         ] {
             let mut payload = turn();
             payload[field] = value;
-            let refusal = draft("turn_detected", payload).validate().unwrap_err();
+            let refusal = Payload::read("turn_detected", payload).unwrap_err();
             assert!(
                 refusal
                     .to_string()
@@ -241,22 +228,22 @@ mod tests {
 
     #[test]
     fn a_hook_keeps_its_own_fields() {
-        let event = draft(
+        let payload = Payload::read(
             "hook_received",
             json!({"hook_type": "stop", "claude_session_id": "s", "working_directory": "/p",
                    "prompt_id": "p1", "background_tasks": []}),
         )
-        .validate()
         .unwrap();
-        let json: Value = serde_json::from_str(&event.payload.to_json()).unwrap();
+        let json: Value = serde_json::from_str(&payload.to_json()).unwrap();
         assert_eq!(json["prompt_id"], "p1");
         assert_eq!(json["background_tasks"], json!([]));
     }
 
     #[test]
     fn an_event_without_a_key_is_refused() {
-        let mut keyless = draft("turn_detected", turn());
-        keyless.keys.clear();
-        assert!(keyless.validate().is_err());
+        let payload = Payload::read("turn_detected", turn()).unwrap();
+        let moment = Moment::observed(Timestamp::UNIX_EPOCH);
+        let refusal = Event::new(payload, moment, vec![], None).unwrap_err();
+        assert!(refusal.to_string().contains("missing a key"), "{refusal}");
     }
 }

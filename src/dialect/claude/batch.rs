@@ -9,7 +9,7 @@ use std::{
 
 use crate::{
     dialect::reject,
-    event::{Entry, FactKey, Moment, Rejection, SessionSeen, Timestamp, What},
+    event::{Entry, FactKey, Moment, Payload, Rejection, SessionSeen, Timestamp, What},
     tail::{Body, Consumer, Line},
 };
 
@@ -119,15 +119,17 @@ impl<'a> Batch<'a> {
         };
         self.memory.learn(&session, record.cwd.as_deref());
         let key = || FactKey::line(&session, line);
-        let drafts = translate::drafts(record, said, &session, moment, &key);
-        if !drafts.is_empty() {
+        let events = translate::events(record, said, &session, moment, &key);
+        if !events.is_empty() {
             self.memory.assume(&session);
         }
-        self.see(offset, &session, record, moment, !drafts.is_empty());
-        for draft in drafts {
-            self.text_bytes += draft.payload["text"].as_str().map_or(0, str::len) as u64;
-            match draft.validate() {
+        self.see(offset, &session, record, moment, !events.is_empty());
+        for event in events {
+            match event {
                 Ok(event) => {
+                    if let Payload::TurnDetected(turn) = &event.payload {
+                        self.text_bytes += turn.text.len() as u64;
+                    }
                     self.events += 1;
                     self.entries.push(Entry {
                         offset,

@@ -1,20 +1,20 @@
-//! From a record to drafts: what was said, as events with their keys.
+//! From a record to events: what was said, with its keys.
 
-use serde_json::{Map, Value};
-
-use crate::event::{Draft, FactKey, Group, Moment};
+use crate::event::{
+    Actor, Event, FactKey, Group, Moment, Payload, Refusal, TurnDetected, TurnSource,
+};
 
 use super::record::{Record, Said};
 
-/// The drafts of one record of `session`; `line` is what to know it by if it
+/// The events of one record of `session`; `line` is what to know it by if it
 /// has nothing else.
-pub fn drafts(
+pub fn events(
     record: &Record,
     said: Said,
     session: &str,
     moment: Moment,
     line: &impl Fn() -> FactKey,
-) -> Vec<Draft> {
+) -> Vec<Result<Event, Refusal>> {
     match said {
         Said::Nothing => Vec::new(),
         Said::User(text) => vec![user(record, text, session, moment, line)],
@@ -31,7 +31,7 @@ fn user(
     session: &str,
     moment: Moment,
     line: &impl Fn() -> FactKey,
-) -> Draft {
+) -> Result<Event, Refusal> {
     let mut keys = Vec::new();
     keys.extend(
         record
@@ -44,10 +44,9 @@ fn user(
         keys.push(line());
     }
     let alone = text.is_empty() && !moment.observed;
-    Draft {
-        group: alone.then(|| Group::Alone(FactKey::moment(session, moment.at))),
-        ..turn("user", text, session, moment, keys)
-    }
+    let group = alone.then(|| Group::Alone(FactKey::moment(session, moment.at)));
+    let turn = turn(Actor::User, text, session, moment, None);
+    Event::new(turn, moment, keys, group)
 }
 
 fn agent(
@@ -57,32 +56,34 @@ fn agent(
     session: &str,
     moment: Moment,
     line: &impl Fn() -> FactKey,
-) -> Draft {
+) -> Result<Event, Refusal> {
     let key = match (message_id, record.uuid.as_deref()) {
         (Some(id), _) => FactKey::agent_block(id, &text),
         (None, Some(uuid)) => FactKey::agent_block(&format!("record/{uuid}"), &text),
         (None, None) => FactKey::agent_block(line().as_str(), &text),
     };
     let group = message_id.map(|_| Group::Part(key.start().to_owned()));
-    let mut draft = turn("agent", text, session, moment, vec![key]);
-    if let Some(id) = message_id {
-        draft.payload.insert("message_id".into(), id.into());
-    }
-    Draft { group, ..draft }
+    let turn = turn(Actor::Agent, text, session, moment, message_id);
+    Event::new(turn, moment, vec![key], group)
 }
 
-fn turn(actor: &str, text: String, session: &str, moment: Moment, keys: Vec<FactKey>) -> Draft {
-    let mut payload = Map::new();
-    payload.insert("session_uuid".into(), session.into());
-    payload.insert("actor".into(), actor.into());
-    payload.insert("text".into(), Value::String(text));
-    payload.insert("source".into(), "polling".into());
-    payload.insert("turn_timestamp".into(), moment.at.to_string().into());
-    Draft {
-        event_type: "turn_detected".into(),
-        payload,
-        moment,
-        keys,
-        group: None,
-    }
+fn turn(
+    actor: Actor,
+    text: String,
+    session: &str,
+    moment: Moment,
+    message_id: Option<&str>,
+) -> Payload {
+    Payload::TurnDetected(TurnDetected {
+        session_uuid: session.to_owned(),
+        actor,
+        text,
+        source: TurnSource::Polling,
+        turn_timestamp: moment.at.to_string(),
+        message_id: message_id.map(str::to_owned),
+        part: None,
+        intent: None,
+        confidence: None,
+        rule: None,
+    })
 }

@@ -17,7 +17,7 @@ use crate::support::{
 };
 
 /// A column of bytes as this database shows it in hex.
-fn in_hex(kind: Kind, column: &str) -> String {
+pub fn in_hex(kind: Kind, column: &str) -> String {
     match kind {
         Kind::Sqlite => format!("lower(hex({column}))"),
         Kind::Postgres => format!("encode({column}, 'hex')"),

@@ -5,7 +5,9 @@ use std::fs;
 
 use serde_json::Value;
 
-use super::log::refuse;
+use headspace::event::{FactKey, hex};
+
+use super::{contract::in_hex, log::refuse};
 use crate::support::{
     conversation::Conversation,
     headspace::{Headspace, Kind, Running, eventually, on_both},
@@ -24,7 +26,11 @@ on_both! {
         for name in ["one.jsonl", "two.jsonl"] {
             fs::copy(&talk.path, talk.path.with_file_name(name)).expect("a copy");
         }
-        let keys = headspace.store.column("SELECT event_key FROM events WHERE event_type = 'turn_detected'");
+        let turns = format!(
+            "SELECT {} FROM events WHERE event_type = 'turn_detected'",
+            in_hex(kind, "event_key")
+        );
+        let keys = headspace.store.column(&turns);
         wait_for_lines(&watcher, &["count", "key", "transcript"], 2);
         // A line that is new says nothing of duplicates.
         talk.say();
@@ -37,8 +43,10 @@ on_both! {
             assert_eq!(line["level"], "WARN", "{line}");
             assert_eq!(line["count"], 3, "{line}");
             assert_eq!(line["transcript"], path.to_str().expect("UTF-8"), "{line}");
+            // The log names a key in words, the table holds its digest.
             let key = line["key"].as_str().expect("a key");
-            assert!(keys.iter().any(|known| known == key), "{key} is none of {keys:?}");
+            let stored = hex(&FactKey::stored(key));
+            assert!(keys.contains(&stored), "{key}: {stored} is none of {keys:?}");
             let message = line["message"].as_str().expect("a message");
             assert!(message.contains('3') && message.contains(name), "{message}");
         }

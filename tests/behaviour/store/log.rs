@@ -2,7 +2,7 @@
 
 use headspace::{
     event::{
-        Draft, Ending, Entry, Event, FactKey, Group, Moment, Rejection, SessionSeen, Timestamp,
+        Ending, Entry, Event, FactKey, Group, Moment, Payload, Rejection, SessionSeen, Timestamp,
         What, hex,
     },
     store::{Appended, Beat, Database, Failure, Segment, Writer},
@@ -287,17 +287,12 @@ fn turn(
     });
     let fields = payload.as_object_mut().expect("an object");
     fields.extend(further.as_object().expect("an object").clone());
-    let draft = Draft {
-        event_type: "turn_detected".into(),
-        payload: fields.clone(),
-        moment: Moment {
-            at: at(second),
-            observed: false,
-        },
-        keys,
-        group,
+    let moment = Moment {
+        at: at(second),
+        observed: false,
     };
-    let event: Event = draft.validate().expect("a valid turn");
+    let payload = Payload::read("turn_detected", payload).expect("a valid turn");
+    let event = Event::new(payload, moment, keys, group).expect("it has keys");
     What::Event(Box::new(event))
 }
 
