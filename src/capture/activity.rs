@@ -36,7 +36,7 @@ impl Activity {
         }
     }
 
-    /// Sessions that are over by now, at most so many; they are not told again.
+    /// Sessions that are over by now, at most so many; each is given once.
     pub fn take_over(&mut self, now: Instant, most: usize) -> Vec<String> {
         let over: Vec<String> = self
             .due

@@ -18,7 +18,7 @@ use crate::{
 use super::{
     pulse::jitter,
     retry::Work,
-    run::{Capture, Doubt},
+    run::{Capture, Quarantine},
 };
 
 /// Events that share a transaction while catching up.
@@ -81,7 +81,7 @@ impl Capture {
             return None;
         }
         let limits = Limits {
-            max_events: if self.doubted.contains_key(path) {
+            max_events: if self.quarantined.contains_key(path) {
                 1
             } else {
                 max_events
@@ -120,11 +120,11 @@ impl Capture {
         }
         if look.more {
             self.queue.push_more(path.to_owned());
-        } else if let Some(met) = self.duplicates.remove(&*path.to_string_lossy()) {
-            let (transcript, count) = (path.display(), met.count);
+        } else if let Some(duplicates) = self.duplicates.remove(&*path.to_string_lossy()) {
+            let (transcript, count) = (path.display(), duplicates.count);
             tracing::warn!(
-                %transcript, count, key = %met.key,
-                "{count} facts that are stored already were met again in {transcript}; each is kept once"
+                %transcript, count, key = %duplicates.key,
+                "{count} duplicates in {transcript}: facts that are stored already; each is kept once"
             );
         }
         self.queue.note_tail(path, look.whole_tail, Instant::now());
@@ -138,23 +138,23 @@ impl Capture {
         if appended.stored > 0 {
             self.status.last_write_at = Some(Timestamp::now());
         }
-        for met in appended.duplicates {
-            self.status.duplicates += met.count;
+        for found in appended.duplicates {
+            self.status.duplicates += found.count;
             let known = self
                 .duplicates
-                .entry(met.path.clone())
+                .entry(found.path.clone())
                 .or_insert(Duplicates {
                     count: 0,
-                    ..met.clone()
+                    ..found.clone()
                 });
-            known.count += met.count;
+            known.count += found.count;
         }
         for session in &appended.registered {
             tracing::debug!(event_type = "session_registered", session, "event stored");
         }
         for (segment, (path, look)) in segments.iter().zip(looks) {
             self.tail.committed(&stretch(segment));
-            self.settle_doubt(path, segment.after.offset);
+            self.release(path, segment.after.offset);
             self.note_entries(
                 segment,
                 look.idle.unwrap_or_default(),
@@ -226,20 +226,20 @@ impl Capture {
         let alone = segments.len() == 1 && is_one_line(&segments[0]);
         for segment in &segments {
             let path = PathBuf::from(&segment.path);
-            let doubt = self
-                .doubted
+            let quarantine = self
+                .quarantined
                 .entry(path)
-                .or_insert(Doubt { until: 0, tries: 0 });
-            doubt.until = doubt.until.max(segment.after.offset);
+                .or_insert(Quarantine { until: 0, tries: 0 });
+            quarantine.until = quarantine.until.max(segment.after.offset);
         }
         if !alone {
             return;
         }
         let segment = &segments[0];
         let path = PathBuf::from(&segment.path);
-        let tries = self.doubted.get_mut(&path).map_or(0, |doubt| {
-            doubt.tries += 1;
-            doubt.tries
+        let tries = self.quarantined.get_mut(&path).map_or(0, |quarantine| {
+            quarantine.tries += 1;
+            quarantine.tries
         });
         self.describe(&segments, &Failure::Refused(reason.clone()));
         if tries < self.options.schedule.attempts {
@@ -264,16 +264,16 @@ impl Capture {
         }
     }
 
-    fn settle_doubt(&mut self, path: &Path, offset: u64) {
-        if let Some(doubt) = self.doubted.get_mut(path) {
-            doubt.tries = 0;
-            if offset >= doubt.until {
-                self.doubted.remove(path);
+    fn release(&mut self, path: &Path, offset: u64) {
+        if let Some(quarantine) = self.quarantined.get_mut(path) {
+            quarantine.tries = 0;
+            if offset >= quarantine.until {
+                self.quarantined.remove(path);
             }
         }
     }
 
-    /// Tells which events could not be stored: never their text.
+    /// Logs which events could not be stored: never their text.
     fn describe(&self, segments: &[Segment], failure: &Failure) {
         if self.retry.is_degraded(&self.options.schedule) {
             return;
@@ -350,7 +350,7 @@ fn set_aside(segment: &Segment, reason: &str) -> Segment {
             offset: entry.offset,
             what: What::Rejected(rejection_of(segment, entry, reason)),
         }),
-        // Then it is what is told of sessions that cannot be stored.
+        // Then it is the change of a session that cannot be stored.
         None => aside.entries.clear(),
     }
     aside

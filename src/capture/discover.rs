@@ -22,7 +22,7 @@ pub struct Found {
 }
 
 /// What folders held when they were last read. One that has not changed since
-/// is not read again: reading a watched folder makes the kernel tell us so.
+/// is not read again: reading a watched folder is itself a notification.
 #[derive(Debug, Default)]
 pub struct Listings(HashMap<PathBuf, Listing>);
 

@@ -32,4 +32,4 @@ mod run;
 pub use reread::{Reread, reread};
 pub use retry::Schedule;
 pub use roots::Roots;
-pub use run::{Capture, Options, Sign, Status, TICK};
+pub use run::{Capture, Options, Progress, Status, TICK};

@@ -14,7 +14,7 @@ use super::{
 
 impl Capture {
     /// Shows that the loop runs; in the watcher's row when there is something
-    /// to tell, and every few times without.
+    /// new in it, and every few times without.
     pub(super) async fn tick(&mut self) {
         let now = Instant::now();
         self.next_tick = now + self.options.tick;
@@ -25,7 +25,7 @@ impl Capture {
             self.loaded = None;
         }
         self.refreshed_status();
-        let changed = self.status != self.beaten;
+        let changed = self.status != self.row;
         if changed || now >= self.next_beat {
             self.beat("running").await;
             self.summarise();
@@ -63,7 +63,7 @@ impl Capture {
         };
         match self.writer.beat(&beat).await {
             Ok(()) => {
-                self.beaten = status;
+                self.row = status;
                 self.succeeded(Work::Beat);
             }
             Err(failure) => {
@@ -74,8 +74,8 @@ impl Capture {
 
     /// Says at info how much was stored since the last time, if anything was.
     pub(super) fn summarise(&mut self) {
-        let count = self.status.events_written - self.told_events;
-        self.told_events = self.status.events_written;
+        let count = self.status.events_written - self.summarised_events;
+        self.summarised_events = self.status.events_written;
         if count > 0 {
             let bytes_behind = self.status.bytes_behind;
             tracing::info!(count, bytes_behind, "{count} events stored");

@@ -3,7 +3,7 @@
 use std::{io, path::Path};
 
 use crate::{
-    dialect::claude::{Batch, Limits, Memory, Place},
+    dialect::claude::{Batch, Context, Limits, Place},
     event::Entry,
     tail::{
         self, Consumer, Position,
@@ -40,7 +40,7 @@ pub fn reread(
     if file::judge(upto, snapshot.size, &identity) == Verdict::ReadAgain {
         return Ok(Reread::Changed);
     }
-    let mut memory = Memory::default();
+    let mut memory = Context::default();
     let mut buffer = Vec::new();
     let mut at = 0;
     while at < upto.offset {

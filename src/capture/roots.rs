@@ -53,7 +53,7 @@ impl Roots {
             if !projects.is_dir() {
                 watch_nearest(projects, hints);
             }
-            // What cannot be read is told by the scan that reads.
+            // What cannot be read is reported by the scan that reads.
             discover::scan(projects, projects, &mut self.listings, &mut |folder| {
                 hints.watch(folder);
             });

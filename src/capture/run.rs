@@ -14,7 +14,7 @@ use std::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    dialect::claude::{Memory, Place},
+    dialect::claude::{Context, Place},
     event::{EndReason, Ending, EventType, Timestamp},
     store::{Duplicates, Writer},
     tail::Tail,
@@ -37,7 +37,7 @@ pub const TICK: Duration = Duration::from_millis(4500);
 const STUCK: Duration = Duration::from_secs(60);
 /// Sessions that are ended in one transaction.
 const MAX_ENDINGS: usize = 16;
-/// The watcher's row tells this often that it lives.
+/// The watcher's row is written this often, also without news.
 pub const BEAT: Duration = Duration::from_millis(13_500);
 /// How often everything is looked at when the kernel gives no hints.
 const BLIND_RECONCILE: Duration = Duration::from_secs(1);
@@ -59,7 +59,7 @@ pub struct Options {
 }
 
 /// What the loop says while it works.
-pub enum Sign<'a> {
+pub enum Progress<'a> {
     /// It has come round.
     Round(&'a Status),
     /// It waits for the database, which is to be expected.
@@ -85,7 +85,7 @@ pub struct Capture {
     pub(super) options: Options,
     pub(super) writer: Writer,
     pub(super) tail: Tail,
-    pub(super) memory: Memory,
+    pub(super) memory: Context,
     pub(super) hints: Hints,
     pub(super) roots: Roots,
     pub(super) queue: Queue,
@@ -93,14 +93,14 @@ pub struct Capture {
     pub(super) retry: Retry,
     /// Files of which the database refused something, and up to where their
     /// events are stored one by one.
-    pub(super) doubted: HashMap<PathBuf, Doubt>,
-    /// Facts met again since a file was last at its end.
+    pub(super) quarantined: HashMap<PathBuf, Quarantine>,
+    /// Duplicates since a file was last at its end.
     pub(super) duplicates: HashMap<String, Duplicates>,
     pub(super) status: Status,
     /// What the watcher's row says.
-    pub(super) beaten: Status,
-    /// How many events the log has been told of.
-    pub(super) told_events: u64,
+    pub(super) row: Status,
+    /// How many events the summaries in the log account for.
+    pub(super) summarised_events: u64,
     pub(super) started_at: Timestamp,
     /// The connection over which the checkpoints were loaded.
     pub(super) loaded: Option<u64>,
@@ -111,7 +111,7 @@ pub struct Capture {
     pub(super) next_reconcile: Instant,
 }
 
-pub(super) struct Doubt {
+pub(super) struct Quarantine {
     pub until: u64,
     pub tries: u32,
 }
@@ -125,15 +125,15 @@ impl Capture {
             options,
             writer,
             tail: Tail::default(),
-            memory: Memory::default(),
+            memory: Context::default(),
             hints: Hints::new(),
             queue: Queue::default(),
             retry: Retry::default(),
-            doubted: HashMap::new(),
+            quarantined: HashMap::new(),
             duplicates: HashMap::new(),
             status: Status::default(),
-            beaten: Status::default(),
-            told_events: 0,
+            row: Status::default(),
+            summarised_events: 0,
             started_at: Timestamp::now(),
             loaded: None,
             caught_up: false,
@@ -146,7 +146,7 @@ impl Capture {
     /// Works until `stop`. The first sign of a round comes when the folders are
     /// watched and the database was tried. Signs come from this loop alone: one
     /// that hangs gives none.
-    pub async fn run(&mut self, stop: &CancellationToken, mut told: impl FnMut(Sign)) {
+    pub async fn run(&mut self, stop: &CancellationToken, mut report: impl FnMut(Progress)) {
         let patience = Patience {
             tick: self.options.tick,
             stuck: STUCK,
@@ -155,10 +155,10 @@ impl Capture {
         self.roots.watch_all(&mut self.hints);
         while !stop.is_cancelled() {
             if Instant::now() >= self.next_tick {
-                patience.signs_during(self.tick(), &mut told).await;
-                told(Sign::Round(&self.status));
+                patience.report_during(self.tick(), &mut report).await;
+                report(Progress::Round(&self.status));
             }
-            if patience.signs_during(self.step(), &mut told).await {
+            if patience.report_during(self.step(), &mut report).await {
                 tokio::task::yield_now().await;
                 continue;
             }
@@ -176,15 +176,15 @@ impl Capture {
     }
 
     /// Takes in everything there is. Fails when the database does for longer
-    /// than all attempts. `told` hears the status after every step.
+    /// than all attempts. `report` gets the status after every step.
     pub async fn run_once(
         &mut self,
         stop: &CancellationToken,
-        mut told: impl FnMut(&Status),
+        mut report: impl FnMut(&Status),
     ) -> Result<(), String> {
         while !stop.is_cancelled() {
             let worked = self.step().await;
-            told(self.refreshed_status());
+            report(self.refreshed_status());
             if self.retry.is_degraded(&self.options.schedule) {
                 return Err(self.retry.reason().unwrap_or("unknown").to_owned());
             }
@@ -269,7 +269,7 @@ impl Capture {
         while paths.len() < MAX_FILES
             && let Some(path) = pop(&mut self.queue)
         {
-            if self.doubted.contains_key(&path) {
+            if self.quarantined.contains_key(&path) {
                 if paths.is_empty() {
                     return vec![path];
                 }
@@ -392,10 +392,10 @@ struct Patience {
 
 impl Patience {
     /// Does a piece of work, and gives a sign every tick while there is patience.
-    async fn signs_during<T>(
+    async fn report_during<T>(
         &self,
         work: impl Future<Output = T>,
-        told: &mut impl FnMut(Sign),
+        report: &mut impl FnMut(Progress),
     ) -> T {
         let mut work = std::pin::pin!(work);
         let mut waited = Duration::ZERO;
@@ -409,7 +409,7 @@ impl Patience {
                 waited = Duration::ZERO;
             }
             if waited < self.stuck {
-                told(Sign::Waiting);
+                report(Progress::Waiting);
             }
         }
     }
@@ -429,8 +429,8 @@ mod tests {
         };
         let mut signs = 0;
         let work = tokio::time::sleep(tick * rounds);
-        let mut told = |_: Sign| signs += 1;
-        patience.signs_during(work, &mut told).await;
+        let mut report = |_: Progress| signs += 1;
+        patience.report_during(work, &mut report).await;
         signs
     }
 

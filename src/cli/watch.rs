@@ -13,14 +13,14 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Refused, say::say};
 use crate::{
-    capture::{Capture, Options, Schedule, Sign, Status, TICK},
+    capture::{Capture, Options, Progress, Schedule, Status, TICK},
     config::{self, DatabaseUrl, Settings},
     store::{Writer, wake::Bell},
     supervise::{self, Ledger, Lock},
 };
 
 pub const EXAMPLES: &str = "Examples:
-  headspace watch                 follow all sessions until told to stop
+  headspace watch                 follow all sessions until a signal
   headspace watch --once          catch up with everything there is, then exit
   HEADSPACE_CLAUDE__ROOTS='[\"/home/me/.claude\"]' headspace watch";
 
@@ -36,7 +36,7 @@ pub struct WatchArgs {
 }
 
 impl WatchArgs {
-    /// Whether it works until it is told to stop.
+    /// Whether it works until a signal.
     pub fn is_service(&self) -> bool {
         !self.once
     }
@@ -96,11 +96,11 @@ async fn follow(
     while !signals.stop.is_cancelled() {
         // A reload ends the run between two pieces of work, never in one.
         let pause = signals.stop.child_token();
-        let told = |sign: Sign| tell(&sign, &mut is_ready);
+        let report = |progress: Progress| report(&progress, &mut is_ready);
         tokio::select! {
             biased;
             () = out_of_time(&signals.stop, budget) => break,
-            () = capture.run(&pause, told) => {}
+            () = capture.run(&pause, report) => {}
             () = when_asked(&mut signals.reload, &pause) => {}
         }
         if !signals.stop.is_cancelled() {
@@ -176,7 +176,7 @@ fn tick() -> Duration {
     supervise::watchdog_time().map_or(TICK, |time| TICK.min(time * 9 / 20))
 }
 
-/// PostgreSQL tells its readers itself.
+/// PostgreSQL notifies its readers itself.
 fn doorbell(settings: &Settings) -> Box<dyn Fn() + Send> {
     match &settings.database.url {
         DatabaseUrl::Sqlite(_) => {
@@ -219,16 +219,16 @@ async fn out_of_time(stop: &CancellationToken, budget: Duration) {
     );
 }
 
-fn tell(sign: &Sign, is_ready: &mut bool) {
-    match sign {
-        Sign::Round(status) if *is_ready => supervise::status(&describe(status)),
-        Sign::Round(status) => {
+fn report(progress: &Progress, is_ready: &mut bool) {
+    match progress {
+        Progress::Round(status) if *is_ready => supervise::status(&describe(status)),
+        Progress::Round(status) => {
             *is_ready = true;
             tracing::info!(sessions = status.sessions, "ready; {}", describe(status));
             supervise::ready(&describe(status));
         }
-        Sign::Waiting if *is_ready => {}
-        Sign::Waiting => supervise::starting_for(START_MARGIN, "waiting for the database"),
+        Progress::Waiting if *is_ready => {}
+        Progress::Waiting => supervise::starting_for(START_MARGIN, "waiting for the database"),
     }
     supervise::watchdog_ping();
 }

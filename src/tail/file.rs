@@ -14,7 +14,7 @@ use super::{Position, prefix::Prefix};
 /// changed this recently may change again under the same stamp.
 const TICK: Duration = Duration::from_millis(50);
 
-/// What a look at a file's metadata tells.
+/// A file's metadata at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Snapshot {
     pub device: u64,

@@ -39,13 +39,13 @@ const READ_BYTES: u64 = 8 * 1024 * 1024;
 /// commits by itself.
 const LIVE_BYTES: u64 = 16 * 1024;
 
-/// How many unknown record types are told apart.
+/// How many unknown record types are counted each for itself.
 const MAX_UNKNOWN: usize = 100;
 
-/// What records have told so far, whatever file they stood in.
+/// What the records said so far, whatever file they stood in.
 #[derive(Default)]
-pub struct Memory {
-    /// Record types nobody has seen yet, with how often they were met.
+pub struct Context {
+    /// Unknown record types, with how often each was read.
     unknown: BTreeMap<String, u64>,
     /// The least time of sessions that had not named their folder yet.
     nameless: HashMap<String, Timestamp>,
@@ -64,7 +64,7 @@ pub struct Batch<'a> {
     path: String,
     stem: String,
     place: Place,
-    memory: &'a mut Memory,
+    memory: &'a mut Context,
     limits: Limits,
     entries: Vec<Entry>,
     /// Where in `entries` a session's seen stands.
@@ -77,7 +77,7 @@ pub struct Batch<'a> {
 }
 
 impl<'a> Batch<'a> {
-    pub fn new(path: &Path, place: Place, memory: &'a mut Memory, limits: Limits) -> Batch<'a> {
+    pub fn new(path: &Path, place: Place, memory: &'a mut Context, limits: Limits) -> Batch<'a> {
         Batch {
             path: path.to_string_lossy().into_owned(),
             stem: path
@@ -278,7 +278,7 @@ impl Consumer for Batch<'_> {
     }
 }
 
-impl Memory {
+impl Context {
     /// Unknown types are counted, not errors: the format is free to grow.
     fn count_unknown(&mut self, record: &Record) {
         let Some(mut kind) = record.unknown_type() else {

@@ -1,5 +1,5 @@
 //! A project's repository, read from its own files. No `git` is run: the
-//! folder is somebody's, and its settings could name programs to start.
+//! folder belongs to another author, and its settings could name programs to start.
 
 use std::{
     io::{self, Read},

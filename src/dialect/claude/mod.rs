@@ -12,5 +12,5 @@ mod place;
 mod record;
 mod translate;
 
-pub use batch::{Batch, Limits, Memory};
+pub use batch::{Batch, Context, Limits};
 pub use place::{Place, place};

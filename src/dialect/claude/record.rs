@@ -96,7 +96,7 @@ const CAVEAT: &str =
 const CONTINUED: &str = "This session is being continued from a previous conversation";
 
 impl Record {
-    /// A type nobody has seen yet: `cost-forecast`, `attachment/map`.
+    /// A type that is not known yet: `cost-forecast`, `attachment/map`.
     pub fn unknown_type(&self) -> Option<String> {
         let kind = self.kind.as_deref().unwrap_or("(none)");
         if !known_types::RECORDS.contains(&kind) {
