@@ -10,6 +10,7 @@ pub mod derive;
 pub mod dialect;
 pub mod doctor;
 pub mod event;
+pub mod health;
 pub mod install;
 pub mod store;
 pub mod stream;

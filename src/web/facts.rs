@@ -11,12 +11,9 @@ use std::{
 
 use tokio::{sync::watch, time::timeout};
 
-use super::{
-    Settings,
-    liveness::{Beat, Local, beat},
-    units::Units,
-};
+use super::{Settings, units::Units};
 use crate::{
+    health::{Beat, Local, beat},
     store::read::{Head, ReadError, Reader},
     supervise::{
         Holder,

@@ -23,7 +23,6 @@ mod facts;
 mod guard;
 mod health;
 mod listen;
-mod liveness;
 mod peer;
 mod query;
 mod server;

@@ -4,7 +4,7 @@
 use std::{collections::BTreeSet, fs, path::Path};
 
 /// What each module may use. A module that is missing here fails the test.
-const MAY_USE: [(&str, &[&str]); 14] = [
+const MAY_USE: [(&str, &[&str]); 15] = [
     ("event", &[]),
     ("config", &[]),
     ("telemetry", &[]),
@@ -16,10 +16,18 @@ const MAY_USE: [(&str, &[&str]); 14] = [
     ("dialect", &["event", "tail"]),
     ("capture", &["dialect", "event", "store", "tail"]),
     ("stream", &["event", "store"]),
-    ("web", &["event", "store", "stream", "supervise"]),
+    ("health", &["store", "supervise"]),
+    ("web", &["event", "store", "stream", "health", "supervise"]),
     (
         "doctor",
-        &["config", "dialect", "install", "store", "supervise"],
+        &[
+            "config",
+            "dialect",
+            "health",
+            "install",
+            "store",
+            "supervise",
+        ],
     ),
     (
         "cli",
@@ -35,6 +43,7 @@ const MAY_USE: [(&str, &[&str]); 14] = [
             "dialect",
             "tail",
             "stream",
+            "health",
             "web",
         ],
     ),

@@ -2,7 +2,6 @@
 
 #[cfg(test)]
 mod tests;
-mod watcher;
 
 use axum::{
     Extension, Json,
@@ -13,14 +12,8 @@ use axum::{
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{
-    Shared,
-    connection::Client,
-    facts::Readings,
-    liveness::{Beat, Local},
-    peer::Peer,
-};
-use watcher::Watcher;
+use super::{Shared, connection::Client, facts::Readings, peer::Peer};
+use crate::health::{self, Beat, Local, Watcher};
 
 /// Everything the verdict rests on.
 pub struct Evidence<'a> {
@@ -135,7 +128,7 @@ fn is_strict(query: &str) -> bool {
 pub fn judge(evidence: &Evidence) -> Health {
     let mut reasons = vec![];
     let beats = evidence.database.ok().map(|readings| &*readings.beats);
-    let watcher = watcher::judge(&evidence.local, beats, evidence.now, &mut reasons);
+    let watcher = health::judge(&evidence.local, beats, evidence.now, &mut reasons);
     let database = judge_database(evidence, &mut reasons);
     let sse = judge_sse(evidence, &mut reasons);
     let status = match (evidence.database.is_err(), reasons.is_empty()) {
@@ -189,10 +182,7 @@ fn judge_database(evidence: &Evidence, reasons: &mut Vec<String>) -> Database {
 fn counting<'a>(evidence: &Evidence, beats: &'a [Beat]) -> Vec<&'a Beat> {
     match beats.iter().find(|beat| evidence.local.owns(beat)) {
         Some(own) => vec![own],
-        None => beats
-            .iter()
-            .filter(|beat| watcher::is_fresh(beat))
-            .collect(),
+        None => beats.iter().filter(|beat| health::is_fresh(beat)).collect(),
     }
 }
 

@@ -1,5 +1,5 @@
-//! What tells whether a watcher lives: its lock, its supervisor and its unit
-//! here, its row anywhere.
+//! What shows whether a watcher lives: its lock, its supervisor and its unit on
+//! this machine, its row on any.
 
 use crate::{
     store::read::WatcherRow,
@@ -11,10 +11,10 @@ use crate::{
 pub struct Local {
     pub host: String,
     pub state_dir: String,
-    /// Who has the lock that a watcher holds while it lives.
+    /// The process that holds the watcher's lock.
     pub holder: Holder,
     pub shell: Option<Supervisor>,
-    /// None: there is none, or nobody can tell.
+    /// None: there is none, or it cannot be read.
     pub unit: Option<Unit>,
 }
 

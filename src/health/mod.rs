@@ -1,18 +1,31 @@
-//! Whether a watcher runs, who looks after it, and if none runs, why.
+//! Whether a watcher runs, what supervises it, and if none runs, why.
 //!
-//! Three witnesses, each with a blind spot. The lock tells at once whether our
-//! own watcher's process lives, not whether it works. Its row tells that it
-//! works, late, and only while the database answers; of watchers on other
-//! machines there is nothing else. The unit tells why nothing runs and whether
-//! that will change, but may not be readable.
+//! In: the lock, the supervisor and the unit of this machine ([`Local`]), the
+//! watchers' rows ([`Beat`]), the time.
+//! Out: [`Watcher`] and the reasons why it is not as it should be.
+//!
+//! Each of the three has a blind spot. The lock shows at once whether our own
+//! watcher's process lives, not whether it works. Its row shows that it works,
+//! late, and only while the database answers; of watchers on other machines
+//! there is nothing else. The unit shows why nothing runs and whether that will
+//! change, but may not be readable.
+//!
+//! Promises
+//! - the judgement is a pure function: nothing is read here
+//! - every combination of the three has one verdict and at most one reason
+//!
+//! Not here: reading the lock and the unit (`supervise`), the rows
+//! (`store::read`), the verdict over the whole web process (`web`).
 
+mod evidence;
 #[cfg(test)]
 mod tests;
+
+pub use evidence::{Beat, Local, beat};
 
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{Beat, Local};
 use crate::supervise::{
     Holder,
     unit::{End, Unit},
