@@ -19,7 +19,7 @@ use super::say::say;
 use crate::{
     config::{self, Settings},
     store::read::{Reader, WatcherRow},
-    supervise::{self, Lock, LockError},
+    supervise::{self, Holder, Lock, LockError},
 };
 
 pub const EXAMPLES: &str = "Examples:
@@ -210,12 +210,11 @@ async fn has_caught_up(reader: &Reader, settings: &Settings) -> bool {
     let is_ours = |row: &WatcherRow| {
         row.host == super::host() && *row.state_dir == *settings.places.state.to_string_lossy()
     };
-    let lives = |row: &WatcherRow| {
-        fs::read_to_string(settings.places.state.join("watcher.lock"))
-            .is_ok_and(|pid| pid.trim() == row.pid.to_string())
-    };
+    let holder = Holder::of(&settings.places.state).pid();
     let rows = reader.watchers().await.unwrap_or_default();
     rows.iter().any(|row| {
-        is_ours(row) && lives(row) && ["running", "degraded"].contains(&row.state.as_str())
+        is_ours(row)
+            && holder == Some(row.pid)
+            && ["running", "degraded"].contains(&row.state.as_str())
     })
 }

@@ -3,11 +3,13 @@
 use jiff::Timestamp;
 
 use super::finding::{Finding, size};
-use crate::{store::read::WatcherRow, supervise::Holder};
+use crate::{
+    health::{self, Beat},
+    store::read::WatcherRow,
+    supervise::Holder,
+};
 
 const CHECK: &str = "watcher";
-/// One that has not written its row for this long hangs.
-const FRESH_SECONDS: f64 = 30.0;
 
 /// What is known of the watcher of this state folder.
 #[derive(Debug)]
@@ -44,27 +46,36 @@ fn life(facts: &Facts<'_>) -> Finding {
         }
         Holder::Unknown => return Finding::unchecked(CHECK, "its lock cannot be read"),
     };
-    match facts.row {
-        Err(()) => {
-            let found = format!("runs (pid {pid}); what it reports is in the database");
-            Finding::note(CHECK, found)
-        }
-        Ok(Some(row)) if row.pid == pid => reported(row, age, facts),
-        Ok(_) if age < FRESH_SECONDS => Finding::ok(CHECK, format!("has just started (pid {pid})")),
-        Ok(_) => {
-            let found = format!("pid {pid} holds the lock and has never reported to this database");
-            Finding::failed(CHECK, found, restart(pid, facts.start))
-        }
+    let Ok(row) = facts.row else {
+        let found = format!("runs (pid {pid}); what it reports is in the database");
+        return Finding::note(CHECK, found);
+    };
+    let beat = row.map(|row| health::beat(row.clone(), facts.now));
+    let own = row.zip(beat.as_ref()).filter(|(row, _)| row.pid == pid);
+    let works = health::works(pid, age, beat.as_ref());
+    match own {
+        Some((row, beat)) if works => reported(row, beat),
+        None if works => Finding::ok(CHECK, format!("has just started (pid {pid})")),
+        own => Finding::failed(
+            CHECK,
+            silent(pid, own.map(|(_, beat)| beat)),
+            restart(pid, facts.start),
+        ),
     }
 }
 
-fn reported(row: &WatcherRow, age: f64, facts: &Facts<'_>) -> Finding {
-    let pid = row.pid;
-    let silent = silence(row, facts.now);
-    if silent >= FRESH_SECONDS && age >= FRESH_SECONDS {
-        let found = format!("pid {pid} has not reported for {silent:.0} s");
-        return Finding::failed(CHECK, found, restart(pid, facts.start));
+fn silent(pid: i64, beat: Option<&Beat>) -> String {
+    match beat {
+        None => format!("pid {pid} holds the lock and has never reported to this database"),
+        Some(beat) if beat.state == "stopped" => {
+            format!("pid {pid} holds the lock and has stopped its work")
+        }
+        Some(beat) => format!("pid {pid} has not reported for {:.0} s", beat.age_seconds),
     }
+}
+
+fn reported(row: &WatcherRow, beat: &Beat) -> Finding {
+    let (pid, silent) = (row.pid, beat.age_seconds);
     if row.state == "degraded" {
         let why = row.reason.as_deref().unwrap_or("it does not say why");
         let fix = "put that right; it recovers by itself, and nothing is lost meanwhile";
@@ -78,12 +89,6 @@ fn reported(row: &WatcherRow, age: f64, facts: &Facts<'_>) -> Finding {
         CHECK,
         format!("runs (pid {pid}), reported {silent:.0} s ago, {behind}"),
     )
-}
-
-fn silence(row: &WatcherRow, now: Timestamp) -> f64 {
-    // A time that cannot be parsed counts as long ago.
-    let at: Option<Timestamp> = row.beat_at.parse().ok();
-    at.map_or(f64::MAX, |at| now.duration_since(at).as_secs_f64().max(0.0))
 }
 
 fn restart(pid: i64, start: &str) -> String {
@@ -172,7 +177,14 @@ mod tests {
         let stale = row(7, "2026-11-21T11:59:00.000000Z", "running");
         let before = row(6, "2026-11-21T11:59:59.000000Z", "running");
         let degraded = row(7, "2026-11-21T11:59:55.000000Z", "degraded");
-        let table: [(Holder, Row, State, &str); 11] = [
+        let stopped = row(7, "2026-11-21T11:59:55.000000Z", "stopped");
+        let table: [(Holder, Row, State, &str); 12] = [
+            (
+                held(600.0),
+                Ok(Some(&stopped)),
+                Failed,
+                "has stopped its work",
+            ),
             (
                 Holder::Nobody,
                 Ok(Some(&fresh)),

@@ -39,6 +39,7 @@ impl Local {
 }
 
 pub fn beat(row: WatcherRow, now: jiff::Timestamp) -> Beat {
+    // A time that cannot be parsed counts as long ago.
     let at: Option<jiff::Timestamp> = row.beat_at.parse().ok();
     let age = at.map_or(f64::MAX, |at| now.duration_since(at).as_secs_f64());
     Beat {

@@ -32,7 +32,7 @@ use crate::supervise::{
 };
 
 /// A watcher that has not written its row for this long is not taken for alive.
-pub const FRESH_SECONDS: f64 = 30.0;
+const FRESH_SECONDS: f64 = 30.0;
 
 #[derive(Debug, Serialize)]
 pub struct Watcher {
@@ -89,12 +89,17 @@ fn own(local: &Local, row: Option<&Beat>, is_readable: bool, now: Timestamp) -> 
             None => return Own::Gone,
         },
     };
-    let reports = row.is_some_and(|row| row.pid == pid && is_fresh(row));
-    // A process that has just begun did not write its row yet.
-    match reports || !is_readable || age_seconds < FRESH_SECONDS {
+    match !is_readable || works(pid, age_seconds, row) {
         true => Own::Works,
         false => Own::Silent,
     }
+}
+
+/// Whether the process `pid`, alive for `age_seconds`, does its work: it reports,
+/// or it is too young to have reported.
+pub fn works(pid: i64, age_seconds: f64, row: Option<&Beat>) -> bool {
+    let reports = row.is_some_and(|row| row.pid == pid && is_fresh(row));
+    reports || age_seconds < FRESH_SECONDS
 }
 
 /// The process that must have the lock, if that cannot be read, and its age.
