@@ -8,7 +8,7 @@ use std::{
 use super::say::say;
 use crate::{
     config,
-    doctor::{self, Finding, State},
+    doctor::{self, Finding, Severity},
     telemetry::visible,
 };
 
@@ -38,7 +38,7 @@ pub fn main(flags: &config::Flags, args: &DoctorArgs) -> anyhow::Result<ExitCode
     }
     let failed = findings
         .iter()
-        .any(|finding| finding.state == State::Failed);
+        .any(|finding| finding.state == Severity::Failed);
     Ok(if failed {
         ExitCode::FAILURE
     } else {
@@ -68,12 +68,12 @@ fn print(findings: &[Finding]) {
     say!("{}", summary(findings));
 }
 
-fn painted(state: State, colour: bool) -> String {
+fn painted(state: Severity, colour: bool) -> String {
     let (word, code) = match state {
-        State::Ok => ("ok", 32),
-        State::Note => ("note", 36),
-        State::Warning => ("warning", 33),
-        State::Failed => ("failed", 31),
+        Severity::Ok => ("ok", 32),
+        Severity::Note => ("note", 36),
+        Severity::Warning => ("warning", 33),
+        Severity::Failed => ("failed", 31),
     };
     match colour {
         true => format!("\u{1b}[{code}m{word:7}\u{1b}[0m"),
@@ -88,7 +88,7 @@ fn summary(findings: &[Finding]) -> String {
             .filter(|finding| finding.state == state)
             .count()
     };
-    match (of(State::Failed), of(State::Warning)) {
+    match (of(Severity::Failed), of(Severity::Warning)) {
         (0, 0) => "Nothing is wrong.".into(),
         (0, warnings) => format!("Nothing failed; warnings: {warnings}."),
         (failed, warnings) => format!("Failed: {failed}; warnings: {warnings}."),

@@ -12,7 +12,7 @@ use anyhow::bail;
 use super::say::say;
 use crate::{
     config,
-    install::{self, Data, Facts, Removal, Request, Step},
+    install::{self, Data, InstallFacts, InstallStep, Removal, Request},
     telemetry::visible,
 };
 
@@ -72,14 +72,14 @@ pub fn install(flags: &config::Flags, args: &InstallArgs) -> anyhow::Result<Exit
         linger: args.linger,
         creates_database: args.create_database,
     };
-    let facts = Facts::gather(&request)?;
-    let steps = install::plan(&facts, &install::look)?;
+    let facts = InstallFacts::gather(&request)?;
+    let steps = install::plan(&facts, &install::inspect)?;
     if args.dry_run {
         show(&steps);
         return Ok(ExitCode::SUCCESS);
     }
-    install::carry_out(&steps, &mut tell)?;
-    if !steps.iter().any(Step::acts) {
+    install::execute(&steps, &mut report)?;
+    if !steps.iter().any(InstallStep::acts) {
         say!("Everything was so already; nothing was changed.");
     }
     Ok(ExitCode::SUCCESS)
@@ -95,17 +95,17 @@ pub fn uninstall(flags: &config::Flags, args: &UninstallArgs) -> anyhow::Result<
         say!("Nothing is installed here by `headspace install`.");
         return Ok(ExitCode::SUCCESS);
     };
-    let services = removal.services(&install::look);
+    let services = removal.services(&install::inspect);
     if args.dry_run {
         let data = if args.data { Data::Remove } else { Data::Keep };
-        show(&[services, removal.rest(data, &install::look)].concat());
+        show(&[services, removal.rest(data, &install::inspect)].concat());
         return Ok(ExitCode::SUCCESS);
     }
-    let mut failed = install::carry_out_all(&services, &mut tell);
-    let data = what_of_the_data(args, removal.data(&install::look))?;
-    failed.extend(install::carry_out_all(
-        &removal.rest(data, &install::look),
-        &mut tell,
+    let mut failed = install::execute_all(&services, &mut report);
+    let data = what_of_the_data(args, removal.data(&install::inspect))?;
+    failed.extend(install::execute_all(
+        &removal.rest(data, &install::inspect),
+        &mut report,
     ));
     if failed.is_empty() {
         return Ok(ExitCode::SUCCESS);
@@ -136,14 +136,14 @@ fn what_of_the_data(args: &UninstallArgs, folder: Option<&Path>) -> anyhow::Resu
     Ok(if is_yes { Data::Remove } else { Data::Keep })
 }
 
-fn show(steps: &[Step]) {
+fn show(steps: &[InstallStep]) {
     say!("Nothing is changed. This would be done:");
     for step in steps {
-        tell(&step.line(false));
+        report(&step.line(false));
     }
 }
 
-fn tell(line: &str) {
+fn report(line: &str) {
     say!("{}", visible(line));
 }
 

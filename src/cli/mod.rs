@@ -181,7 +181,9 @@ fn report(error: &anyhow::Error, service: Option<&str>, flags: &config::Flags) {
 
 /// What went wrong with its causes; of wrong settings, one line for each.
 fn lines(error: &anyhow::Error) -> Vec<String> {
-    let inner = error.downcast_ref().map_or(error, |Refused(inner)| inner);
+    let inner = error
+        .downcast_ref()
+        .map_or(error, |SetupError(inner)| inner);
     match inner.downcast_ref::<config::Error>() {
         Some(error) => error.problems.iter().map(ToString::to_string).collect(),
         None => format!("{inner:#}").lines().map(str::to_owned).collect(),
@@ -191,7 +193,7 @@ fn lines(error: &anyhow::Error) -> Vec<String> {
 /// What starting again does not change: settings, or surroundings, are wrong.
 #[derive(Debug, thiserror::Error)]
 #[error("{0:#}")]
-struct Refused(anyhow::Error);
+struct SetupError(anyhow::Error);
 
 /// launchd has no code that means “do not restart” but 0: it restarts after
 /// every other one, without a limit.
@@ -199,7 +201,7 @@ fn exit_code(error: &anyhow::Error, is_service: bool, is_launchd: bool) -> u8 {
     match () {
         () if error.is::<CrashLimit>() && is_launchd => 0,
         () if error.is::<CrashLimit>() => 75,
-        () if !is_service || !error.is::<Refused>() => 1,
+        () if !is_service || !error.is::<SetupError>() => 1,
         () if is_launchd => 0,
         () => 78,
     }
@@ -218,9 +220,9 @@ impl Global {
 
 /// Settings of a process that will work: checked, log started, folders made.
 fn prepare(flags: &config::Flags, identifier: &str) -> anyhow::Result<Settings> {
-    let settings = config::load(flags).map_err(|error| Refused(error.into()))?;
+    let settings = config::load(flags).map_err(|error| SetupError(error.into()))?;
     start_log(identifier, settings.logging)?;
-    let notes = config::prepare(&settings.places).map_err(|error| Refused(error.into()))?;
+    let notes = config::prepare(&settings.places).map_err(|error| SetupError(error.into()))?;
     for note in notes {
         tracing::warn!("{note}");
     }
@@ -292,7 +294,7 @@ mod tests {
     #[test]
     fn what_a_restart_cannot_change_is_not_restarted_on_systemd_nor_on_launchd() {
         let crashes = || CrashLimit { restarts: 5 }.into();
-        let refused = || Refused(anyhow::anyhow!("web.listen: wrong")).into();
+        let refused = || SetupError(anyhow::anyhow!("web.listen: wrong")).into();
         let failed = || anyhow::anyhow!("the port is taken");
         let table: [(anyhow::Error, bool, [u8; 2]); 5] = [
             (crashes(), true, [75, 0]),

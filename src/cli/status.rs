@@ -31,7 +31,7 @@ pub struct StatusArgs {
 }
 
 #[derive(Serialize)]
-struct Report {
+struct StatusReport {
     database: String,
     backend: &'static str,
     schema_version: i64,
@@ -40,14 +40,14 @@ struct Report {
     last_write_timestamp: Option<String>,
     watchers: Vec<WatcherRow>,
     /// Who looks after the watcher of this state folder.
-    supervisor: Option<Supervisor>,
+    supervisor: Option<SupervisorReport>,
     projects: Vec<ProjectRow>,
     /// The agents seen last, open ones and ended ones.
     agents: Vec<AgentRow>,
 }
 
 #[derive(Serialize)]
-struct Supervisor {
+struct SupervisorReport {
     supervisor: &'static str,
     unit: Option<String>,
     active_state: Option<String>,
@@ -82,9 +82,9 @@ pub fn main(flags: &config::Flags, args: &StatusArgs) -> anyhow::Result<ExitCode
     Ok(ExitCode::SUCCESS)
 }
 
-async fn gather(settings: &Settings, reader: &Reader) -> Result<Report, ReadError> {
+async fn gather(settings: &Settings, reader: &Reader) -> Result<StatusReport, ReadError> {
     let head = reader.head().await?;
-    Ok(Report {
+    Ok(StatusReport {
         database: settings.database.url.to_string(),
         backend: reader.backend(),
         schema_version: reader.schema_version().await?,
@@ -99,7 +99,7 @@ async fn gather(settings: &Settings, reader: &Reader) -> Result<Report, ReadErro
     })
 }
 
-async fn supervisor(settings: &Settings) -> Option<Supervisor> {
+async fn supervisor(settings: &Settings) -> Option<SupervisorReport> {
     let holder = Holder::of(&settings.places.state).pid();
     if let Some(shell) = shell::supervisor(&settings.places.run) {
         return Some(shell.into());
@@ -110,9 +110,9 @@ async fn supervisor(settings: &Settings) -> Option<Supervisor> {
     }
 }
 
-impl From<shell::Supervisor> for Supervisor {
-    fn from(shell: shell::Supervisor) -> Supervisor {
-        Supervisor {
+impl From<shell::ShellSupervisor> for SupervisorReport {
+    fn from(shell: shell::ShellSupervisor) -> SupervisorReport {
+        SupervisorReport {
             supervisor: "shell",
             unit: None,
             active_state: None,
@@ -124,10 +124,10 @@ impl From<shell::Supervisor> for Supervisor {
     }
 }
 
-impl From<Unit> for Supervisor {
-    fn from(unit: Unit) -> Supervisor {
+impl From<Unit> for SupervisorReport {
+    fn from(unit: Unit) -> SupervisorReport {
         let is_down = unit.is("failed") || unit.is("inactive");
-        Supervisor {
+        SupervisorReport {
             supervisor: unit.manager.supervisor(),
             start: is_down.then(|| unit.how_to_start()),
             restarts: unit.restarts,
@@ -139,7 +139,7 @@ impl From<Unit> for Supervisor {
     }
 }
 
-fn print(report: &Report) {
+fn print(report: &StatusReport) {
     say!(
         "database  {} (schema {})",
         report.database,
@@ -199,7 +199,7 @@ fn print(report: &Report) {
     }
 }
 
-fn describe(supervisor: &Supervisor) -> String {
+fn describe(supervisor: &SupervisorReport) -> String {
     let name = match &supervisor.unit {
         Some(unit) => format!("{unit} ({})", supervisor.supervisor),
         None => "shell supervisor".into(),

@@ -30,7 +30,7 @@ pub const EXAMPLES: &str = "Examples:
 /// The supervisor, exactly as it is packaged.
 const SUPERVISOR: &str = include_str!("../../packaging/run-watcher.sh");
 /// How often the first catch-up is looked at.
-const LOOK: Duration = Duration::from_millis(100);
+const POLL: Duration = Duration::from_millis(100);
 /// After this long the first catch-up says that it is not done yet.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -185,7 +185,7 @@ async fn tell_what_was_found(settings: &Settings, stop: &CancellationToken) {
     let Ok(reader) = super::reader(settings) else {
         return;
     };
-    let told = stop.run_until_cancelled(async {
+    let totals = stop.run_until_cancelled(async {
         let late = tokio::time::Instant::now() + PATIENCE;
         let mut said = false;
         while !has_caught_up(&reader, settings).await {
@@ -193,11 +193,11 @@ async fn tell_what_was_found(settings: &Settings, stop: &CancellationToken) {
                 said = true;
                 say!("Still reading your sessions; the page shows what is there so far.");
             }
-            tokio::time::sleep(if said { LOOK * 10 } else { LOOK }).await;
+            tokio::time::sleep(if said { POLL * 10 } else { POLL }).await;
         }
         reader.totals().await
     });
-    if let Some(Ok(totals)) = told.await {
+    if let Some(Ok(totals)) = totals.await {
         say!(
             "Found {} sessions with {} turns. New ones appear as they happen.",
             totals.sessions,

@@ -40,7 +40,7 @@ pub struct VerifyArgs {
 }
 
 #[derive(Debug, Default, Serialize)]
-struct Report {
+struct VerifyReport {
     files: u64,
     turns: u64,
     /// Files that changed since they were read, or hold something newer.
@@ -49,11 +49,11 @@ struct Report {
     gone: u64,
     /// Files with a checkpoint that are below none of the roots now.
     elsewhere: u64,
-    findings: Vec<Finding>,
+    findings: Vec<Mismatch>,
 }
 
 #[derive(Debug, Serialize, PartialEq, Eq, PartialOrd, Ord)]
-struct Finding {
+struct Mismatch {
     kind: &'static str,
     path: String,
     offset: Option<u64>,
@@ -86,7 +86,7 @@ pub fn main(flags: &config::Flags, args: &VerifyArgs) -> anyhow::Result<ExitCode
     })
 }
 
-async fn verify(settings: &Settings, reader: &Reader) -> anyhow::Result<Report> {
+async fn verify(settings: &Settings, reader: &Reader) -> anyhow::Result<VerifyReport> {
     let host = super::host();
     let roots = Roots::new(&settings.claude.roots);
     let limits = Limits {
@@ -95,7 +95,7 @@ async fn verify(settings: &Settings, reader: &Reader) -> anyhow::Result<Report> 
         alone: false,
         now: Timestamp::now(),
     };
-    let mut report = Report::default();
+    let mut report = VerifyReport::default();
     for checkpoint in reader.checkpoints(&host).await? {
         let place = roots.place(Path::new(&checkpoint.path));
         if place == Place::Nothing {
@@ -109,7 +109,7 @@ async fn verify(settings: &Settings, reader: &Reader) -> anyhow::Result<Report> 
         if turn.source_is_polling() {
             report
                 .findings
-                .push(Finding::of(&turn, "extra", "comes from no file"));
+                .push(Mismatch::of(&turn, "extra", "comes from no file"));
         }
     }
     Ok(report)
@@ -121,7 +121,7 @@ async fn verify_file(
     checkpoint: &CheckpointFacts,
     place: &Place,
     limits: Limits,
-    report: &mut Report,
+    report: &mut VerifyReport,
 ) -> anyhow::Result<()> {
     let path = checkpoint.path.as_str();
     let mut pieces: Vec<Vec<Entry>> = Vec::new();
@@ -160,13 +160,17 @@ async fn verify_file(
             .filter(|turn| !met.contains(&turn.id) && turn.source_is_polling());
         report
             .findings
-            .extend(extra.map(|turn| Finding::of(turn, "extra", "stands in no line")));
+            .extend(extra.map(|turn| Mismatch::of(turn, "extra", "stands in no line")));
     }
     Ok(())
 }
 
 /// Every beginning of a session and every end must be an event of its own.
-async fn verify_sessions(reader: &Reader, host: &str, report: &mut Report) -> anyhow::Result<()> {
+async fn verify_sessions(
+    reader: &Reader,
+    host: &str,
+    report: &mut VerifyReport,
+) -> anyhow::Result<()> {
     for sessions in reader.sessions(host).await?.chunks(SESSIONS) {
         let due: Vec<Due<'_>> = sessions.iter().flat_map(Due::of).collect();
         let keys: Vec<&str> = due.iter().map(|due| due.key.as_str()).collect();
@@ -214,8 +218,8 @@ impl<'a> Due<'a> {
         }
     }
 
-    fn finding(&self) -> Finding {
-        Finding {
+    fn finding(&self) -> Mismatch {
+        Mismatch {
             kind: "missing",
             path: self.session.path.clone().unwrap_or_default(),
             offset: None,
@@ -231,7 +235,7 @@ async fn verify_entries(
     path: &str,
     entries: Vec<Entry>,
     met: &mut HashSet<i64>,
-    report: &mut Report,
+    report: &mut VerifyReport,
 ) -> anyhow::Result<()> {
     let mut expected = Vec::new();
     let mut rejections = Vec::new();
@@ -264,7 +268,7 @@ async fn verify_entries(
     let known: HashSet<String> = reader.rejections(&keys).await?.into_iter().collect();
     for (offset, key) in rejections {
         if !known.contains(&key) {
-            report.findings.push(Finding::at(
+            report.findings.push(Mismatch::at(
                 path,
                 offset,
                 "missing",
@@ -282,7 +286,7 @@ fn compare(
     facts: &HashMap<String, i64>,
     turns: &HashMap<i64, StoredTurn>,
     met: &mut HashSet<i64>,
-    findings: &mut Vec<Finding>,
+    findings: &mut Vec<Mismatch>,
 ) {
     let ids: HashSet<i64> = expected
         .event
@@ -293,7 +297,7 @@ fn compare(
     met.extend(&ids);
     let key = expected.event.keys[0].as_str();
     if ids.len() > 1 {
-        findings.push(Finding::at(
+        findings.push(Mismatch::at(
             path,
             expected.offset,
             "doubled",
@@ -303,15 +307,15 @@ fn compare(
     let Some(id) = ids.iter().next() else {
         // A piece split off from a prompt of the same moment is no turn of its own.
         if expected.event.group.is_none() || !is_alone(expected) {
-            findings.push(Finding::at(path, expected.offset, "missing", key));
+            findings.push(Mismatch::at(path, expected.offset, "missing", key));
         }
         return;
     };
     match turns.get(id) {
-        None => findings.push(Finding::at(path, expected.offset, "missing", key)),
+        None => findings.push(Mismatch::at(path, expected.offset, "missing", key)),
         Some(turn) => {
             if let Some(what) = difference(path, expected, turn) {
-                findings.push(Finding::of(turn, "altered", &what));
+                findings.push(Mismatch::of(turn, "altered", &what));
             }
         }
     }
@@ -330,7 +334,7 @@ fn difference(path: &str, expected: &Expected, turn: &StoredTurn) -> Option<Stri
     let Ok(stored) = Payload::parse(EventType::TurnDetected, Value::Object(stored)) else {
         return Some("the payload is not valid".into());
     };
-    let (Payload::TurnDetected(stored), Payload::TurnDetected(told)) =
+    let (Payload::TurnDetected(stored), Payload::TurnDetected(read)) =
         (&stored, &expected.event.payload)
     else {
         return Some("not a turn".into());
@@ -339,16 +343,16 @@ fn difference(path: &str, expected: &Expected, turn: &StoredTurn) -> Option<Stri
         && turn.source_offset == Some(expected.offset.cast_signed());
     let timed = own && !turn.observed;
     let fields = [
-        ("actor", stored.actor == told.actor),
-        ("text", stored.text == told.text),
-        ("message_id", stored.message_id == told.message_id),
+        ("actor", stored.actor == read.actor),
+        ("text", stored.text == read.text),
+        ("message_id", stored.message_id == read.message_id),
         (
             "session_uuid",
-            !own || stored.session_uuid == told.session_uuid,
+            !own || stored.session_uuid == read.session_uuid,
         ),
         (
             "turn_timestamp",
-            !timed || stored.turn_timestamp == told.turn_timestamp,
+            !timed || stored.turn_timestamp == read.turn_timestamp,
         ),
         (
             "timestamp",
@@ -364,7 +368,7 @@ fn difference(path: &str, expected: &Expected, turn: &StoredTurn) -> Option<Stri
 }
 
 /// Events of one line that say the same.
-fn repeated(stored: &[StoredTurn]) -> Vec<Finding> {
+fn repeated(stored: &[StoredTurn]) -> Vec<Mismatch> {
     let mut seen = HashSet::new();
     let said = |turn: &StoredTurn| {
         let payload: Value = serde_json::from_str(&turn.payload).unwrap_or_default();
@@ -377,7 +381,7 @@ fn repeated(stored: &[StoredTurn]) -> Vec<Finding> {
     stored
         .iter()
         .filter(|turn| !seen.insert(said(turn)))
-        .map(|turn| Finding::of(turn, "doubled", "says what another event of its line says"))
+        .map(|turn| Mismatch::of(turn, "doubled", "says what another event of its line says"))
         .collect()
 }
 
@@ -388,9 +392,9 @@ impl StoredTurn {
     }
 }
 
-impl Finding {
-    fn at(path: &str, offset: u64, kind: &'static str, what: &str) -> Finding {
-        Finding {
+impl Mismatch {
+    fn at(path: &str, offset: u64, kind: &'static str, what: &str) -> Mismatch {
+        Mismatch {
             kind,
             path: path.into(),
             offset: Some(offset),
@@ -399,8 +403,8 @@ impl Finding {
         }
     }
 
-    fn of(turn: &StoredTurn, kind: &'static str, what: &str) -> Finding {
-        Finding {
+    fn of(turn: &StoredTurn, kind: &'static str, what: &str) -> Mismatch {
+        Mismatch {
             kind,
             path: turn.path.clone().unwrap_or_default(),
             offset: turn.source_offset.map(i64::cast_unsigned),
@@ -410,7 +414,7 @@ impl Finding {
     }
 }
 
-fn print(report: &Report) {
+fn print(report: &VerifyReport) {
     for finding in &report.findings {
         let offset = finding
             .offset
@@ -425,7 +429,7 @@ fn print(report: &Report) {
             visible(&finding.what)
         );
     }
-    let Report {
+    let VerifyReport {
         files,
         turns,
         not_read_yet,

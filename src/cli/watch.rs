@@ -11,7 +11,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::{Refused, say::say};
+use super::{SetupError, say::say};
 use crate::{
     capture::{Capture, Options, Progress, Schedule, Status, TICK},
     config::{self, DatabaseUrl, Settings},
@@ -46,7 +46,7 @@ pub fn main(flags: &config::Flags, args: &WatchArgs) -> anyhow::Result<ExitCode>
     let settings = super::prepare(flags, "headspace-watcher")?;
     if settings.claude.roots.is_empty() {
         let what = "claude.roots: no folder to watch is known: set it, CLAUDE_CONFIG_DIR or HOME";
-        return Err(Refused(anyhow!(what)).into());
+        return Err(SetupError(anyhow!(what)).into());
     }
     let _lock = Lock::take(&settings.places.state)?;
     let runtime = super::runtime()?;

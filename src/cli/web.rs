@@ -6,7 +6,7 @@ use anyhow::Context;
 use tokio::{sync::mpsc, time::timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::Refused;
+use super::SetupError;
 use crate::{
     config::{self, Listen, Settings},
     stream::Hub,
@@ -25,7 +25,7 @@ pub const EXAMPLES: &str = "Examples:
 
 pub fn main(flags: &config::Flags) -> anyhow::Result<ExitCode> {
     // SAFETY: nothing was started or opened yet.
-    let inherited = unsafe { supervise::inherited() }.map_err(|error| Refused(error.into()))?;
+    let inherited = unsafe { supervise::inherited() }.map_err(|error| SetupError(error.into()))?;
     let kept: Vec<Listener> = inherited.into_iter().map(adopt).collect();
     let settings = super::prepare(flags, "headspace").inspect_err(|_| web::turn_away(&kept))?;
     let idle_timeout = idle_timeout(&settings, !kept.is_empty());
@@ -154,7 +154,7 @@ pub fn bind(settings: &Settings) -> anyhow::Result<Vec<Listener>> {
 fn cannot_listen(listen: &Listen, error: io::Error) -> anyhow::Error {
     let context = format!("web.listen: cannot listen on {listen}");
     if error.kind() == io::ErrorKind::InvalidInput {
-        return Refused(anyhow::Error::new(error).context(context)).into();
+        return SetupError(anyhow::Error::new(error).context(context)).into();
     }
     let hint = "is another headspace running? Choose another address in web.listen";
     anyhow::Error::new(error).context(format!("{context}; {hint}"))

@@ -21,7 +21,7 @@ const SOON: Duration = Duration::from_secs(3 * 24 * 60 * 60);
 
 /// How far each file is stored.
 #[derive(Debug)]
-pub enum Stored {
+pub enum StoredOffsets {
     /// By path, the offset up to which it is.
     Upto(HashMap<PathBuf, u64>),
     Unknown,
@@ -57,7 +57,7 @@ fn read(settings: &str) -> Period {
     }
 }
 
-pub fn judge(roots: &[(Root, Period)], stored: &Stored, now: SystemTime) -> Vec<Finding> {
+pub fn judge(roots: &[(Root, Period)], stored: &StoredOffsets, now: SystemTime) -> Vec<Finding> {
     let mut findings: Vec<Finding> = Vec::new();
     for (root, period) in roots {
         findings.extend(wrong_period(root, *period));
@@ -71,12 +71,12 @@ pub fn judge(roots: &[(Root, Period)], stored: &Stored, now: SystemTime) -> Vec<
     findings
 }
 
-fn judge_root(root: &Root, period: Period, stored: &Stored, now: SystemTime) -> Finding {
+fn judge_root(root: &Root, period: Period, stored: &StoredOffsets, now: SystemTime) -> Finding {
     let days = match period {
         Period::Days(days) => days,
         Period::Never | Period::Unreadable => DEFAULT_DAYS,
     };
-    let Stored::Upto(offsets) = stored else {
+    let StoredOffsets::Upto(offsets) = stored else {
         return Finding::unchecked(CHECK, "what is stored is only known to the database");
     };
     let unstored: Vec<&Transcript> = root
@@ -156,7 +156,7 @@ fn wrong_period(root: &Root, period: Period) -> Option<Finding> {
 mod tests {
     use super::*;
     use crate::doctor::{
-        finding::State,
+        finding::Severity,
         roots::{At, Inputs},
     };
 
@@ -181,9 +181,9 @@ mod tests {
         }
     }
 
-    fn stored(offsets: &[(u32, u64)]) -> Stored {
+    fn stored(offsets: &[(u32, u64)]) -> StoredOffsets {
         let path = |days| PathBuf::from(format!("/r/projects/-p/{days}.jsonl"));
-        Stored::Upto(
+        StoredOffsets::Upto(
             offsets
                 .iter()
                 .map(|(days, upto)| (path(days), *upto))
@@ -206,16 +206,25 @@ mod tests {
             let root = root(ages);
             let found = judge_root(&root, Period::Days(days), &stored(offsets), now());
             match at_risk {
-                None => assert_eq!(found.state, State::Ok, "{ages:?} {days} {offsets:?}"),
+                None => assert_eq!(found.state, Severity::Ok, "{ages:?} {days} {offsets:?}"),
                 Some(how_many) => {
-                    assert_eq!(found.state, State::Warning, "{ages:?} {days} {offsets:?}");
+                    assert_eq!(
+                        found.state,
+                        Severity::Warning,
+                        "{ages:?} {days} {offsets:?}"
+                    );
                     assert!(found.found.starts_with(how_many), "{}", found.found);
                     let oldest = format!("{} days ago", ages.iter().max().unwrap());
                     assert!(found.found.ends_with(&oldest), "{}", found.found);
                 }
             }
         }
-        let unknown = judge_root(&root(&[27]), Period::Days(30), &Stored::Unknown, now());
+        let unknown = judge_root(
+            &root(&[27]),
+            Period::Days(30),
+            &StoredOffsets::Unknown,
+            now(),
+        );
         assert!(
             unknown.found.starts_with("not checked"),
             "{}",

@@ -26,7 +26,7 @@ pub enum Trouble {
     Silent,
 }
 
-pub async fn look(database: &Database) -> Result<Condition, Trouble> {
+pub async fn collect(database: &Database) -> Result<Condition, Trouble> {
     match timeout(ANSWER, condition(database, DAMAGE)).await {
         Ok(answer) => answer.map_err(Trouble::Read),
         Err(_) => Err(Trouble::Silent),
@@ -222,7 +222,7 @@ fn integrity(path: &Path, integrity: &Integrity) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::doctor::finding::State::{self, Failed, Note, Ok as Fine, Warning};
+    use crate::doctor::finding::Severity::{self, Failed, Note, Ok as Fine, Warning};
 
     fn postgres() -> DatabaseUrl {
         DatabaseUrl::Postgres("postgres://me:geheim@localhost/log".into())
@@ -304,7 +304,7 @@ mod tests {
 
     #[test]
     fn every_schema_has_its_way_out() {
-        let state = |schema| -> (State, Option<String>) {
+        let state = |schema| -> (Severity, Option<String>) {
             let found = super::schema(&Condition { schema, ..well() });
             (found.state, found.fix)
         };

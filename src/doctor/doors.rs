@@ -32,7 +32,7 @@ const START: &str = "headspace up, or headspace web";
 pub enum Behind {
     /// No program listens.
     Free,
-    Headspace(Health),
+    Headspace(HealthFields),
     /// Another program: its answer is not that of headspace.
     Other,
     /// The connection stands, and no answer came.
@@ -42,7 +42,7 @@ pub enum Behind {
 
 /// What we read of `/health`.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
-pub struct Health {
+pub struct HealthFields {
     pub status: String,
     pub version: String,
     #[serde(default)]
@@ -51,14 +51,14 @@ pub struct Health {
 
 /// The file of a unix socket.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SocketFile {
+pub struct SocketFileFacts {
     pub path: PathBuf,
     pub mode: u32,
     pub is_socket: bool,
 }
 
 /// Asks at all of them, unless that would start the application.
-pub async fn look(settings: &Settings, is_idle: bool) -> Vec<Finding> {
+pub async fn collect(settings: &Settings, is_idle: bool) -> Vec<Finding> {
     let path = settings.places.run.join("web.sock");
     if is_idle {
         let found = "the service manager holds it; the first request starts the application";
@@ -98,9 +98,9 @@ async fn ask_unix(path: &Path) -> Behind {
     }
 }
 
-fn socket_file(path: &Path) -> Option<SocketFile> {
+fn socket_file(path: &Path) -> Option<SocketFileFacts> {
     let metadata = fs::symlink_metadata(path).ok()?;
-    Some(SocketFile {
+    Some(SocketFileFacts {
         path: path.to_owned(),
         mode: metadata.mode() & 0o777,
         is_socket: metadata.file_type().is_socket(),
@@ -122,7 +122,7 @@ async fn talk(mut stream: impl AsyncRead + AsyncWrite + Unpin, host: &str) -> Be
 }
 
 /// A status line, a head, and our own object.
-fn understand(answer: &[u8]) -> Option<Health> {
+fn understand(answer: &[u8]) -> Option<HealthFields> {
     let text = std::str::from_utf8(answer).ok()?;
     let (head, body) = text.split_once("\r\n\r\n")?;
     head.starts_with("HTTP/1.1 ").then_some(())?;
@@ -131,7 +131,7 @@ fn understand(answer: &[u8]) -> Option<Health> {
 
 /// The unix socket first: it belongs to one run folder, and so to one headspace.
 fn judge(
-    file: Option<&SocketFile>,
+    file: Option<&SocketFileFacts>,
     socket: &Behind,
     path: &Path,
     tcp: &[(Listen, Behind)],
@@ -153,7 +153,7 @@ fn judge(
     findings
 }
 
-fn judge_socket(file: Option<&SocketFile>, behind: &Behind, path: &Path) -> Finding {
+fn judge_socket(file: Option<&SocketFileFacts>, behind: &Behind, path: &Path) -> Finding {
     const CHECK: &str = "socket";
     let shown = path.display();
     let remove = format!("rm {}; {START}", quoted(path));
@@ -218,7 +218,7 @@ fn judge_port(listen: &Listen, behind: &Behind, is_running: bool) -> Finding {
     }
 }
 
-fn judge_health(health: &Health) -> Vec<Finding> {
+fn judge_health(health: &HealthFields) -> Vec<Finding> {
     const CHECK: &str = "health";
     let ours = env!("CARGO_PKG_VERSION");
     let mut findings = vec![match (health.status.as_str(), health.reasons.is_empty()) {
@@ -243,10 +243,10 @@ fn judge_health(health: &Health) -> Vec<Finding> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::doctor::finding::State::{self, Failed, Note, Ok as Fine, Warning};
+    use crate::doctor::finding::Severity::{self, Failed, Note, Ok as Fine, Warning};
 
-    fn health(status: &str, reasons: &[&str]) -> Health {
-        Health {
+    fn health(status: &str, reasons: &[&str]) -> HealthFields {
+        HealthFields {
             status: status.into(),
             version: env!("CARGO_PKG_VERSION").into(),
             reasons: reasons.iter().map(|reason| (*reason).to_owned()).collect(),
@@ -279,7 +279,7 @@ mod tests {
     fn the_socket_is_there_ours_and_closed_to_others() {
         let path = Path::new("/r/web.sock");
         let file = |mode, is_socket| {
-            Some(SocketFile {
+            Some(SocketFileFacts {
                 path: path.into(),
                 mode,
                 is_socket,
@@ -305,7 +305,7 @@ mod tests {
 
     #[test]
     fn health_is_passed_on_with_its_reasons() {
-        let states = |health: &Health| -> Vec<State> {
+        let states = |health: &HealthFields| -> Vec<Severity> {
             judge_health(health)
                 .iter()
                 .map(|found| found.state)
@@ -314,7 +314,7 @@ mod tests {
         assert_eq!(states(&health("healthy", &[])), [Fine]);
         let found = judge_health(&health("degraded", &["no watcher is running"]));
         assert_eq!(found[0].found, "degraded: no watcher is running");
-        let old = Health {
+        let old = HealthFields {
             version: "0.0.1".into(),
             ..health("healthy", &[])
         };

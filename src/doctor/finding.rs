@@ -7,7 +7,7 @@ use serde::Serialize;
 /// How bad it is. Only `Failed` makes the command fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum State {
+pub enum Severity {
     Ok,
     /// Worth knowing; also what could not be checked.
     Note,
@@ -20,18 +20,18 @@ pub enum State {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
     pub check: &'static str,
-    pub state: State,
+    pub state: Severity,
     pub found: String,
     pub fix: Option<String>,
 }
 
 impl Finding {
     pub fn ok(check: &'static str, found: impl Into<String>) -> Finding {
-        Finding::new(check, State::Ok, found, None)
+        Finding::new(check, Severity::Ok, found, None)
     }
 
     pub fn note(check: &'static str, found: impl Into<String>) -> Finding {
-        Finding::new(check, State::Note, found, None)
+        Finding::new(check, Severity::Note, found, None)
     }
 
     /// The means are missing, or it would tell nothing here.
@@ -44,7 +44,7 @@ impl Finding {
         found: impl Into<String>,
         fix: impl Into<String>,
     ) -> Finding {
-        Finding::new(check, State::Warning, found, Some(fix.into()))
+        Finding::new(check, Severity::Warning, found, Some(fix.into()))
     }
 
     pub fn failed(
@@ -52,7 +52,7 @@ impl Finding {
         found: impl Into<String>,
         fix: impl Into<String>,
     ) -> Finding {
-        Finding::new(check, State::Failed, found, Some(fix.into()))
+        Finding::new(check, Severity::Failed, found, Some(fix.into()))
     }
 
     /// For a note that something can be done about.
@@ -65,7 +65,7 @@ impl Finding {
 
     fn new(
         check: &'static str,
-        state: State,
+        state: Severity,
         found: impl Into<String>,
         fix: Option<String>,
     ) -> Finding {

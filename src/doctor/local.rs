@@ -14,7 +14,7 @@ use super::{
     finding::Finding,
     places,
     roots::{self, Root},
-    stored::{self, Stored},
+    stored::{self, StoredFacts},
     watcher,
 };
 use crate::{
@@ -26,10 +26,10 @@ use crate::{
 /// that what was seen by then is reported.
 const WALK: Duration = Duration::from_secs(3);
 
-pub struct Local {
+pub struct LocalFacts {
     roots: Option<Vec<(Root, cleanup::Period)>>,
     places: Option<Vec<Finding>>,
-    stored: Stored,
+    stored: StoredFacts,
     life: Life,
 }
 
@@ -38,14 +38,14 @@ struct Life {
     restarts: usize,
 }
 
-pub async fn look(settings: &Settings, host: &str) -> Local {
+pub async fn collect(settings: &Settings, host: &str) -> LocalFacts {
     let (roots, places, stored, life) = join!(
         look_at_roots(&settings.claude.roots),
         look_at_places(settings),
-        stored::look(settings, host),
+        stored::collect(settings, host),
         look_for_life(&settings.places.state),
     );
-    Local {
+    LocalFacts {
         roots,
         places,
         stored,
@@ -54,7 +54,7 @@ pub async fn look(settings: &Settings, host: &str) -> Local {
 }
 
 /// `start` is how the watcher is started here, where a manager has it.
-pub fn judge(settings: &Settings, local: &Local, start: Option<&str>) -> Vec<Finding> {
+pub fn judge(settings: &Settings, local: &LocalFacts, start: Option<&str>) -> Vec<Finding> {
     let condition = &local.stored.condition;
     let mut findings = judge_roots(local);
     match &local.places {
@@ -62,7 +62,7 @@ pub fn judge(settings: &Settings, local: &Local, start: Option<&str>) -> Vec<Fin
         None => findings.push(silent(&settings.places.state)),
     }
     findings.extend(database::judge(settings, condition));
-    findings.extend(watcher::judge(&watcher::Facts {
+    findings.extend(watcher::judge(&watcher::WatcherFacts {
         holder: local.life.holder,
         row: local
             .stored
@@ -87,11 +87,11 @@ fn silent(path: &Path) -> Finding {
 async fn look_at_roots(paths: &[PathBuf]) -> Option<Vec<(Root, cleanup::Period)>> {
     let paths = paths.to_owned();
     let end = Instant::now() + WALK;
-    let look = move |path: &PathBuf| (roots::look(path, end), cleanup::period(path));
-    blocking(move || paths.iter().map(look).collect()).await
+    let collect = move |path: &PathBuf| (roots::collect(path, end), cleanup::period(path));
+    blocking(move || paths.iter().map(collect).collect()).await
 }
 
-fn judge_roots(local: &Local) -> Vec<Finding> {
+fn judge_roots(local: &LocalFacts) -> Vec<Finding> {
     let Some(roots) = &local.roots else {
         let found = "the file system of a root does not answer";
         let fix =
@@ -106,7 +106,7 @@ fn judge_roots(local: &Local) -> Vec<Finding> {
 async fn look_at_places(settings: &Settings) -> Option<Vec<Finding>> {
     let places = settings.places.clone();
     blocking(move || {
-        let mut findings = places::judge(&places::look(&places));
+        let mut findings = places::judge(&places::collect(&places));
         findings.push(places::judge_room(places::room(&places.state).as_ref()));
         findings
     })

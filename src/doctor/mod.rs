@@ -34,7 +34,7 @@ use std::time::Duration;
 
 use tokio::{join, task::spawn_blocking, time::timeout};
 
-pub use finding::{Finding, State};
+pub use finding::{Finding, Severity};
 
 use crate::config::{self, Settings};
 use units::Managed;
@@ -46,7 +46,8 @@ const FILES: Duration = Duration::from_secs(4);
 pub async fn examine(settings: &Result<Settings, config::Error>, host: &str) -> Vec<Finding> {
     match settings {
         Ok(settings) => {
-            let (local, (managed, doors)) = join!(local::look(settings, host), outside(settings));
+            let (local, (managed, doors)) =
+                join!(local::collect(settings, host), outside(settings));
             let mut findings = vec![valid(settings)];
             findings.extend(units::judge_elsewhere(&managed, &settings.places.state));
             let start = units::how_to_start(&managed);
@@ -57,7 +58,7 @@ pub async fn examine(settings: &Result<Settings, config::Error>, host: &str) -> 
         }
         Err(error) => {
             let mut findings = invalid(error);
-            findings.extend(units::judge(&units::look().await));
+            findings.extend(units::judge(&units::collect().await));
             findings
         }
     }
@@ -66,8 +67,8 @@ pub async fn examine(settings: &Result<Settings, config::Error>, host: &str) -> 
 /// A request on a socket that a manager holds would start the application, and
 /// with it the watcher; so the manager is asked first.
 async fn outside(settings: &Settings) -> (Vec<Managed>, Vec<Finding>) {
-    let managed = units::look().await;
-    let doors = doors::look(settings, units::is_socket_idle(&managed)).await;
+    let managed = units::collect().await;
+    let doors = doors::collect(settings, units::is_socket_idle(&managed)).await;
     (managed, doors)
 }
 
@@ -93,6 +94,6 @@ fn invalid(error: &config::Error) -> Vec<Finding> {
 }
 
 /// Files are looked at on a thread that may be left behind.
-async fn blocking<T: Send + 'static>(look: impl FnOnce() -> T + Send + 'static) -> Option<T> {
-    timeout(FILES, spawn_blocking(look)).await.ok()?.ok()
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    timeout(FILES, spawn_blocking(work)).await.ok()?.ok()
 }

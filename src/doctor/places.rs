@@ -34,7 +34,7 @@ pub struct Seen {
 }
 
 #[derive(Debug)]
-pub enum Folder {
+pub enum FolderFacts {
     Missing(PathBuf),
     Unreadable(PathBuf, String),
     /// The folder first, then what lies in it.
@@ -48,15 +48,15 @@ pub struct Room {
     pub is_read_only: bool,
 }
 
-pub fn look(places: &Places) -> Vec<Folder> {
-    let mut folders = vec![look_at(&places.state)];
+pub fn collect(places: &Places) -> Vec<FolderFacts> {
+    let mut folders = vec![inspect(&places.state)];
     if places.run != places.state {
-        folders.push(look_at(&places.run));
+        folders.push(inspect(&places.run));
     }
     folders
 }
 
-fn look_at(path: &Path) -> Folder {
+fn inspect(path: &Path) -> FolderFacts {
     let listed = see(path).and_then(|folder| {
         let entries = match folder.is_folder {
             true => fs::read_dir(path)?.flatten().collect(),
@@ -66,9 +66,9 @@ fn look_at(path: &Path) -> Folder {
         Ok(std::iter::once(folder).chain(inside).collect())
     });
     match listed {
-        Ok(seen) => Folder::There(seen),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Folder::Missing(path.into()),
-        Err(error) => Folder::Unreadable(path.into(), error.to_string()),
+        Ok(seen) => FolderFacts::There(seen),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => FolderFacts::Missing(path.into()),
+        Err(error) => FolderFacts::Unreadable(path.into(), error.to_string()),
     }
 }
 
@@ -94,7 +94,7 @@ pub fn room(path: &Path) -> Option<Room> {
     })
 }
 
-pub fn judge(folders: &[Folder]) -> Vec<Finding> {
+pub fn judge(folders: &[FolderFacts]) -> Vec<Finding> {
     let us = geteuid().as_raw();
     let mut findings: Vec<Finding> = folders
         .iter()
@@ -109,21 +109,21 @@ pub fn judge(folders: &[Folder]) -> Vec<Finding> {
     findings
 }
 
-fn judge_folder(folder: &Folder, us: u32) -> Vec<Finding> {
+fn judge_folder(folder: &FolderFacts, us: u32) -> Vec<Finding> {
     match folder {
-        Folder::Missing(path) => vec![Finding::note(
+        FolderFacts::Missing(path) => vec![Finding::note(
             CHECK,
             format!(
                 "{} is not there yet; the first start makes it",
                 path.display()
             ),
         )],
-        Folder::Unreadable(path, error) => vec![Finding::failed(
+        FolderFacts::Unreadable(path, error) => vec![Finding::failed(
             CHECK,
             format!("{} cannot be read: {error}", path.display()),
             format!("sudo chown -R {} {}", user_name(us), quoted(path)),
         )],
-        Folder::There(seen) => judge_seen(seen, us),
+        FolderFacts::There(seen) => judge_seen(seen, us),
     }
 }
 
@@ -217,7 +217,7 @@ pub fn judge_room(room: Option<&Room>) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::doctor::finding::State::{self, Failed, Ok, Warning};
+    use crate::doctor::finding::Severity::{self, Failed, Ok, Warning};
 
     fn seen(name: &str, owner: u32, mode: u32) -> Seen {
         Seen {
@@ -287,7 +287,7 @@ mod tests {
 
     #[test]
     fn room_on_the_disk_has_two_bounds() {
-        let state = |free, is_read_only| -> State {
+        let state = |free, is_read_only| -> Severity {
             judge_room(Some(&Room {
                 path: "/s".into(),
                 free,

@@ -62,7 +62,7 @@ pub struct Transcript {
 }
 
 /// Looks through a root until `end`.
-pub fn look(path: &Path, end: Instant) -> Root {
+pub fn collect(path: &Path, end: Instant) -> Root {
     let at = at(path);
     let inputs = match at {
         At::Readable { .. } => inputs(path, end),
@@ -237,7 +237,7 @@ fn readable(path: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::doctor::finding::State;
+    use crate::doctor::finding::Severity;
 
     fn root(at: At) -> Root {
         Root {
@@ -249,7 +249,7 @@ mod tests {
 
     #[test]
     fn each_root_has_its_verdict_and_its_way_out() {
-        use State::{Failed, Note, Ok, Warning};
+        use Severity::{Failed, Note, Ok, Warning};
         for (at, us, states) in [
             (At::Missing, 7, &[Warning][..]),
             (At::NotAFolder, 7, &[Failed]),
@@ -259,7 +259,7 @@ mod tests {
             (At::Readable { owner: 7 }, 0, &[Ok, Warning]),
         ] {
             let found = judge_root(&root(at.clone()), us);
-            let found: Vec<State> = found.iter().map(|finding| finding.state).collect();
+            let found: Vec<Severity> = found.iter().map(|finding| finding.state).collect();
             assert_eq!(found, states, "{at:?}");
         }
         assert_eq!(judge(&[])[0].state, Failed);
@@ -278,7 +278,7 @@ mod tests {
         ] {
             fs::write(project.join(name), "12").unwrap();
         }
-        let found = look(
+        let found = collect(
             dir.path(),
             Instant::now() + std::time::Duration::from_secs(60),
         );
@@ -290,7 +290,7 @@ mod tests {
             said.ends_with("holds 2 sessions and 1 file of a subagent"),
             "{said}"
         );
-        let late = look(
+        let late = collect(
             dir.path(),
             Instant::now() - std::time::Duration::from_secs(1),
         );

@@ -21,53 +21,53 @@ use crate::{
 const ROWS: Duration = Duration::from_secs(3);
 
 #[derive(Debug)]
-pub struct Stored {
+pub struct StoredFacts {
     pub condition: Result<Condition, Trouble>,
     /// The row of this state folder's watcher; an error if it cannot be known.
     pub own: Result<Option<WatcherRow>, ()>,
-    pub upto: cleanup::Stored,
+    pub upto: cleanup::StoredOffsets,
 }
 
-pub async fn look(settings: &Settings, host: &str) -> Stored {
+pub async fn collect(settings: &Settings, host: &str) -> StoredFacts {
     let database = match &settings.database.url {
         DatabaseUrl::Sqlite(path) => Database::Sqlite(path.clone()),
         DatabaseUrl::Postgres(url) => Database::Postgres(url.clone()),
     };
-    let condition = database::look(&database).await;
+    let condition = database::collect(&database).await;
     let (own, upto) = match known(&condition) {
-        Known::Nothing => (Ok(None), cleanup::Stored::Upto(HashMap::new())),
-        Known::Unknown => (Err(()), cleanup::Stored::Unknown),
-        Known::Rows => {
+        StoredState::Nothing => (Ok(None), cleanup::StoredOffsets::Upto(HashMap::new())),
+        StoredState::Unknown => (Err(()), cleanup::StoredOffsets::Unknown),
+        StoredState::Rows => {
             let rows = timeout(ROWS, rows(&database, settings, host)).await;
             rows.unwrap_or_else(|_| Err(ReadError::Silent))
-                .map_or((Err(()), cleanup::Stored::Unknown), |(own, upto)| {
-                    (Ok(own), cleanup::Stored::Upto(upto))
+                .map_or((Err(()), cleanup::StoredOffsets::Unknown), |(own, upto)| {
+                    (Ok(own), cleanup::StoredOffsets::Upto(upto))
                 })
         }
     };
-    Stored {
+    StoredFacts {
         condition,
         own,
         upto,
     }
 }
 
-enum Known {
+enum StoredState {
     /// There is nothing yet, so nothing is stored.
     Nothing,
     Rows,
     Unknown,
 }
 
-fn known(condition: &Result<Condition, Trouble>) -> Known {
+fn known(condition: &Result<Condition, Trouble>) -> StoredState {
     match condition {
         Ok(condition) => match condition.schema {
-            Ok(_) => Known::Rows,
-            Err(SchemaError::Missing) => Known::Nothing,
-            Err(_) => Known::Unknown,
+            Ok(_) => StoredState::Rows,
+            Err(SchemaError::Missing) => StoredState::Nothing,
+            Err(_) => StoredState::Unknown,
         },
-        Err(Trouble::Read(ReadError::Absent)) => Known::Nothing,
-        Err(_) => Known::Unknown,
+        Err(Trouble::Read(ReadError::Absent)) => StoredState::Nothing,
+        Err(_) => StoredState::Unknown,
     }
 }
 

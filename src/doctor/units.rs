@@ -28,11 +28,11 @@ pub struct Managed {
     lingers: Option<(String, bool)>,
 }
 
-pub async fn look() -> Vec<Managed> {
-    join_all(managers().map(look_at)).await
+pub async fn collect() -> Vec<Managed> {
+    join_all(managers().map(inspect)).await
 }
 
-async fn look_at(manager: Manager) -> Managed {
+async fn inspect(manager: Manager) -> Managed {
     let names = names(manager).iter();
     let lingers = match manager {
         Manager::User => lingers(&user_name(rustix::process::geteuid().as_raw())),
@@ -40,7 +40,7 @@ async fn look_at(manager: Manager) -> Managed {
     };
     Managed {
         manager,
-        answers: join_all(names.map(|name| unit::ask(manager, name))).await,
+        answers: join_all(names.map(|name| unit::query(manager, name))).await,
         lingers,
     }
 }
@@ -243,7 +243,7 @@ impl Managed {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::doctor::finding::State::{self, Failed, Note, Ok as Fine, Warning};
+    use crate::doctor::finding::Severity::{self, Failed, Note, Ok as Fine, Warning};
 
     fn unit(name: &str, load: &str, active: &str, sub: &str, enabled: bool) -> Answer {
         Answer::Known(Unit {
@@ -262,7 +262,7 @@ mod tests {
         })
     }
 
-    fn judged(watcher: Answer) -> Vec<(State, String)> {
+    fn judged(watcher: Answer) -> Vec<(Severity, String)> {
         let answers = vec![
             watcher,
             unit(SYSTEMD[1], "loaded", "inactive", "dead", false),

@@ -13,7 +13,7 @@ const CHECK: &str = "watcher";
 
 /// What is known of the watcher of this state folder.
 #[derive(Debug)]
-pub struct Facts<'a> {
+pub struct WatcherFacts<'a> {
     pub holder: Holder,
     pub row: Row<'a>,
     pub now: Timestamp,
@@ -26,10 +26,10 @@ pub struct Facts<'a> {
 /// Its row; an error if the database could not be asked.
 pub type Row<'a> = Result<Option<&'a WatcherRow>, ()>;
 
-pub fn judge(facts: &Facts<'_>) -> Vec<Finding> {
+pub fn judge(facts: &WatcherFacts<'_>) -> Vec<Finding> {
     let mut findings = vec![life(facts)];
     if let Ok(Some(row)) = facts.row
-        && facts.holder != Holder::Nobody
+        && facts.holder != Holder::Free
     {
         findings.extend(version(row, facts.start));
     }
@@ -37,10 +37,10 @@ pub fn judge(facts: &Facts<'_>) -> Vec<Finding> {
     findings
 }
 
-fn life(facts: &Facts<'_>) -> Finding {
+fn life(facts: &WatcherFacts<'_>) -> Finding {
     let (pid, age) = match facts.holder {
         Holder::Process { pid, age_seconds } => (pid, age_seconds),
-        Holder::Nobody => {
+        Holder::Free => {
             let found = "no watcher is running: what happens now is recorded when one starts";
             return Finding::warning(CHECK, found, facts.start);
         }
@@ -113,7 +113,7 @@ fn version(row: &WatcherRow, start: &str) -> Option<Finding> {
     })
 }
 
-fn crashes(facts: &Facts<'_>) -> Option<Finding> {
+fn crashes(facts: &WatcherFacts<'_>) -> Option<Finding> {
     let (restarts, most) = (facts.restarts, facts.most_restarts);
     let found = format!("it was restarted {restarts} times within a minute; {most} are allowed");
     let fix = "find the cause in its log: journalctl -u headspace-watcher -p err";
@@ -127,7 +127,7 @@ fn crashes(facts: &Facts<'_>) -> Option<Finding> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::doctor::finding::State::{self, Failed, Note, Ok as Fine, Warning};
+    use crate::doctor::finding::Severity::{self, Failed, Note, Ok as Fine, Warning};
 
     const NOW: &str = "2026-11-21T12:00:00Z";
 
@@ -153,8 +153,8 @@ mod tests {
         }
     }
 
-    fn facts<'a>(holder: Holder, row: Row<'a>) -> Facts<'a> {
-        Facts {
+    fn facts<'a>(holder: Holder, row: Row<'a>) -> WatcherFacts<'a> {
+        WatcherFacts {
             holder,
             row,
             now: NOW.parse().unwrap(),
@@ -178,7 +178,7 @@ mod tests {
         let before = row(6, "2026-11-21T11:59:59.000000Z", "running");
         let degraded = row(7, "2026-11-21T11:59:55.000000Z", "degraded");
         let stopped = row(7, "2026-11-21T11:59:55.000000Z", "stopped");
-        let table: [(Holder, Row, State, &str); 12] = [
+        let table: [(Holder, Row, Severity, &str); 12] = [
             (
                 held(600.0),
                 Ok(Some(&stopped)),
@@ -186,12 +186,12 @@ mod tests {
                 "has stopped its work",
             ),
             (
-                Holder::Nobody,
+                Holder::Free,
                 Ok(Some(&fresh)),
                 Warning,
                 "no watcher is running",
             ),
-            (Holder::Nobody, Err(()), Warning, "no watcher is running"),
+            (Holder::Free, Err(()), Warning, "no watcher is running"),
             (Holder::Unknown, Ok(Some(&fresh)), Note, "not checked"),
             (
                 held(600.0),
@@ -230,7 +230,7 @@ mod tests {
         let mut old = row(7, "2026-11-21T11:59:55.000000Z", "running");
         old.version = "0.0.1".into();
         assert_eq!(judge(&facts(held(60.0), Ok(Some(&old))))[1].state, Warning);
-        assert_eq!(judge(&facts(Holder::Nobody, Ok(Some(&old)))).len(), 1);
+        assert_eq!(judge(&facts(Holder::Free, Ok(Some(&old)))).len(), 1);
     }
 
     #[test]
@@ -242,9 +242,9 @@ mod tests {
             (4, Some(Warning)),
             (5, Some(Failed)),
         ] {
-            let facts = Facts {
+            let facts = WatcherFacts {
                 restarts: number,
-                ..facts(Holder::Nobody, Ok(None))
+                ..facts(Holder::Free, Ok(None))
             };
             assert_eq!(crashes(&facts).map(|found| found.state), state, "{number}");
         }

@@ -3,7 +3,7 @@
 
 use crate::{
     store::read::WatcherRow,
-    supervise::{Holder, shell::Supervisor, unit::Unit},
+    supervise::{Holder, shell::ShellSupervisor, unit::Unit},
 };
 
 /// What is seen on this machine.
@@ -13,7 +13,7 @@ pub struct Local {
     pub state_dir: String,
     /// The process that holds the watcher's lock.
     pub holder: Holder,
-    pub shell: Option<Supervisor>,
+    pub shell: Option<ShellSupervisor>,
     /// None: there is none, or it cannot be read.
     pub unit: Option<Unit>,
 }

@@ -82,7 +82,7 @@ pub fn judge(
 fn own(local: &Local, row: Option<&Beat>, is_readable: bool, now: Timestamp) -> Own {
     let (pid, age_seconds) = match local.holder {
         Holder::Process { pid, age_seconds } => (pid, age_seconds),
-        Holder::Nobody => return Own::Gone,
+        Holder::Free => return Own::Gone,
         Holder::Unknown if row.is_some_and(is_fresh) => return Own::Works,
         Holder::Unknown => match supervised(local, now) {
             Some(process) => process,

@@ -1,6 +1,6 @@
 use super::*;
 use crate::supervise::{
-    shell::Supervisor,
+    shell::ShellSupervisor,
     unit::{Manager, WATCHER},
 };
 
@@ -307,10 +307,10 @@ fn local(unit: &str, lock: &str) -> Local {
         holder: match lock {
             "new" => held(1.0),
             "held" => held(60.0),
-            "free" => Holder::Nobody,
+            "free" => Holder::Free,
             _ => Holder::Unknown,
         },
-        shell: (unit == "shell").then(|| Supervisor {
+        shell: (unit == "shell").then(|| ShellSupervisor {
             pid: 9,
             watcher: 7,
             restarts: 2,

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{Refused, command};
+use super::{InstallRefused, command};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account {
@@ -13,25 +13,25 @@ pub struct Account {
 }
 
 /// Whoever runs this program.
-pub fn this_user() -> Result<Account, Refused> {
+pub fn this_user() -> Result<Account, InstallRefused> {
     find(&rustix::process::geteuid().as_raw().to_string())
 }
 
 /// By name or by number. The libraries of the machine are asked, so that users
 /// of a directory server are found too.
-pub fn find(who: &str) -> Result<Account, Refused> {
-    let unknown = || Refused(format!("there is no user {who:?} on this machine"));
+pub fn find(who: &str) -> Result<Account, InstallRefused> {
+    let unknown = || InstallRefused(format!("there is no user {who:?} on this machine"));
     if who.is_empty() || who.starts_with('-') {
         return Err(unknown());
     }
     let found = if cfg!(target_os = "macos") {
-        let name = command::ask(&["id", "-un", who]).map_err(|_| unknown())?;
+        let name = command::query(&["id", "-un", who]).map_err(|_| unknown())?;
         let record = format!("/Users/{}", name.trim());
         let keys = ["UniqueID", "PrimaryGroupID", "NFSHomeDirectory"];
-        let text = command::ask(&["dscl", ".", "-read", &record, keys[0], keys[1], keys[2]]);
+        let text = command::query(&["dscl", ".", "-read", &record, keys[0], keys[1], keys[2]]);
         text.ok().and_then(|text| of_dscl(name.trim(), &text))
     } else {
-        let line = command::ask(&["getent", "passwd", who]).map_err(|_| unknown())?;
+        let line = command::query(&["getent", "passwd", who]).map_err(|_| unknown())?;
         of_passwd(line.trim_end())
     };
     found.ok_or_else(unknown)
@@ -102,8 +102,8 @@ mod tests {
         assert_eq!(us.uid, rustix::process::geteuid().as_raw());
         assert_eq!(find(&us.name).unwrap(), us);
         for wrong in ["no-such-user-here", "", "-u"] {
-            let told = find(wrong).unwrap_err().to_string();
-            assert!(told.contains("there is no user"), "{told}");
+            let message = find(wrong).unwrap_err().to_string();
+            assert!(message.contains("there is no user"), "{message}");
         }
     }
 }

@@ -9,7 +9,7 @@ use std::{
 };
 
 /// A question is answered at once, or something is wrong.
-const ASK: Duration = Duration::from_secs(10);
+const QUERY_LIMIT: Duration = Duration::from_secs(10);
 /// A service may take its whole start.
 const RUN: Duration = Duration::from_secs(120);
 
@@ -19,13 +19,13 @@ pub enum Failed {
     Start { program: String, error: io::Error },
     #[error("{command}: no answer within {} s", .limit.as_secs())]
     Late { command: String, limit: Duration },
-    #[error("{command}: {told}")]
-    Refused { command: String, told: String },
+    #[error("{command}: {message}")]
+    Status { command: String, message: String },
 }
 
 /// What a command says.
-pub fn ask(words: &[&str]) -> Result<String, Failed> {
-    run_for(ASK, words)
+pub fn query(words: &[&str]) -> Result<String, Failed> {
+    run_for(QUERY_LIMIT, words)
 }
 
 /// Lets a command do its work.
@@ -75,14 +75,14 @@ fn verdict(words: &[&str], output: Output) -> Result<String, Failed> {
         return Ok(said);
     }
     let errors = String::from_utf8_lossy(&output.stderr).into_owned();
-    let told = [errors.trim(), said.trim(), &output.status.to_string()]
+    let message = [errors.trim(), said.trim(), &output.status.to_string()]
         .into_iter()
         .find(|text| !text.is_empty())
         .unwrap_or_default()
         .to_owned();
-    Err(Failed::Refused {
+    Err(Failed::Status {
         command: words.join(" "),
-        told,
+        message,
     })
 }
 
@@ -92,17 +92,20 @@ mod tests {
 
     #[test]
     fn the_answer_is_what_was_said_or_what_went_wrong() {
-        assert_eq!(ask(&["echo", "yes"]).unwrap(), "yes\n");
-        let told = ask(&["sh", "-c", "echo no >&2; exit 3"]).unwrap_err();
-        assert_eq!(told.to_string(), "sh -c echo no >&2; exit 3: no");
-        let told = ask(&["/nowhere/tool"]).unwrap_err().to_string();
-        assert!(told.starts_with("cannot run /nowhere/tool: "), "{told}");
+        assert_eq!(query(&["echo", "yes"]).unwrap(), "yes\n");
+        let message = query(&["sh", "-c", "echo no >&2; exit 3"]).unwrap_err();
+        assert_eq!(message.to_string(), "sh -c echo no >&2; exit 3: no");
+        let message = query(&["/nowhere/tool"]).unwrap_err().to_string();
+        assert!(
+            message.starts_with("cannot run /nowhere/tool: "),
+            "{message}"
+        );
     }
 
     #[test]
     fn a_command_that_never_ends_is_ended() {
         let limit = Duration::from_millis(50);
-        let told = run_for(limit, &["sleep", "600"]).unwrap_err();
-        assert!(matches!(told, Failed::Late { .. }), "{told}");
+        let message = run_for(limit, &["sleep", "600"]).unwrap_err();
+        assert!(matches!(message, Failed::Late { .. }), "{message}");
     }
 }

@@ -9,11 +9,11 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Refused,
+    InstallRefused,
     account::{self, Account},
     command::{self, Failed},
-    told::URL,
-    whose::Manager,
+    service_env::URL,
+    target::ServiceManager,
 };
 
 const DATABASE: &str = "headspace";
@@ -34,7 +34,7 @@ pub struct Statement {
     database: &'static str,
     sql: String,
     /// The condition, in SQL, under which it is so already.
-    pub(super) is_so: String,
+    pub(super) is_applied: String,
 }
 
 impl Statement {
@@ -107,10 +107,10 @@ fn in_server(account: &str) -> Vec<Statement> {
          WHERE datname = '{DATABASE}'"
     );
     let is_there = format!("EXISTS (SELECT FROM pg_database WHERE datname = '{DATABASE}')");
-    let statement = |sql: String, is_so: String| Statement {
+    let statement = |sql: String, is_applied: String| Statement {
         database: MAINTENANCE,
         sql,
-        is_so,
+        is_applied,
     };
     vec![
         statement(format!("CREATE ROLE {role} LOGIN"), exists(account)),
@@ -141,10 +141,10 @@ fn in_server(account: &str) -> Vec<Statement> {
 /// Until PostgreSQL 14 everybody could make tables in `public`, and its owner
 /// was the superuser.
 fn in_database() -> Vec<Statement> {
-    let statement = |sql: String, is_so: String| Statement {
+    let statement = |sql: String, is_applied: String| Statement {
         database: DATABASE,
         sql,
-        is_so,
+        is_applied,
     };
     vec![
         statement(
@@ -181,15 +181,18 @@ const CLOSED: &str = "NOT EXISTS (SELECT FROM pg_namespace, \
      WHERE nspname = 'public' AND grantee = 0 AND privilege_type = 'CREATE')";
 
 /// The statements, and whether each is so already.
-pub fn look(manager: Manager, account: &Account) -> Result<Vec<(Statement, bool)>, Refused> {
+pub fn inspect(
+    manager: ServiceManager,
+    account: &Account,
+) -> Result<Vec<(Statement, bool)>, InstallRefused> {
     refuse_without_postgres(manager)?;
     let statements = statements(&account.name);
-    let found = ask(MAINTENANCE, FOUND)?;
+    let found = query(MAINTENANCE, FOUND)?;
     let is_there = match found.trim() {
         "" => false,
         found if found == format!("{OWNER} UTF8") => true,
         found => {
-            return Err(Refused(format!(
+            return Err(InstallRefused(format!(
                 "PostgreSQL has a database {DATABASE} already, which is not one of ours (owner and \
              encoding: {found}). Rename it, or use it as it is: --database-url \
              'postgres://{}@/{DATABASE}?host={SOCKET_FOLDER}'",
@@ -200,8 +203,8 @@ pub fn look(manager: Manager, account: &Account) -> Result<Vec<(Statement, bool)
     let mut all = Vec::new();
     for statement in statements {
         let can_be = statement.database == MAINTENANCE || is_there;
-        let is_so = can_be && ask(statement.database, &question(&statement))?.trim() == "t";
-        all.push((statement, is_so));
+        let is_applied = can_be && query(statement.database, &question(&statement))?.trim() == "t";
+        all.push((statement, is_applied));
     }
     Ok(all)
 }
@@ -210,38 +213,38 @@ const FOUND: &str = "SELECT pg_get_userbyid(datdba) || ' ' || pg_encoding_to_cha
      FROM pg_database WHERE datname = 'headspace'";
 
 fn question(statement: &Statement) -> String {
-    format!("SELECT {}", statement.is_so)
+    format!("SELECT {}", statement.is_applied)
 }
 
-fn refuse_without_postgres(manager: Manager) -> Result<(), Refused> {
-    let told = |what: &str| Err(Refused(format!("--create-database: {what}")));
-    if manager == Manager::Launchd {
-        return told(
+fn refuse_without_postgres(manager: ServiceManager) -> Result<(), InstallRefused> {
+    let refused = |what: &str| Err(InstallRefused(format!("--create-database: {what}")));
+    if manager == ServiceManager::Launchd {
+        return refused(
             "this works where PostgreSQL has a system account, as on Linux; here: createdb \
              headspace, and name it with --database-url",
         );
     }
     let install = "sudo apt install postgresql";
-    if command::ask(&["psql", "--version"]).is_err() {
-        return told(&format!("there is no psql on this machine: {install}"));
+    if command::query(&["psql", "--version"]).is_err() {
+        return refused(&format!("there is no psql on this machine: {install}"));
     }
     if account::find(SUPERUSER).is_err() {
-        return told(&format!(
+        return refused(&format!(
             "there is no account {SUPERUSER}, so no server, on this machine: {install}"
         ));
     }
     Ok(())
 }
 
-fn ask(database: &str, sql: &str) -> Result<String, Refused> {
+fn query(database: &str, sql: &str) -> Result<String, InstallRefused> {
     let words = psql(database, sql);
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    command::ask(&words).map_err(|failed| {
+    command::query(&words).map_err(|failed| {
         let why = match failed {
-            Failed::Refused { told, .. } => told,
+            Failed::Status { message, .. } => message,
             other => other.to_string(),
         };
-        Refused(format!(
+        InstallRefused(format!(
             "--create-database: the PostgreSQL server of this machine does not answer its \
              account {SUPERUSER} at {SOCKET_FOLDER}: {why}\nstart it: sudo systemctl start \
              postgresql (or first: sudo apt install postgresql)"

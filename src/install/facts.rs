@@ -9,18 +9,18 @@ use std::{
 };
 
 use super::{
-    Refused, Scope,
+    InstallRefused, Scope,
     account::Account,
     command, database,
-    files::{self, Found},
+    files::{self, OnDisk},
     launchd,
     manifest::{self, Manifest},
     program,
-    state::{self, States},
+    service_env::ServiceEnv,
+    state::{self, ServiceStates},
     systemd,
-    told::Told,
+    target::{ServiceManager, Target},
     units,
-    whose::{Manager, Whose},
 };
 use crate::config::{self, Flags, Listen, Settings};
 
@@ -40,8 +40,8 @@ pub struct Request {
 
 /// What is so.
 #[derive(Clone)]
-pub struct Facts {
-    pub manager: Manager,
+pub struct InstallFacts {
+    pub manager: ServiceManager,
     pub scope: Scope,
     pub account: Account,
     /// The program that runs now.
@@ -70,7 +70,7 @@ pub struct Facts {
     /// The database's host, if it is another machine.
     pub remote_host: Option<String>,
     pub earlier: Option<Manifest>,
-    pub states: States,
+    pub states: ServiceStates,
     /// Whether the user's services outlive their login.
     pub lingers: Option<bool>,
     pub wants_linger: bool,
@@ -78,47 +78,47 @@ pub struct Facts {
     pub in_postgres: Vec<(database::Statement, bool)>,
 }
 
-impl Facts {
-    pub fn gather(request: &Request) -> Result<Facts, Refused> {
-        let whose = Whose::named(request)?;
-        refuse_another_installation(&whose)?;
-        let surroundings = whose.surroundings()?;
-        let earlier = Manifest::read(&whose.config_folder(&surroundings))?;
-        refuse_another_user(&whose, earlier.as_ref())?;
-        let told = Told::new(&whose, surroundings, request, earlier.as_ref())?;
-        let settings = config::load_as(&request.flags, told.all())
-            .map_err(|error| Refused(error.to_string()))?;
-        let mut facts = Facts::of(whose, told, earlier, &settings)?;
+impl InstallFacts {
+    pub fn gather(request: &Request) -> Result<InstallFacts, InstallRefused> {
+        let target = Target::to_install(request)?;
+        refuse_another_installation(&target)?;
+        let surroundings = target.surroundings()?;
+        let earlier = Manifest::read(&target.config_folder(&surroundings))?;
+        refuse_another_user(&target, earlier.as_ref())?;
+        let env = ServiceEnv::new(&target, surroundings, request, earlier.as_ref())?;
+        let settings = config::load_as(&request.flags, env.all())
+            .map_err(|error| InstallRefused(error.to_string()))?;
+        let mut facts = InstallFacts::of(target, env, earlier, &settings)?;
         facts.wants_linger = request.linger;
         facts.states = state::of(facts.manager, facts.scope, &facts.account, facts.program())
             .map_err(unanswered)?;
         facts.refuse_a_taken_port()?;
         if request.creates_database {
-            facts.in_postgres = database::look(facts.manager, &facts.account)?;
+            facts.in_postgres = database::inspect(facts.manager, &facts.account)?;
         }
         Ok(facts)
     }
 
     fn of(
-        whose: Whose,
-        told: Told,
+        target: Target,
+        env: ServiceEnv,
         earlier: Option<Manifest>,
         settings: &Settings,
-    ) -> Result<Facts, Refused> {
+    ) -> Result<InstallFacts, InstallRefused> {
         let binary = program::this_program()?;
         let is_our_copy = binary == Path::new(systemd::OWN_COPY)
             && earlier.as_ref().is_some_and(|earlier| earlier.has(&binary));
         let needs_copy =
-            whose.scope == Scope::System && (is_our_copy || !program::is_reachable(&binary));
-        Ok(Facts {
+            target.scope == Scope::System && (is_our_copy || !program::is_reachable(&binary));
+        Ok(InstallFacts {
             copy_of_binary: needs_copy.then(|| program::hash_of(&binary)).transpose()?,
             binary,
-            packaged: packaged(&whose),
-            unit_folder: whose.unit_folder(&told.surroundings),
-            config_folder: whose.config_folder(&told.surroundings),
-            shipped_run: whose.shipped_run(&told.surroundings),
-            environment: told.chosen,
-            secret: told.secret,
+            packaged: packaged(&target),
+            unit_folder: target.unit_folder(&env.surroundings),
+            config_folder: target.config_folder(&env.surroundings),
+            shipped_run: target.shipped_run(&env.surroundings),
+            environment: env.chosen,
+            secret: env.secret,
             listen: listen(settings),
             run: settings.places.run.clone(),
             state: settings.places.state.clone(),
@@ -127,14 +127,14 @@ impl Facts {
             remote_host: settings.database.url.remote_host(),
             shutdown_timeout_seconds: settings.event_system.shutdown_timeout_seconds,
             max_restarts: settings.event_system.max_restarts_per_minute,
-            lingers: lingers(&whose),
+            lingers: lingers(&target),
             earlier,
-            states: States::new(),
+            states: ServiceStates::new(),
             wants_linger: false,
             in_postgres: Vec::new(),
-            manager: whose.manager,
-            scope: whose.scope,
-            account: whose.account,
+            manager: target.manager,
+            scope: target.scope,
+            account: target.account,
         })
     }
 
@@ -170,15 +170,15 @@ impl Facts {
             .find(|listen| matches!(listen, Listen::Tcp(_)));
         match (self.manager, tcp) {
             // launchd holds only this one, and starts the page when it is asked.
-            (Manager::Launchd, Some(tcp)) => tcp.clone(),
+            (ServiceManager::Launchd, Some(tcp)) => tcp.clone(),
             _ => Listen::Unix(self.run.join("web.sock")),
         }
     }
 
     /// The socket unit would fail, and nobody would know why.
-    fn refuse_a_taken_port(&self) -> Result<(), Refused> {
-        let holds_it = |state: &state::State| state.is_active;
-        let is_loaded = |state: &state::State| state.is_known;
+    fn refuse_a_taken_port(&self) -> Result<(), InstallRefused> {
+        let holds_it = |state: &state::ServiceState| state.is_active;
+        let is_loaded = |state: &state::ServiceState| state.is_known;
         if self.states.get(systemd::SOCKET).is_some_and(holds_it)
             || self.states.get(launchd::WEB).is_some_and(is_loaded)
         {
@@ -189,11 +189,11 @@ impl Facts {
                 continue;
             };
             if address.port() == 0 {
-                let told = "web.listen: a service needs a port that stays, and 0 takes any";
-                return Err(Refused(told.into()));
+                let message = "web.listen: a service needs a port that stays, and 0 takes any";
+                return Err(InstallRefused(message.into()));
             }
             if let Err(error) = TcpListener::bind(address) {
-                return Err(Refused(format!(
+                return Err(InstallRefused(format!(
                     "cannot listen on {address}: {error}. Another program has it (a `headspace \
                      up`, or another user's headspace?): stop that, or choose another address \
                      in web.listen"
@@ -204,12 +204,12 @@ impl Facts {
     }
 }
 
-fn refuse_another_installation(whose: &Whose) -> Result<(), Refused> {
-    let account = &whose.account;
-    let Some(path) = manifest::other(whose.scope, &account.name, &account.home) else {
+fn refuse_another_installation(target: &Target) -> Result<(), InstallRefused> {
+    let account = &target.account;
+    let Some(path) = manifest::other(target.scope, &account.name, &account.home) else {
         return Ok(());
     };
-    let (other, way) = match whose.scope {
+    let (other, way) = match target.scope {
         Scope::User => (
             "a system service",
             "sudo headspace uninstall --system".into(),
@@ -219,7 +219,7 @@ fn refuse_another_installation(whose: &Whose) -> Result<(), Refused> {
             format!("headspace uninstall, as {}", account.name),
         ),
     };
-    Err(Refused(format!(
+    Err(InstallRefused(format!(
         "headspace is installed as {other} for {} already ({}), and both would watch the same \
          sessions. First: {way}",
         account.name,
@@ -228,9 +228,9 @@ fn refuse_another_installation(whose: &Whose) -> Result<(), Refused> {
 }
 
 /// The data is the first one's, and must not become somebody else's.
-fn refuse_another_user(whose: &Whose, earlier: Option<&Manifest>) -> Result<(), Refused> {
+fn refuse_another_user(target: &Target, earlier: Option<&Manifest>) -> Result<(), InstallRefused> {
     match earlier {
-        Some(earlier) if earlier.user != whose.account.name => Err(Refused(format!(
+        Some(earlier) if earlier.user != target.account.name => Err(InstallRefused(format!(
             "headspace is installed for {} already; first: sudo headspace uninstall --system",
             earlier.user
         ))),
@@ -238,8 +238,8 @@ fn refuse_another_user(whose: &Whose, earlier: Option<&Manifest>) -> Result<(), 
     }
 }
 
-pub fn unanswered(failed: command::Failed) -> Refused {
-    Refused(format!("the service manager does not answer: {failed}"))
+pub fn unanswered(failed: command::Failed) -> InstallRefused {
+    InstallRefused(format!("the service manager does not answer: {failed}"))
 }
 
 /// All the places; the unix socket of the run folder is always one.
@@ -252,13 +252,13 @@ fn listen(settings: &Settings) -> Vec<Listen> {
     all
 }
 
-fn packaged(whose: &Whose) -> Vec<&'static str> {
-    let (folder, units) = match (whose.manager, whose.scope) {
-        (Manager::Launchd, _) => return Vec::new(),
-        (Manager::Systemd, Scope::System) => ("/usr/lib/systemd/system", units::SYSTEM),
-        (Manager::Systemd, Scope::User) => ("/usr/lib/systemd/user", units::USER),
+fn packaged(target: &Target) -> Vec<&'static str> {
+    let (folder, units) = match (target.manager, target.scope) {
+        (ServiceManager::Launchd, _) => return Vec::new(),
+        (ServiceManager::Systemd, Scope::System) => ("/usr/lib/systemd/system", units::SYSTEM),
+        (ServiceManager::Systemd, Scope::User) => ("/usr/lib/systemd/user", units::USER),
     };
-    let is_same = |unit: &units::Unit| {
+    let is_same = |unit: &units::UnitFile| {
         fs::read(Path::new(folder).join(unit.name)).is_ok_and(|bytes| bytes == unit.text.as_bytes())
     };
     units
@@ -268,30 +268,30 @@ fn packaged(whose: &Whose) -> Vec<&'static str> {
         .collect()
 }
 
-fn lingers(whose: &Whose) -> Option<bool> {
-    if (whose.manager, whose.scope) != (Manager::Systemd, Scope::User) {
+fn lingers(target: &Target) -> Option<bool> {
+    if (target.manager, target.scope) != (ServiceManager::Systemd, Scope::User) {
         return None;
     }
     let words = [
         "loginctl",
         "show-user",
-        &whose.account.name,
+        &target.account.name,
         "--property",
         "Linger",
         "--value",
     ];
-    Some(command::ask(&words).ok()?.trim() == "yes")
+    Some(command::query(&words).ok()?.trim() == "yes")
 }
 
 /// What stands at a path now.
-pub fn look(path: &Path) -> Found {
+pub fn inspect(path: &Path) -> OnDisk {
     match fs::metadata(path) {
-        Ok(meta) if meta.is_dir() => Found::Folder,
-        Ok(meta) => Found::File {
+        Ok(meta) if meta.is_dir() => OnDisk::Folder,
+        Ok(meta) => OnDisk::File {
             // What cannot be read is nothing that we wrote.
             sha256: fs::read(path).map_or_else(|_| String::new(), |bytes| files::sha256(&bytes)),
             mode: meta.mode() & 0o7777,
         },
-        Err(_) => Found::Nothing,
+        Err(_) => OnDisk::Nothing,
     }
 }

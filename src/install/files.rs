@@ -8,16 +8,16 @@ use std::{
 use sha2::{Digest, Sha256};
 
 use super::{
-    Refused,
+    InstallRefused,
     manifest::{Manifest, SECRET},
-    plan::Step,
+    plan::InstallStep,
 };
 
 /// A file that should be there.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct File {
+pub struct PlannedFile {
     pub path: PathBuf,
-    pub content: Content,
+    pub content: FileContent,
     pub mode: u32,
     /// If it is another than whoever installs.
     pub owner: Option<(u32, u32)>,
@@ -26,7 +26,7 @@ pub struct File {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Content {
+pub enum FileContent {
     Text(String),
     /// Text that nobody else may see.
     Secret(String),
@@ -38,7 +38,7 @@ pub enum Content {
 
 /// A folder that should be there.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Folder {
+pub struct PlannedFolder {
     pub path: PathBuf,
     pub mode: u32,
     pub owner: Option<(u32, u32)>,
@@ -46,7 +46,7 @@ pub struct Folder {
 
 /// What stands at a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Found {
+pub enum OnDisk {
     Nothing,
     Folder,
     File { sha256: String, mode: u32 },
@@ -55,7 +55,7 @@ pub enum Found {
 /// What is to be done about files, and what is known afterwards.
 #[derive(Debug, Default)]
 pub struct Changes {
-    pub steps: Vec<Step>,
+    pub steps: Vec<InstallStep>,
     /// The services whose files change.
     pub of: BTreeSet<&'static str>,
     pub folders: Vec<PathBuf>,
@@ -63,41 +63,41 @@ pub struct Changes {
 }
 
 pub fn plan(
-    folders: &[Folder],
-    files: &[File],
+    folders: &[PlannedFolder],
+    files: &[PlannedFile],
     earlier: Option<&Manifest>,
-    look: &dyn Fn(&Path) -> Found,
-) -> Result<Changes, Refused> {
+    inspect: &dyn Fn(&Path) -> OnDisk,
+) -> Result<Changes, InstallRefused> {
     let mut changes = Changes::default();
     for folder in folders {
-        make_folder(folder, earlier, look, &mut changes)?;
+        make_folder(folder, earlier, inspect, &mut changes)?;
     }
     for file in files {
-        write(file, earlier, look, &mut changes)?;
+        write(file, earlier, inspect, &mut changes)?;
     }
     if let Some(earlier) = earlier {
-        drop_what_is_not_wanted(earlier, files, look, &mut changes);
+        drop_what_is_not_wanted(earlier, files, inspect, &mut changes);
     }
     Ok(changes)
 }
 
 fn make_folder(
-    folder: &Folder,
+    folder: &PlannedFolder,
     earlier: Option<&Manifest>,
-    look: &dyn Fn(&Path) -> Found,
+    inspect: &dyn Fn(&Path) -> OnDisk,
     changes: &mut Changes,
-) -> Result<(), Refused> {
+) -> Result<(), InstallRefused> {
     for path in ancestors(&folder.path) {
         let is_ours = earlier.is_some_and(|earlier| earlier.folders.iter().any(|at| at == path));
-        match look(path) {
-            Found::File { .. } => {
-                let told = format!("{}: a folder is needed, a file is there", path.display());
-                return Err(Refused(told));
+        match inspect(path) {
+            OnDisk::File { .. } => {
+                let message = format!("{}: a folder is needed, a file is there", path.display());
+                return Err(InstallRefused(message));
             }
-            Found::Folder if !is_ours => continue,
-            Found::Folder => {}
-            Found::Nothing if changes.folders.iter().any(|at| at == path) => continue,
-            Found::Nothing => changes.steps.push(Step::Folder(Folder {
+            OnDisk::Folder if !is_ours => continue,
+            OnDisk::Folder => {}
+            OnDisk::Nothing if changes.folders.iter().any(|at| at == path) => continue,
+            OnDisk::Nothing => changes.steps.push(InstallStep::Folder(PlannedFolder {
                 path: path.to_owned(),
                 mode: if path == folder.path {
                     folder.mode
@@ -125,31 +125,31 @@ fn ancestors(path: &Path) -> Vec<&Path> {
 }
 
 fn write(
-    file: &File,
+    file: &PlannedFile,
     earlier: Option<&Manifest>,
-    look: &dyn Fn(&Path) -> Found,
+    inspect: &dyn Fn(&Path) -> OnDisk,
     changes: &mut Changes,
-) -> Result<(), Refused> {
+) -> Result<(), InstallRefused> {
     let is_ours = |hash: &str| earlier.is_some_and(|earlier| earlier.wrote(&file.path, hash));
-    let told = |wrong: &str| Err(Refused(format!("{}: {wrong}", file.path.display())));
-    match look(&file.path) {
-        Found::Folder => return told("a file is needed, a folder is there"),
-        Found::Nothing => write_anew(file, changes),
-        Found::File { sha256, .. } if matches!(file.content, Content::Unless(_)) => {
-            changes.steps.push(Step::Kept(file.path.clone()));
+    let refused = |wrong: &str| Err(InstallRefused(format!("{}: {wrong}", file.path.display())));
+    match inspect(&file.path) {
+        OnDisk::Folder => return refused("a file is needed, a folder is there"),
+        OnDisk::Nothing => write_anew(file, changes),
+        OnDisk::File { sha256, .. } if matches!(file.content, FileContent::Unless(_)) => {
+            changes.steps.push(InstallStep::Kept(file.path.clone()));
             if is_ours(&sha256) {
                 changes.files.push((file.path.clone(), sha256));
             }
         }
-        Found::File { sha256, mode } if sha256 == file.sha256() && mode == file.mode => {
-            changes.steps.push(Step::Same(file.path.clone()));
+        OnDisk::File { sha256, mode } if sha256 == file.sha256() && mode == file.mode => {
+            changes.steps.push(InstallStep::Same(file.path.clone()));
             // Somebody else's stays theirs, even where it is the same.
             if is_ours(&sha256) {
                 changes.files.push((file.path.clone(), file.recorded()));
             }
         }
-        Found::File { sha256, .. } if is_ours(&sha256) => write_anew(file, changes),
-        Found::File { .. } => return told(NOT_OURS),
+        OnDisk::File { sha256, .. } if is_ours(&sha256) => write_anew(file, changes),
+        OnDisk::File { .. } => return refused(NOT_OURS),
     }
     Ok(())
 }
@@ -158,47 +158,47 @@ const NOT_OURS: &str = "is there and is not what an installation wrote, so it is
     move it away and run this again (settings of your own for a unit belong into a file \
     beside it, such as 20-local.conf)";
 
-fn write_anew(file: &File, changes: &mut Changes) {
-    changes.steps.push(Step::Write(file.clone()));
+fn write_anew(file: &PlannedFile, changes: &mut Changes) {
+    changes.steps.push(InstallStep::Write(file.clone()));
     changes.of.extend(file.of);
     changes.files.push((file.path.clone(), file.recorded()));
 }
 
 fn drop_what_is_not_wanted(
     earlier: &Manifest,
-    files: &[File],
-    look: &dyn Fn(&Path) -> Found,
+    files: &[PlannedFile],
+    inspect: &dyn Fn(&Path) -> OnDisk,
     changes: &mut Changes,
 ) {
     for path in earlier.paths() {
         if files.iter().any(|file| file.path == path) {
             continue;
         }
-        let Found::File { sha256, .. } = look(path) else {
+        let OnDisk::File { sha256, .. } = inspect(path) else {
             continue;
         };
         changes.steps.push(if earlier.wrote(path, &sha256) {
             changes.of.extend(super::systemd::SERVICES);
-            Step::Remove(path.to_owned())
+            InstallStep::Remove(path.to_owned())
         } else {
-            Step::Changed(path.to_owned())
+            InstallStep::Changed(path.to_owned())
         });
     }
 }
 
-impl File {
+impl PlannedFile {
     pub fn sha256(&self) -> String {
         match &self.content {
-            Content::Text(text) | Content::Secret(text) | Content::Unless(text) => {
+            FileContent::Text(text) | FileContent::Secret(text) | FileContent::Unless(text) => {
                 sha256(text.as_bytes())
             }
-            Content::Copy(_, sha256) => sha256.clone(),
+            FileContent::Copy(_, sha256) => sha256.clone(),
         }
     }
 
     fn recorded(&self) -> String {
         match &self.content {
-            Content::Secret(_) => SECRET.to_owned(),
+            FileContent::Secret(_) => SECRET.to_owned(),
             _ => self.sha256(),
         }
     }

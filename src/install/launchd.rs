@@ -6,15 +6,15 @@
 use std::{fmt::Write, path::Path};
 
 use super::{
-    Refused, Scope,
+    InstallRefused, Scope,
     account::Account,
     command,
-    facts::Facts,
-    files::{Changes, Content, File, Folder},
-    plan::Step,
-    state::{State, States},
+    facts::InstallFacts,
+    files::{Changes, FileContent, PlannedFile, PlannedFolder},
+    plan::InstallStep,
+    state::{ServiceState, ServiceStates},
     systemd,
-    units::{self, Unit},
+    units::{self, UnitFile},
 };
 use crate::config::Listen;
 
@@ -30,8 +30,8 @@ const LOGS: [&str; 2] = [
     "/Library/Logs/headspace.log",
 ];
 
-pub fn folders(facts: &Facts) -> Vec<Folder> {
-    let folder = |path: &Path, mode, owner| Folder {
+pub fn folders(facts: &InstallFacts) -> Vec<PlannedFolder> {
+    let folder = |path: &Path, mode, owner| PlannedFolder {
         path: path.to_owned(),
         mode,
         owner,
@@ -55,7 +55,7 @@ pub fn folders(facts: &Facts) -> Vec<Folder> {
     folders
 }
 
-pub fn files(facts: &Facts) -> Result<Vec<File>, Refused> {
+pub fn files(facts: &InstallFacts) -> Result<Vec<PlannedFile>, InstallRefused> {
     refuse_a_secret(facts)?;
     let mut files = Vec::from_iter(systemd::own_copy(facts, &LABELS));
     let units = match facts.scope {
@@ -63,9 +63,9 @@ pub fn files(facts: &Facts) -> Result<Vec<File>, Refused> {
         Scope::System => units::DAEMONS,
     };
     for (unit, label) in units.into_iter().zip(&[&[WATCHER], &[WEB]]) {
-        files.push(File {
+        files.push(PlannedFile {
             path: facts.unit_folder.join(unit.name),
-            content: Content::Text(plist(facts, unit)?),
+            content: FileContent::Text(plist(facts, unit)?),
             mode: 0o644,
             owner: None,
             of: *label,
@@ -78,11 +78,11 @@ pub fn files(facts: &Facts) -> Result<Vec<File>, Refused> {
 }
 
 /// launchd keeps no secrets, and its plists can be read by all.
-fn refuse_a_secret(facts: &Facts) -> Result<(), Refused> {
+fn refuse_a_secret(facts: &InstallFacts) -> Result<(), InstallRefused> {
     if facts.secret.is_none() {
         return Ok(());
     }
-    Err(Refused(
+    Err(InstallRefused(
         "DATABASE_URL: launchd has no place for a secret. Put database.url into config.yaml in \
          ~/Library/Application Support/headspace, chmod it 600, unset the variable, and run this \
          again"
@@ -91,17 +91,17 @@ fn refuse_a_secret(facts: &Facts) -> Result<(), Refused> {
 }
 
 /// A daemon's user may not make files among the system's logs.
-fn log_file(facts: &Facts, path: &str) -> File {
-    File {
+fn log_file(facts: &InstallFacts, path: &str) -> PlannedFile {
+    PlannedFile {
         path: path.into(),
-        content: Content::Unless(String::new()),
+        content: FileContent::Unless(String::new()),
         mode: 0o600,
         owner: Some((facts.account.uid, facts.account.gid)),
         of: &[],
     }
 }
 
-fn plist(facts: &Facts, unit: Unit) -> Result<String, Refused> {
+fn plist(facts: &InstallFacts, unit: UnitFile) -> Result<String, InstallRefused> {
     let mut text = unit.text.to_owned();
     let program = escaped(&facts.program().to_string_lossy());
     match facts.scope {
@@ -138,14 +138,14 @@ fn plist(facts: &Facts, unit: Unit) -> Result<String, Refused> {
 }
 
 /// The program's folder first, unless it is one of the usual ones.
-fn path(facts: &Facts) -> Result<String, Refused> {
+fn path(facts: &InstallFacts) -> Result<String, InstallRefused> {
     let program = facts.program();
     if program.file_name().is_none_or(|name| name != "headspace") {
-        let told = format!(
+        let message = format!(
             "{}: an agent starts `headspace`; give the file that name",
             program.display()
         );
-        return Err(Refused(told));
+        return Err(InstallRefused(message));
     }
     let folder = program.parent().unwrap_or(Path::new("/")).to_string_lossy();
     if PATH.split(':').any(|usual| usual == folder) {
@@ -155,7 +155,7 @@ fn path(facts: &Facts) -> Result<String, Refused> {
 }
 
 /// The plist has one door.
-fn port(facts: &Facts) -> Result<u16, Refused> {
+fn port(facts: &InstallFacts) -> Result<u16, InstallRefused> {
     let tcp: Vec<_> = facts
         .listen
         .iter()
@@ -166,7 +166,7 @@ fn port(facts: &Facts) -> Result<u16, Refused> {
         .collect();
     match tcp[..] {
         [address] if address.ip().to_string() == "127.0.0.1" => Ok(address.port()),
-        _ => Err(Refused(
+        _ => Err(InstallRefused(
             "web.listen: under launchd it is one address, 127.0.0.1:PORT".into(),
         )),
     }
@@ -186,13 +186,13 @@ fn domain(scope: Scope, account: &Account) -> String {
 }
 
 /// Which of the two launchd knows.
-pub fn states(scope: Scope, account: &Account) -> States {
+pub fn states(scope: Scope, account: &Account) -> ServiceStates {
     let domain = domain(scope, account);
     let is_known =
-        |label: &str| command::ask(&["launchctl", "print", &format!("{domain}/{label}")]).is_ok();
-    let state = |label| State {
+        |label: &str| command::query(&["launchctl", "print", &format!("{domain}/{label}")]).is_ok();
+    let state = |label| ServiceState {
         is_known: is_known(label),
-        ..State::default()
+        ..ServiceState::default()
     };
     LABELS
         .into_iter()
@@ -200,19 +200,19 @@ pub fn states(scope: Scope, account: &Account) -> States {
         .collect()
 }
 
-fn launchctl(words: &[&str]) -> Step {
+fn launchctl(words: &[&str]) -> InstallStep {
     let words = [&["launchctl"], words].concat();
-    Step::Run(words.into_iter().map(str::to_owned).collect())
+    InstallStep::Run(words.into_iter().map(str::to_owned).collect())
 }
 
-pub fn services(facts: &Facts, changes: &Changes) -> Vec<Step> {
+pub fn services(facts: &InstallFacts, changes: &Changes) -> Vec<InstallStep> {
     let domain = domain(facts.scope, &facts.account);
     let mut steps = Vec::new();
     for label in LABELS {
         let target = format!("{domain}/{label}");
         let is_known = facts.states.get(label).is_some_and(|state| state.is_known);
         if is_known && !changes.of.contains(label) {
-            steps.push(Step::Already(format!("{target} is there")));
+            steps.push(InstallStep::Already(format!("{target} is there")));
             continue;
         }
         if is_known {
@@ -225,7 +225,7 @@ pub fn services(facts: &Facts, changes: &Changes) -> Vec<Step> {
     steps
 }
 
-pub fn stop(scope: Scope, account: &Account, states: &States) -> Vec<Step> {
+pub fn stop(scope: Scope, account: &Account, states: &ServiceStates) -> Vec<InstallStep> {
     let domain = domain(scope, account);
     let known = |label: &&&str| states.get(**label).is_some_and(|state| state.is_known);
     LABELS
@@ -235,7 +235,7 @@ pub fn stop(scope: Scope, account: &Account, states: &States) -> Vec<Step> {
         .collect()
 }
 
-pub fn words(facts: &Facts) -> Vec<String> {
+pub fn words(facts: &InstallFacts) -> Vec<String> {
     let (logs, again) = match facts.scope {
         Scope::User => ("~/Library/Logs", "headspace uninstall"),
         Scope::System => ("/Library/Logs", "sudo headspace uninstall --system"),

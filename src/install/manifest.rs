@@ -14,7 +14,7 @@ use std::{
 use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
 
-use super::{Refused, Scope};
+use super::{InstallRefused, Scope};
 
 pub const NAME: &str = "installed.json";
 
@@ -50,16 +50,18 @@ impl Manifest {
         config_folder.join(NAME)
     }
 
-    pub fn read(config_folder: &Path) -> Result<Option<Manifest>, Refused> {
+    pub fn read(config_folder: &Path) -> Result<Option<Manifest>, InstallRefused> {
         let path = Manifest::path(config_folder);
-        let told = |wrong: String| Refused(format!("{}: {wrong}", path.display()));
+        let refused = |wrong: String| InstallRefused(format!("{}: {wrong}", path.display()));
         match read(&path) {
             Ok(bytes) => match serde_json::from_slice(&bytes) {
                 Ok(manifest) => Ok(Some(manifest)),
-                Err(error) => Err(told(format!("is not what an installation wrote: {error}"))),
+                Err(error) => Err(refused(format!(
+                    "is not what an installation wrote: {error}"
+                ))),
             },
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(told(error.to_string())),
+            Err(error) => Err(refused(error.to_string())),
         }
     }
 
@@ -131,21 +133,21 @@ mod tests {
     #[test]
     fn what_is_no_manifest_is_refused_at_once() {
         let dir = tempfile::tempdir().unwrap();
-        let told = || Manifest::read(dir.path()).unwrap_err().to_string();
+        let refused = || Manifest::read(dir.path()).unwrap_err().to_string();
         assert_eq!(Manifest::read(dir.path()), Ok(None));
         let path = Manifest::path(dir.path());
         std::os::unix::fs::symlink("/dev/zero", &path).unwrap();
-        assert!(told().contains("is not a regular file"), "{}", told());
+        assert!(refused().contains("is not a regular file"), "{}", refused());
         fs::remove_file(&path).unwrap();
         let mode = rustix::fs::Mode::from_raw_mode(0o600);
         rustix::fs::mkfifoat(rustix::fs::CWD, &path, mode).unwrap();
-        assert!(told().contains("is not a regular file"), "{}", told());
+        assert!(refused().contains("is not a regular file"), "{}", refused());
         fs::remove_file(&path).unwrap();
         fs::write(&path, "[]").unwrap();
         assert!(
-            told().contains("is not what an installation wrote"),
+            refused().contains("is not what an installation wrote"),
             "{}",
-            told()
+            refused()
         );
         let manifest = Manifest::default();
         fs::write(&path, manifest.bytes()).unwrap();

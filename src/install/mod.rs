@@ -2,7 +2,7 @@
 //! taken away again.
 //!
 //! ```text
-//! request, machine ─▶ Facts ─▶ Wanted ─▶ Plan: steps ─▶ done, one by one
+//! request, machine ─▶ InstallFacts ─▶ Wanted ─▶ Plan: steps ─▶ done, one by one
 //!                      read     pure      pure, compared with what is there
 //! ```
 //!
@@ -23,9 +23,9 @@
 //! Not here: what the services do (`cli`), what is wrong with them (`doctor`).
 
 mod account;
-mod carry;
 mod command;
 mod database;
+mod execute;
 mod facts;
 mod files;
 mod launchd;
@@ -34,21 +34,21 @@ mod plan;
 mod program;
 mod ready;
 mod remove;
+mod service_env;
 mod state;
 mod systemd;
-mod told;
+mod target;
 pub mod units;
-mod whose;
 
 #[cfg(test)]
 mod tests;
 
-pub use carry::{Stopped, carry_out, carry_out_all};
-pub use facts::{Facts, Request, look};
-pub use plan::{Step, plan};
+pub use execute::{StepError, execute, execute_all};
+pub use facts::{InstallFacts, Request, inspect};
+pub use plan::{InstallStep, plan};
 pub use remove::{Data, Removal};
 
-/// Whose service it is: one user's own, or the machine's.
+/// Target service it is: one user's own, or the machine's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
     User,
@@ -58,4 +58,4 @@ pub enum Scope {
 /// Why nothing was done, and what would help.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("{0}")]
-pub struct Refused(pub String);
+pub struct InstallRefused(pub String);

@@ -3,21 +3,21 @@
 use std::path::{Path, PathBuf};
 
 use super::{
-    Refused, database,
-    facts::Facts,
-    files::{self, Changes, Content, File, Folder, Found},
+    InstallRefused, database,
+    facts::InstallFacts,
+    files::{self, Changes, FileContent, OnDisk, PlannedFile, PlannedFolder},
     launchd,
     manifest::Manifest,
     systemd,
-    whose::Manager,
+    target::ServiceManager,
 };
 use crate::config::Listen;
 
 /// One thing to do, or one thing to say.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Step {
-    Folder(Folder),
-    Write(File),
+pub enum InstallStep {
+    Folder(PlannedFolder),
+    Write(PlannedFile),
     Remove(PathBuf),
     /// Of a folder that was made, if nothing is in it.
     RemoveFolder(PathBuf),
@@ -39,61 +39,63 @@ pub enum Step {
     /// Written by an installation and changed since; it stays.
     Changed(PathBuf),
     Already(String),
-    Tell(String),
+    Notice(String),
 }
 
-impl Step {
+impl InstallStep {
     /// Whether it changes anything.
     pub fn acts(&self) -> bool {
         !matches!(
             self,
-            Step::Ready(_)
-                | Step::Same(_)
-                | Step::Kept(_)
-                | Step::Changed(_)
-                | Step::Already(_)
-                | Step::Tell(_)
+            InstallStep::Ready(_)
+                | InstallStep::Same(_)
+                | InstallStep::Kept(_)
+                | InstallStep::Changed(_)
+                | InstallStep::Already(_)
+                | InstallStep::Notice(_)
         )
     }
 
     /// The line about it, before it is done or afterwards.
     pub fn line(&self, is_done: bool) -> String {
         let (before, after, what) = match self {
-            Step::Folder(folder) => ("make", "made", folder.path.display().to_string()),
-            Step::Write(file) => ("write", "wrote", described(file)),
-            Step::Remove(path) | Step::RemoveFolder(path) => {
+            InstallStep::Folder(folder) => ("make", "made", folder.path.display().to_string()),
+            InstallStep::Write(file) => ("write", "wrote", described(file)),
+            InstallStep::Remove(path) | InstallStep::RemoveFolder(path) => {
                 ("remove", "removed", path.display().to_string())
             }
-            Step::RemoveData(path) => {
+            InstallStep::RemoveData(path) => {
                 let what = format!("{} and everything in it", path.display());
                 ("remove", "removed", what)
             }
-            Step::Record(path, _) => (
+            InstallStep::Record(path, _) => (
                 "note",
                 "noted",
                 format!("what is installed in {}", path.display()),
             ),
-            Step::Run(words) | Step::Start(words, _) => ("run", "ran", words.join(" ")),
-            Step::Sql(statement) => ("execute", "executed", statement.line()),
-            Step::Ready(door) => ("ask", "ready", door.to_string()),
-            Step::Same(path) => ("is there", "is there", path.display().to_string()),
-            Step::Kept(path) => ("kept", "kept", format!("{} as it is", path.display())),
-            Step::Changed(path) => {
+            InstallStep::Run(words) | InstallStep::Start(words, _) => {
+                ("run", "ran", words.join(" "))
+            }
+            InstallStep::Sql(statement) => ("execute", "executed", statement.line()),
+            InstallStep::Ready(door) => ("wait for", "ready", door.to_string()),
+            InstallStep::Same(path) => ("is there", "is there", path.display().to_string()),
+            InstallStep::Kept(path) => ("kept", "kept", format!("{} as it is", path.display())),
+            InstallStep::Changed(path) => {
                 let what = format!("{}: it was changed since it was installed", path.display());
                 ("left", "left", what)
             }
-            Step::Already(what) => ("is so", "is so", what.clone()),
-            Step::Tell(text) => return text.clone(),
+            InstallStep::Already(what) => ("already", "already", what.clone()),
+            InstallStep::Notice(text) => return text.clone(),
         };
         format!("  {:8}  {what}", if is_done { after } else { before })
     }
 }
 
-fn described(file: &File) -> String {
+fn described(file: &PlannedFile) -> String {
     let path = file.path.display();
     match &file.content {
-        Content::Secret(_) => format!("{path} (for its owner only)"),
-        Content::Copy(from, _) => format!(
+        FileContent::Secret(_) => format!("{path} (for its owner only)"),
+        FileContent::Copy(from, _) => format!(
             "{path} (a copy of {}, which a system service could not run)",
             from.display()
         ),
@@ -102,20 +104,23 @@ fn described(file: &File) -> String {
 }
 
 /// What has to be done so that headspace is installed, and nothing more.
-pub fn plan(facts: &Facts, look: &dyn Fn(&Path) -> Found) -> Result<Vec<Step>, Refused> {
+pub fn plan(
+    facts: &InstallFacts,
+    inspect: &dyn Fn(&Path) -> OnDisk,
+) -> Result<Vec<InstallStep>, InstallRefused> {
     let (folders, files) = match facts.manager {
-        Manager::Systemd => (systemd::folders(facts), systemd::files(facts)),
-        Manager::Launchd => (launchd::folders(facts), launchd::files(facts)?),
+        ServiceManager::Systemd => (systemd::folders(facts), systemd::files(facts)),
+        ServiceManager::Launchd => (launchd::folders(facts), launchd::files(facts)?),
     };
-    let changes = files::plan(&folders, &files, facts.earlier.as_ref(), look)?;
+    let changes = files::plan(&folders, &files, facts.earlier.as_ref(), inspect)?;
     let manifest = manifest(facts, &changes);
     let on_the_way = on_the_way(&manifest, facts.earlier.as_ref());
     let path = Manifest::path(&facts.config_folder);
 
-    let is_folder = |step: &&Step| matches!(step, Step::Folder(_));
-    let mut steps: Vec<Step> = changes.steps.iter().filter(is_folder).cloned().collect();
+    let is_folder = |step: &&InstallStep| matches!(step, InstallStep::Folder(_));
+    let mut steps: Vec<InstallStep> = changes.steps.iter().filter(is_folder).cloned().collect();
     if facts.earlier.as_ref() != Some(&manifest) {
-        steps.push(Step::Record(path.clone(), on_the_way.clone()));
+        steps.push(InstallStep::Record(path.clone(), on_the_way.clone()));
     }
     steps.extend(
         changes
@@ -126,25 +131,25 @@ pub fn plan(facts: &Facts, look: &dyn Fn(&Path) -> Found) -> Result<Vec<Step>, R
     );
     steps.extend(facts.in_postgres.iter().map(in_postgres));
     steps.extend(match facts.manager {
-        Manager::Systemd => systemd::services(facts, &changes, look),
-        Manager::Launchd => launchd::services(facts, &changes),
+        ServiceManager::Systemd => systemd::services(facts, &changes, inspect),
+        ServiceManager::Launchd => launchd::services(facts, &changes),
     });
     if on_the_way != manifest {
-        steps.push(Step::Record(path, manifest));
+        steps.push(InstallStep::Record(path, manifest));
     }
-    steps.push(Step::Ready(facts.door()));
-    steps.extend(words(facts).into_iter().map(Step::Tell));
+    steps.push(InstallStep::Ready(facts.door()));
+    steps.extend(words(facts).into_iter().map(InstallStep::Notice));
     Ok(steps)
 }
 
-fn in_postgres((statement, is_so): &(database::Statement, bool)) -> Step {
-    match is_so {
-        true => Step::Already(statement.line()),
-        false => Step::Sql(statement.clone()),
+fn in_postgres((statement, is_applied): &(database::Statement, bool)) -> InstallStep {
+    match is_applied {
+        true => InstallStep::Already(statement.line()),
+        false => InstallStep::Sql(statement.clone()),
     }
 }
 
-fn manifest(facts: &Facts, changes: &Changes) -> Manifest {
+fn manifest(facts: &InstallFacts, changes: &Changes) -> Manifest {
     Manifest {
         version: env!("CARGO_PKG_VERSION").into(),
         user: facts.account.name.clone(),
@@ -176,7 +181,7 @@ fn on_the_way(manifest: &Manifest, earlier: Option<&Manifest>) -> Manifest {
 }
 
 /// What its user wants to know afterwards.
-fn words(facts: &Facts) -> Vec<String> {
+fn words(facts: &InstallFacts) -> Vec<String> {
     let mut words = vec![String::new()];
     for listen in &facts.listen {
         words.push(match listen {
@@ -189,8 +194,8 @@ fn words(facts: &Facts) -> Vec<String> {
     }
     words.push(format!("database  {}", facts.database));
     words.extend(match facts.manager {
-        Manager::Systemd => systemd::words(facts),
-        Manager::Launchd => launchd::words(facts),
+        ServiceManager::Systemd => systemd::words(facts),
+        ServiceManager::Launchd => launchd::words(facts),
     });
     words
 }

@@ -6,12 +6,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{Refused, files, systemd};
+use super::{InstallRefused, files, systemd};
 
 /// The path that stays when a package manager puts the next version there: one
 /// that is found by name, if it is this program.
-pub fn this_program() -> Result<PathBuf, Refused> {
-    let wrong = |error| Refused(format!("cannot find this program's own file: {error}"));
+pub fn this_program() -> Result<PathBuf, InstallRefused> {
+    let wrong = |error| InstallRefused(format!("cannot find this program's own file: {error}"));
     let exe = std::env::current_exe()
         .and_then(fs::canonicalize)
         .map_err(wrong)?;
@@ -38,9 +38,9 @@ pub fn is_reachable(program: &Path) -> bool {
     is_roots && !hidden.iter().any(|folder| full.starts_with(folder))
 }
 
-pub fn hash_of(path: &Path) -> Result<String, Refused> {
+pub fn hash_of(path: &Path) -> Result<String, InstallRefused> {
     let bytes = fs::read(path);
-    let bytes =
-        bytes.map_err(|error| Refused(format!("cannot read {}: {error}", path.display())))?;
+    let bytes = bytes
+        .map_err(|error| InstallRefused(format!("cannot read {}: {error}", path.display())))?;
     Ok(files::sha256(&bytes))
 }

@@ -19,7 +19,7 @@ const ANSWER: Duration = Duration::from_secs(5);
 const MAX_ANSWER: u64 = 1 << 20;
 
 #[derive(Debug, PartialEq, Eq, Deserialize)]
-pub struct Health {
+pub struct HealthReply {
     pub status: String,
     pub version: String,
     #[serde(default)]
@@ -27,10 +27,10 @@ pub struct Health {
 }
 
 /// The first answer that is not bad, or the last one there was.
-pub fn wait(door: &Listen) -> io::Result<Health> {
+pub fn wait(door: &Listen) -> io::Result<HealthReply> {
     let deadline = Instant::now() + PATIENCE;
     loop {
-        let answer = ask(door);
+        let answer = request_health(door);
         let is_final = match &answer {
             Ok(health) => health.status == "healthy",
             // The socket unit has made it, or nothing will.
@@ -44,7 +44,7 @@ pub fn wait(door: &Listen) -> io::Result<Health> {
     }
 }
 
-fn ask(door: &Listen) -> io::Result<Health> {
+fn request_health(door: &Listen) -> io::Result<HealthReply> {
     match door {
         Listen::Tcp(address) => {
             let stream = TcpStream::connect_timeout(address, ANSWER)?;
@@ -61,7 +61,7 @@ fn ask(door: &Listen) -> io::Result<Health> {
     }
 }
 
-fn converse(mut stream: impl Read + Write, host: &str) -> io::Result<Health> {
+fn converse(mut stream: impl Read + Write, host: &str) -> io::Result<HealthReply> {
     write!(
         stream,
         "GET /health HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
@@ -71,7 +71,7 @@ fn converse(mut stream: impl Read + Write, host: &str) -> io::Result<Health> {
     body(&answer)
 }
 
-fn body(answer: &str) -> io::Result<Health> {
+fn body(answer: &str) -> io::Result<HealthReply> {
     let wrong = |what: String| io::Error::new(io::ErrorKind::InvalidData, what);
     let (head, body) = answer
         .split_once("\r\n\r\n")
@@ -94,7 +94,7 @@ mod tests {
         assert_eq!(health.status, "unhealthy");
         assert_eq!(health.reasons, ["no database"]);
         assert!(body("HTTP/1.1 200 OK").is_err());
-        let other = body("HTTP/1.1 404 Not Found\r\n\r\nno").unwrap_err();
+        let other = body("HTTP/1.1 404 Not OnDisk\r\n\r\nno").unwrap_err();
         assert!(other.to_string().contains("404"), "{other}");
     }
 }

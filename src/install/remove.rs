@@ -3,17 +3,17 @@
 use std::path::{Path, PathBuf};
 
 use super::{
-    Refused, Scope,
+    InstallRefused, Scope,
     account::Account,
     database,
     facts::{self, Request},
-    files::Found,
+    files::OnDisk,
     launchd,
     manifest::Manifest,
-    plan::Step,
-    state::{self, States},
+    plan::InstallStep,
+    state::{self, ServiceStates},
     systemd::SERVICES,
-    whose::{Manager, Whose},
+    target::{ServiceManager, Target},
 };
 
 /// What happens to the recorded log.
@@ -25,27 +25,27 @@ pub enum Data {
 
 /// What is installed, and how it is taken away.
 pub struct Removal {
-    pub(super) manager: Manager,
+    pub(super) manager: ServiceManager,
     pub(super) scope: Scope,
     pub(super) account: Account,
     pub(super) config_folder: PathBuf,
     pub(super) manifest: Manifest,
-    pub(super) states: States,
+    pub(super) states: ServiceStates,
 }
 
 impl Removal {
     /// Nothing, if nothing is installed.
-    pub fn gather(request: &Request) -> Result<Option<Removal>, Refused> {
-        let whose = Whose::here(request)?;
-        let config_folder = whose.config_folder(&whose.surroundings()?);
+    pub fn gather(request: &Request) -> Result<Option<Removal>, InstallRefused> {
+        let target = Target::installed(request)?;
+        let config_folder = target.config_folder(&target.surroundings()?);
         let Some(manifest) = Manifest::read(&config_folder)? else {
             return Ok(None);
         };
-        let Whose {
+        let Target {
             manager,
             scope,
             account,
-        } = whose;
+        } = target;
         let states = state::of(manager, scope, &account, Path::new("/"));
         Ok(Some(Removal {
             states: states.map_err(facts::unanswered)?,
@@ -58,40 +58,43 @@ impl Removal {
     }
 
     /// The folder the recorded log is in, if it is one that is only ours.
-    pub fn data(&self, look: &dyn Fn(&Path) -> Found) -> Option<&Path> {
+    pub fn data(&self, inspect: &dyn Fn(&Path) -> OnDisk) -> Option<&Path> {
         let state = self.manifest.state.as_path();
         let is_ours = state.file_name().is_some_and(|name| name == "headspace");
-        (is_ours && look(state) == Found::Folder).then_some(state)
+        (is_ours && inspect(state) == OnDisk::Folder).then_some(state)
     }
 
     /// Stops and takes away the services.
-    pub fn services(&self, look: &dyn Fn(&Path) -> Found) -> Vec<Step> {
+    pub fn services(&self, inspect: &dyn Fn(&Path) -> OnDisk) -> Vec<InstallStep> {
         let mut steps = match self.manager {
-            Manager::Systemd => self.stop_units(),
-            Manager::Launchd => launchd::stop(self.scope, &self.account, &self.states),
+            ServiceManager::Systemd => self.stop_units(),
+            ServiceManager::Launchd => launchd::stop(self.scope, &self.account, &self.states),
         };
         for path in self.manifest.paths() {
-            match look(path) {
-                Found::File { sha256, .. } if self.manifest.wrote(path, &sha256) => {
-                    steps.push(Step::Remove(path.to_owned()));
+            match inspect(path) {
+                OnDisk::File { sha256, .. } if self.manifest.wrote(path, &sha256) => {
+                    steps.push(InstallStep::Remove(path.to_owned()));
                 }
-                Found::Nothing => {}
-                _ => steps.push(Step::Changed(path.to_owned())),
+                OnDisk::Nothing => {}
+                _ => steps.push(InstallStep::Changed(path.to_owned())),
             }
         }
-        if self.manager == Manager::Systemd {
-            steps.push(Step::Run(state::systemctl(self.scope, &["daemon-reload"])));
+        if self.manager == ServiceManager::Systemd {
+            steps.push(InstallStep::Run(state::systemctl(
+                self.scope,
+                &["daemon-reload"],
+            )));
         }
         steps
     }
 
-    fn stop_units(&self) -> Vec<Step> {
-        let those = |is: &dyn Fn(&state::State) -> bool| -> Vec<&str> {
+    fn stop_units(&self) -> Vec<InstallStep> {
+        let those = |is: &dyn Fn(&state::ServiceState) -> bool| -> Vec<&str> {
             let is_it = |name: &&str| self.states.get(name).is_some_and(is);
             SERVICES.into_iter().filter(is_it).collect()
         };
         let run = |verb: &[&str], names: &[&str]| {
-            Step::Run(state::systemctl(self.scope, &[verb, names].concat()))
+            InstallStep::Run(state::systemctl(self.scope, &[verb, names].concat()))
         };
         let mut steps = Vec::new();
         let known = those(&|state| state.is_known);
@@ -109,31 +112,35 @@ impl Removal {
     }
 
     /// What is left then: the data, if it is to go, and the note itself.
-    pub fn rest(&self, data: Data, look: &dyn Fn(&Path) -> Found) -> Vec<Step> {
+    pub fn rest(&self, data: Data, inspect: &dyn Fn(&Path) -> OnDisk) -> Vec<InstallStep> {
         let mut steps = Vec::new();
         let run = &self.manifest.run;
         let is_ours = run.file_name().is_some_and(|name| name == "headspace");
-        if is_ours && *run != self.manifest.state && look(run) == Found::Folder {
-            steps.push(Step::RemoveData(run.clone()));
+        if is_ours && *run != self.manifest.state && inspect(run) == OnDisk::Folder {
+            steps.push(InstallStep::RemoveData(run.clone()));
         }
-        match (data, self.data(look)) {
-            (Data::Remove, Some(folder)) => steps.push(Step::RemoveData(folder.to_owned())),
-            (Data::Keep, Some(folder)) => steps.push(Step::Kept(folder.to_owned())),
+        match (data, self.data(inspect)) {
+            (Data::Remove, Some(folder)) => steps.push(InstallStep::RemoveData(folder.to_owned())),
+            (Data::Keep, Some(folder)) => steps.push(InstallStep::Kept(folder.to_owned())),
             (_, None) => {}
         }
-        steps.push(Step::Remove(Manifest::path(&self.config_folder)));
+        steps.push(InstallStep::Remove(Manifest::path(&self.config_folder)));
         let deepest_first = self.manifest.folders.iter().rev().cloned();
-        steps.extend(deepest_first.map(Step::RemoveFolder));
-        steps.extend(self.words(data, look).into_iter().map(Step::Tell));
+        steps.extend(deepest_first.map(InstallStep::RemoveFolder));
+        steps.extend(
+            self.words(data, inspect)
+                .into_iter()
+                .map(InstallStep::Notice),
+        );
         steps
     }
 
-    fn words(&self, data: Data, look: &dyn Fn(&Path) -> Found) -> Vec<String> {
+    fn words(&self, data: Data, inspect: &dyn Fn(&Path) -> OnDisk) -> Vec<String> {
         let database = &self.manifest.database;
         let elsewhere = |folder: &Path| !database.contains(&folder.display().to_string());
         let mut words = Vec::new();
-        let folder = self.data(look);
-        if folder.is_none() && look(&self.manifest.state) == Found::Folder {
+        let folder = self.data(inspect);
+        if folder.is_none() && inspect(&self.manifest.state) == OnDisk::Folder {
             let folder = self.manifest.state.display();
             words.push(format!(
                 "{folder} was chosen by you, so it stays; it holds the data"

@@ -8,11 +8,11 @@ use super::{
     command::{self, Failed},
     launchd,
     systemd::SERVICES,
-    whose::Manager,
+    target::ServiceManager,
 };
 
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct State {
+pub struct ServiceState {
     pub is_known: bool,
     pub is_active: bool,
     pub has_failed: bool,
@@ -24,7 +24,7 @@ pub struct State {
     pub is_outdated: bool,
 }
 
-pub type States = BTreeMap<&'static str, State>;
+pub type ServiceStates = BTreeMap<&'static str, ServiceState>;
 
 /// `systemctl`, and whose.
 pub fn systemctl(scope: Scope, rest: &[&str]) -> Vec<String> {
@@ -40,23 +40,23 @@ pub fn systemctl(scope: Scope, rest: &[&str]) -> Vec<String> {
 }
 
 pub fn of(
-    manager: Manager,
+    manager: ServiceManager,
     scope: Scope,
     account: &Account,
     program: &Path,
-) -> Result<States, Failed> {
+) -> Result<ServiceStates, Failed> {
     match manager {
-        Manager::Systemd => of_systemd(scope, program),
-        Manager::Launchd => Ok(launchd::states(scope, account)),
+        ServiceManager::Systemd => of_systemd(scope, program),
+        ServiceManager::Launchd => Ok(launchd::states(scope, account)),
     }
 }
 
-fn of_systemd(scope: Scope, program: &Path) -> Result<States, Failed> {
+fn of_systemd(scope: Scope, program: &Path) -> Result<ServiceStates, Failed> {
     let properties = "Id,LoadState,ActiveState,SubState,UnitFileState,NeedDaemonReload,MainPID";
     let words = systemctl(scope, &["show", "--property", properties]);
     let mut words: Vec<&str> = words.iter().map(String::as_str).collect();
     words.extend(SERVICES);
-    let mut states = of_show(&command::ask(&words)?);
+    let mut states = of_show(&command::query(&words)?);
     for state in states.values_mut() {
         state.is_outdated = state.main_pid > 1 && runs_another(state.main_pid, program);
     }
@@ -64,8 +64,8 @@ fn of_systemd(scope: Scope, program: &Path) -> Result<States, Failed> {
 }
 
 /// Blocks of `Key=value`, one for each unit, with an empty line between.
-fn of_show(text: &str) -> States {
-    let mut states = States::new();
+fn of_show(text: &str) -> ServiceStates {
+    let mut states = ServiceStates::new();
     for block in text.split("\n\n") {
         let value = |key: &str| {
             let mut lines = block.lines();
@@ -75,7 +75,7 @@ fn of_show(text: &str) -> States {
         let Some(name) = name else { continue };
         let is = |key, wanted| value(key) == Some(wanted);
         let active = value("ActiveState").unwrap_or_default();
-        let state = State {
+        let state = ServiceState {
             is_known: is("LoadState", "loaded"),
             // Between two tries it is not there.
             is_active: ["active", "activating", "reloading"].contains(&active)
@@ -117,8 +117,8 @@ mod tests {
         let watcher = &states["headspace-watcher.service"];
         assert!(watcher.has_failed && watcher.needs_reload && !watcher.is_enabled);
         assert_eq!(watcher.main_pid, 42);
-        assert_eq!(states["headspace.service"], State::default());
-        assert_eq!(of_show("nonsense"), States::new());
+        assert_eq!(states["headspace.service"], ServiceState::default());
+        assert_eq!(of_show("nonsense"), ServiceStates::new());
         let text = "Id=headspace.service\nActiveState=activating\nSubState=auto-restart\n";
         assert!(!of_show(text)["headspace.service"].is_active);
     }

@@ -5,10 +5,10 @@ use std::{collections::BTreeMap, fmt::Write, path::Path};
 
 use super::{
     Scope, database,
-    facts::Facts,
-    files::{Changes, Content, File, Folder, Found},
-    plan::Step,
-    state::{self, State},
+    facts::InstallFacts,
+    files::{Changes, FileContent, OnDisk, PlannedFile, PlannedFolder},
+    plan::InstallStep,
+    state::{self, ServiceState},
     units,
 };
 use crate::config::Listen;
@@ -36,14 +36,14 @@ const HEAD: &str = "\
 ";
 
 /// The folders that are needed, parents included.
-pub fn folders(facts: &Facts) -> Vec<Folder> {
-    let plain = |path: &Path| Folder {
+pub fn folders(facts: &InstallFacts) -> Vec<PlannedFolder> {
+    let plain = |path: &Path| PlannedFolder {
         path: path.to_owned(),
         mode: 0o755,
         owner: None,
     };
     let files = files(facts);
-    let mut folders: Vec<Folder> = files
+    let mut folders: Vec<PlannedFolder> = files
         .iter()
         .filter_map(|file| file.path.parent())
         .map(plain)
@@ -53,7 +53,7 @@ pub fn folders(facts: &Facts) -> Vec<Folder> {
     folders
 }
 
-pub fn files(facts: &Facts) -> Vec<File> {
+pub fn files(facts: &InstallFacts) -> Vec<PlannedFile> {
     let mut files = Vec::new();
     files.extend(own_copy(facts, &[WATCHER, WEB]));
     files.extend(unit_files(facts));
@@ -68,11 +68,11 @@ pub fn files(facts: &Facts) -> Vec<File> {
     files
 }
 
-pub fn own_copy(facts: &Facts, of: &'static [&'static str]) -> Option<File> {
+pub fn own_copy(facts: &InstallFacts, of: &'static [&'static str]) -> Option<PlannedFile> {
     let hash = facts.copy_of_binary.clone()?;
-    Some(File {
+    Some(PlannedFile {
         path: facts.program().to_owned(),
-        content: Content::Copy(facts.binary.clone(), hash),
+        content: FileContent::Copy(facts.binary.clone(), hash),
         mode: 0o755,
         owner: None,
         of,
@@ -80,12 +80,12 @@ pub fn own_copy(facts: &Facts, of: &'static [&'static str]) -> Option<File> {
 }
 
 /// A package has them already, if they are the same.
-fn unit_files(facts: &Facts) -> Vec<File> {
+fn unit_files(facts: &InstallFacts) -> Vec<PlannedFile> {
     let units = match facts.scope {
         Scope::User => units::USER,
         Scope::System => units::SYSTEM,
     };
-    let missing = |unit: &units::Unit| !facts.packaged.contains(&unit.name);
+    let missing = |unit: &units::UnitFile| !facts.packaged.contains(&unit.name);
     units
         .into_iter()
         .filter(missing)
@@ -106,7 +106,7 @@ fn of(unit: &str) -> &'static [&'static str] {
     }
 }
 
-fn drop_in(facts: &Facts, unit: &str, lines: &str) -> Option<File> {
+fn drop_in(facts: &InstallFacts, unit: &str, lines: &str) -> Option<PlannedFile> {
     let limit = if unit == WATCHER {
         start_limit(facts)
     } else {
@@ -122,27 +122,27 @@ fn drop_in(facts: &Facts, unit: &str, lines: &str) -> Option<File> {
     Some(text_file(&path, &text, of(unit)))
 }
 
-fn text_file(path: &Path, text: &str, of: &'static [&'static str]) -> File {
-    File {
+fn text_file(path: &Path, text: &str, of: &'static [&'static str]) -> PlannedFile {
+    PlannedFile {
         path: path.to_owned(),
-        content: Content::Text(text.to_owned()),
+        content: FileContent::Text(text.to_owned()),
         mode: 0o644,
         owner: None,
         of,
     }
 }
 
-fn service(facts: &Facts, command: &str) -> String {
+fn service(facts: &InstallFacts, command: &str) -> String {
     let mut lines = user(facts);
     if facts.program() != Path::new(PACKAGED_PROGRAM) {
         let program = quoted(&facts.program().to_string_lossy());
         let _ = write!(lines, "ExecStart=\nExecStart={program} {command}\n");
     }
-    let told = match command {
+    let message = match command {
         "web" => database::for_reader(&facts.environment, &facts.account.name),
         _ => facts.environment.clone(),
     };
-    lines += &environment(&told);
+    lines += &environment(&message);
     if facts.secret.is_some() {
         let path = facts.secret_path().to_string_lossy().replace('%', "%%");
         let _ = writeln!(lines, "LoadCredential=database-url:{path}");
@@ -153,7 +153,7 @@ fn service(facts: &Facts, command: &str) -> String {
 }
 
 /// The service exits within its own timeout; the unit's timeout is a second more.
-fn stop_timeout(facts: &Facts) -> String {
+fn stop_timeout(facts: &InstallFacts) -> String {
     match facts.stop_seconds() {
         SHIPPED_STOP_SECONDS => String::new(),
         seconds => format!("TimeoutStopSec={seconds}\n"),
@@ -162,7 +162,7 @@ fn stop_timeout(facts: &Facts) -> String {
 
 /// systemd counts starts, the first one included, so N restarts are N + 1 starts.
 /// The watcher itself counts restarts, and is exact.
-fn start_limit(facts: &Facts) -> String {
+fn start_limit(facts: &InstallFacts) -> String {
     match facts.max_restarts {
         SHIPPED_MAX_RESTARTS => String::new(),
         restarts => format!("[Unit]\nStartLimitBurst={}\n", restarts + 1),
@@ -170,7 +170,7 @@ fn start_limit(facts: &Facts) -> String {
 }
 
 /// Without these the service is nobody's, and says so.
-fn user(facts: &Facts) -> String {
+fn user(facts: &InstallFacts) -> String {
     match facts.scope {
         Scope::User => String::new(),
         Scope::System => format!("DynamicUser=no\nUser={}\n", facts.account.name),
@@ -183,7 +183,7 @@ fn environment(variables: &BTreeMap<String, String>) -> String {
 }
 
 /// A user's manager cannot hold addresses back, so there is nothing to allow.
-fn addresses(facts: &Facts) -> String {
+fn addresses(facts: &InstallFacts) -> String {
     let Some(host) = facts
         .remote_host
         .as_ref()
@@ -201,7 +201,7 @@ fn addresses(facts: &Facts) -> String {
     }
 }
 
-fn socket(facts: &Facts) -> String {
+fn socket(facts: &InstallFacts) -> String {
     let mut lines = match facts.scope {
         Scope::User => String::new(),
         Scope::System => format!("SocketUser={}\n", facts.account.name),
@@ -219,10 +219,10 @@ fn socket(facts: &Facts) -> String {
     lines
 }
 
-fn secret(facts: &Facts) -> Option<File> {
-    Some(File {
+fn secret(facts: &InstallFacts) -> Option<PlannedFile> {
+    Some(PlannedFile {
         path: facts.secret_path(),
-        content: Content::Secret(facts.secret.clone()? + "\n"),
+        content: FileContent::Secret(facts.secret.clone()? + "\n"),
         mode: 0o600,
         owner: None,
         of: &[WATCHER, WEB],
@@ -230,7 +230,7 @@ fn secret(facts: &Facts) -> Option<File> {
 }
 
 /// The socket unit would make it root's, and its user could not look in.
-fn run_folder(facts: &Facts) -> File {
+fn run_folder(facts: &InstallFacts) -> PlannedFile {
     let text = format!(
         "# Written by `headspace install`, removed by `headspace uninstall`.\n\
          d /run/headspace 0700 {} {} -\n",
@@ -241,10 +241,10 @@ fn run_folder(facts: &Facts) -> File {
 
 /// All settings with their defaults. The service's group may read it, because a
 /// password may be put there.
-fn settings(facts: &Facts) -> File {
-    File {
+fn settings(facts: &InstallFacts) -> PlannedFile {
+    PlannedFile {
         path: facts.config_folder.join("config.yaml"),
-        content: Content::Unless(include_str!("../../config/config.yaml").to_owned()),
+        content: FileContent::Unless(include_str!("../../config/config.yaml").to_owned()),
         mode: 0o640,
         owner: Some((0, facts.account.gid)),
         of: &[WATCHER, WEB],
@@ -267,25 +267,29 @@ fn quoted(text: &str) -> String {
 }
 
 /// Makes the manager take up what was written, once the files are there.
-pub fn services(facts: &Facts, changes: &Changes, look: &dyn Fn(&Path) -> Found) -> Vec<Step> {
+pub fn services(
+    facts: &InstallFacts,
+    changes: &Changes,
+    inspect: &dyn Fn(&Path) -> OnDisk,
+) -> Vec<InstallStep> {
     let mut steps = Vec::new();
-    let run = |words: &[&str]| Step::Run(state::systemctl(facts.scope, words));
+    let run = |words: &[&str]| InstallStep::Run(state::systemctl(facts.scope, words));
     if facts.scope == Scope::System
-        && (writes(changes, TMPFILES) || look(&facts.run) == Found::Nothing)
+        && (writes(changes, TMPFILES) || inspect(&facts.run) == OnDisk::Nothing)
     {
         let words = ["systemd-tmpfiles", "--create", TMPFILES];
-        steps.push(Step::Run(words.map(str::to_owned).into()));
+        steps.push(InstallStep::Run(words.map(str::to_owned).into()));
     }
     if needs_reload(facts, changes) {
         steps.push(run(&["daemon-reload"]));
     }
-    let those = |is: &dyn Fn(&State) -> bool| -> Vec<&str> {
+    let those = |is: &dyn Fn(&ServiceState) -> bool| -> Vec<&str> {
         let is_it = |name: &&str| is(&facts.states.get(name).cloned().unwrap_or_default());
         SERVICES.into_iter().filter(is_it).collect()
     };
     let disabled = those(&|state| !state.is_enabled);
     match disabled[..] {
-        [] => steps.push(Step::Already("all units are enabled".into())),
+        [] => steps.push(InstallStep::Already("all units are enabled".into())),
         _ => steps.push(run(&[&["enable"], &disabled[..]].concat())),
     }
     let failed = those(&|state| state.has_failed);
@@ -298,21 +302,23 @@ pub fn services(facts: &Facts, changes: &Changes, look: &dyn Fn(&Path) -> Found)
 }
 
 fn writes(changes: &Changes, path: &str) -> bool {
-    let is_it = |step: &Step| matches!(step, Step::Write(file) if file.path == Path::new(path));
+    let is_it = |step: &InstallStep| matches!(step, InstallStep::Write(file) if file.path == Path::new(path));
     changes.steps.iter().any(is_it)
 }
 
-fn needs_reload(facts: &Facts, changes: &Changes) -> bool {
-    let is_unit = |step: &Step| match step {
-        Step::Write(File { path, .. }) | Step::Remove(path) => path.starts_with(&facts.unit_folder),
+fn needs_reload(facts: &InstallFacts, changes: &Changes) -> bool {
+    let is_unit = |step: &InstallStep| match step {
+        InstallStep::Write(PlannedFile { path, .. }) | InstallStep::Remove(path) => {
+            path.starts_with(&facts.unit_folder)
+        }
         _ => false,
     };
     changes.steps.iter().any(is_unit) || facts.states.values().any(|state| state.needs_reload)
 }
 
-/// Stopped services are started one by one, so that the one that fails is
+/// StepError services are started one by one, so that the one that fails is
 /// named. Running ones are restarted in one go: their manager knows the order.
-fn started(facts: &Facts, changes: &Changes) -> Vec<Step> {
+fn started(facts: &InstallFacts, changes: &Changes) -> Vec<InstallStep> {
     let mut steps = Vec::new();
     let mut outdated = Vec::new();
     for name in SERVICES {
@@ -322,7 +328,7 @@ fn started(facts: &Facts, changes: &Changes) -> Vec<Step> {
         } else if changes.of.contains(name) || state.is_outdated {
             outdated.push(name);
         } else {
-            steps.push(Step::Already(format!("{name} runs")));
+            steps.push(InstallStep::Already(format!("{name} runs")));
         }
     }
     if !outdated.is_empty() {
@@ -331,16 +337,16 @@ fn started(facts: &Facts, changes: &Changes) -> Vec<Step> {
     steps
 }
 
-fn start(facts: &Facts, verb: &str, names: &[&str]) -> Step {
+fn start(facts: &InstallFacts, verb: &str, names: &[&str]) -> InstallStep {
     let journal = journal(facts, names);
-    Step::Start(
+    InstallStep::Start(
         state::systemctl(facts.scope, &[&[verb], names].concat()),
         journal,
     )
 }
 
 /// The command that shows why.
-fn journal(facts: &Facts, names: &[&str]) -> Vec<String> {
+fn journal(facts: &InstallFacts, names: &[&str]) -> Vec<String> {
     let mut words = vec!["journalctl".to_owned()];
     words.extend((facts.scope == Scope::User).then(|| "--user".to_owned()));
     for name in names {
@@ -352,19 +358,19 @@ fn journal(facts: &Facts, names: &[&str]) -> Vec<String> {
     words
 }
 
-fn linger(facts: &Facts) -> Option<Step> {
+fn linger(facts: &InstallFacts) -> Option<InstallStep> {
     let words = ["loginctl", "enable-linger", &facts.account.name];
     match (facts.scope, facts.lingers) {
         (Scope::System, _) => None,
-        (_, Some(true)) => Some(Step::Already(
+        (_, Some(true)) => Some(InstallStep::Already(
             "the services run also while you are logged out".into(),
         )),
-        (_, _) if facts.wants_linger => Some(Step::Run(words.map(str::to_owned).into())),
+        (_, _) if facts.wants_linger => Some(InstallStep::Run(words.map(str::to_owned).into())),
         (_, _) => None,
     }
 }
 
-pub fn words(facts: &Facts) -> Vec<String> {
+pub fn words(facts: &InstallFacts) -> Vec<String> {
     let journal = journal(facts, &[WEB, WATCHER]).join(" ");
     let again = match facts.scope {
         Scope::User => "headspace uninstall",

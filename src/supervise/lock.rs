@@ -21,7 +21,7 @@ pub enum Holder {
         pid: i64,
         age_seconds: f64,
     },
-    Nobody,
+    Free,
     /// The file cannot be read.
     Unknown,
 }
@@ -81,11 +81,11 @@ impl Holder {
         let path = folder.join("watcher.lock");
         let file = match File::open(&path) {
             Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Holder::Nobody,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Holder::Free,
             Err(_) => return Holder::Unknown,
         };
         match file.try_lock_shared() {
-            Ok(()) => Holder::Nobody,
+            Ok(()) => Holder::Free,
             Err(TryLockError::WouldBlock) => Holder::named_in(&path),
             Err(TryLockError::Error(_)) => Holder::Unknown,
         }
@@ -145,14 +145,14 @@ mod tests {
     #[test]
     fn the_lock_has_a_holder_as_long_as_that_lives() {
         let dir = tempfile::tempdir().unwrap();
-        assert_eq!(Holder::of(dir.path()), Holder::Nobody);
+        assert_eq!(Holder::of(dir.path()), Holder::Free);
         let lock = Lock::take(dir.path()).unwrap();
         let Holder::Process { pid, age_seconds } = Holder::of(dir.path()) else {
             panic!("it is held");
         };
         assert!(pid == i64::from(std::process::id()) && age_seconds < 60.0);
         drop(lock);
-        assert_eq!(Holder::of(dir.path()), Holder::Nobody);
+        assert_eq!(Holder::of(dir.path()), Holder::Free);
         let elsewhere = dir.path().join("watcher.lock/x");
         assert_eq!(Holder::of(&elsewhere), Holder::Unknown);
     }

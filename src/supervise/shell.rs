@@ -10,7 +10,7 @@ use rustix::{
 
 /// A supervisor that lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Supervisor {
+pub struct ShellSupervisor {
     pub pid: i64,
     /// The watcher it started last.
     pub watcher: i64,
@@ -20,13 +20,13 @@ pub struct Supervisor {
 }
 
 /// Reads `<run>/watcher.pid`: its pid, the watcher's, restarts, last start.
-pub fn supervisor(run: &Path) -> Option<Supervisor> {
+pub fn supervisor(run: &Path) -> Option<ShellSupervisor> {
     let line = fs::read_to_string(run.join("watcher.pid")).ok()?;
     let mut numbers = line.split_whitespace().map(|word| word.parse().ok());
     let mut number = || numbers.next().flatten();
     let (pid, watcher, restarts) = (number()?, number()?, number()?);
     let since = number().and_then(|seconds| Timestamp::from_second(seconds).ok());
-    is_alive(pid).then_some(Supervisor {
+    is_alive(pid).then_some(ShellSupervisor {
         pid,
         watcher,
         restarts,
@@ -51,7 +51,7 @@ mod tests {
         assert_eq!(supervisor(dir.path()), None);
         let write = |text: String| fs::write(dir.path().join("watcher.pid"), text).unwrap();
         write(format!("{} 12 3 1795230000\n", std::process::id()));
-        let alive = Supervisor {
+        let alive = ShellSupervisor {
             pid: i64::from(std::process::id()),
             watcher: 12,
             restarts: 3,

@@ -17,7 +17,7 @@ use crate::{
     store::read::{Head, ReadError, Reader},
     supervise::{
         Holder,
-        shell::{self, Supervisor},
+        shell::{self, ShellSupervisor},
     },
 };
 
@@ -94,7 +94,7 @@ impl Facts {
     /// supervisor has no unit, and no service manager is asked.
     pub async fn local(&self) -> Local {
         let holder = Holder::of(&self.state);
-        let is_its = |shell: &Supervisor| holder.pid().is_none_or(|pid| pid == shell.watcher);
+        let is_its = |shell: &ShellSupervisor| holder.pid().is_none_or(|pid| pid == shell.watcher);
         let shell = shell::supervisor(&self.run).filter(is_its);
         let unit = match shell {
             Some(_) => None,

@@ -3,15 +3,15 @@
 use super::*;
 use crate::install::{
     database::{self, OWNER, READER, statements},
-    told::URL,
+    service_env::URL,
 };
 
 const WATCHER: &str = "/etc/systemd/system/headspace-watcher.service.d/10-install.conf";
 const WEB: &str = "/etc/systemd/system/headspace.service.d/10-install.conf";
 
-fn with_database(is_so: bool) -> Facts {
+fn with_database(is_applied: bool) -> InstallFacts {
     let mut facts = facts(Scope::System);
-    let pair = |statement| (statement, is_so);
+    let pair = |statement| (statement, is_applied);
     facts.in_postgres = statements("ada").into_iter().map(pair).collect();
     facts
         .environment
@@ -48,9 +48,9 @@ fn everything_that_is_missing_is_made_before_a_service_starts() {
 #[test]
 fn what_is_so_already_is_left_alone() {
     let steps = Machine::default().plan(&with_database(true)).unwrap();
-    let told = lines(&steps).join("\n");
-    assert!(!told.contains("execute"), "{told}");
-    assert_eq!(told.matches("is so in ").count(), 11, "{told}");
+    let message = lines(&steps).join("\n");
+    assert!(!message.contains("execute"), "{message}");
+    assert_eq!(message.matches("already  in ").count(), 11, "{message}");
 }
 
 #[test]
@@ -70,11 +70,14 @@ fn a_role_is_named_whatever_its_account_is_called() {
         let line = format!("in postgres: CREATE ROLE {role} LOGIN");
         assert_eq!(made.line(), line);
         assert!(
-            made.is_so.ends_with(&format!("rolname = {exists})")),
+            made.is_applied.ends_with(&format!("rolname = {exists})")),
             "{made:?}"
         );
         let member = format!("to_regrole('{}')", role.replace('\'', "''"));
-        assert!(statements(account)[3].is_so.contains(&member), "{account}");
+        assert!(
+            statements(account)[3].is_applied.contains(&member),
+            "{account}"
+        );
         let url = database::url(account, READER);
         let whole =
             "localhost/headspace?host=/var/run/postgresql&options=-c%20role%3Dheadspace_web";

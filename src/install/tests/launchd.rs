@@ -43,15 +43,15 @@ fn job(text: &str) -> Job {
     plist::from_bytes(text.as_bytes()).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 
-fn mac(scope: Scope) -> Facts {
+fn mac(scope: Scope) -> InstallFacts {
     let is_user = scope == Scope::User;
     let path = |user: &str, system: &str| PathBuf::from(if is_user { user } else { system });
     let state = path(
         "/Users/ada/Library/Application Support/headspace",
         "/Library/Application Support/headspace",
     );
-    Facts {
-        manager: Manager::Launchd,
+    InstallFacts {
+        manager: ServiceManager::Launchd,
         binary: "/usr/local/bin/headspace".into(),
         unit_folder: path("/Users/ada/Library/LaunchAgents", "/Library/LaunchDaemons"),
         config_folder: path(
@@ -69,7 +69,7 @@ fn mac(scope: Scope) -> Facts {
 }
 
 /// The watcher and the page.
-fn installed(facts: &Facts) -> (Job, Job) {
+fn installed(facts: &InstallFacts) -> (Job, Job) {
     let mut machine = Machine::default();
     machine.install(facts);
     let job_at = |label: &str| {
@@ -152,11 +152,11 @@ fn agents_are_loaded_once() {
         format!("run launchctl bootstrap gui/501 {agents}/com.headspace.web.plist"),
     ];
     assert_eq!(commands, expected);
-    assert!(steps.contains(&Step::Ready(facts.listen[0].clone())));
-    machine.carry_out(&steps);
-    let loaded = State {
+    assert!(steps.contains(&InstallStep::Ready(facts.listen[0].clone())));
+    machine.execute(&steps);
+    let loaded = ServiceState {
         is_known: true,
-        ..State::default()
+        ..ServiceState::default()
     };
     facts.states = launchd::LABELS
         .into_iter()
@@ -212,7 +212,9 @@ fn a_daemon_runs_as_its_user() {
     );
     let steps = Machine::default().plan(&facts).unwrap();
     let folder = steps.iter().find_map(|step| match step {
-        Step::Folder(folder) if folder.path == facts.state => Some((folder.mode, folder.owner)),
+        InstallStep::Folder(folder) if folder.path == facts.state => {
+            Some((folder.mode, folder.owner))
+        }
         _ => None,
     });
     assert_eq!(folder, Some((0o700, Some((501, 20)))));
@@ -220,7 +222,7 @@ fn a_daemon_runs_as_its_user() {
 
 #[test]
 fn what_launchd_cannot_do_is_refused() {
-    let refusal = |change: fn(&mut Facts)| {
+    let refusal = |change: fn(&mut InstallFacts)| {
         let mut facts = mac(Scope::User);
         change(&mut facts);
         Machine::default().plan(&facts).unwrap_err().to_string()

@@ -11,15 +11,15 @@ use std::{
 };
 
 use super::{
-    Refused, Scope,
+    InstallRefused, Scope,
     account::Account,
-    facts::Facts,
-    files::{self, Content, Found},
+    facts::InstallFacts,
+    files::{self, FileContent, OnDisk},
     manifest::{Manifest, NAME},
-    plan::{Step, plan},
-    state::{State, States},
+    plan::{InstallStep, plan},
+    state::{ServiceState, ServiceStates},
     systemd::{PACKAGED_PROGRAM, SERVICES},
-    whose::Manager,
+    target::ServiceManager,
 };
 use crate::config::Listen;
 
@@ -32,37 +32,39 @@ struct Machine {
 }
 
 impl Machine {
-    fn look(&self, path: &Path) -> Found {
+    fn inspect(&self, path: &Path) -> OnDisk {
         match self.files.get(path) {
-            Some((text, mode)) => Found::File {
+            Some((text, mode)) => OnDisk::File {
                 sha256: files::sha256(text.as_bytes()),
                 mode: *mode,
             },
-            None if self.folders.contains(path) => Found::Folder,
-            None => Found::Nothing,
+            None if self.folders.contains(path) => OnDisk::Folder,
+            None => OnDisk::Nothing,
         }
     }
 
-    fn plan(&self, facts: &Facts) -> Result<Vec<Step>, Refused> {
-        let facts = Facts {
+    fn plan(&self, facts: &InstallFacts) -> Result<Vec<InstallStep>, InstallRefused> {
+        let facts = InstallFacts {
             earlier: self.manifest.clone(),
             ..facts.clone()
         };
-        plan(&facts, &|path| self.look(path))
+        plan(&facts, &|path| self.inspect(path))
     }
 
-    fn carry_out(&mut self, steps: &[Step]) {
+    fn execute(&mut self, steps: &[InstallStep]) {
         for step in steps {
             match step {
-                Step::Folder(folder) => drop(self.folders.insert(folder.path.clone())),
-                Step::Record(_, manifest) => self.manifest = Some(manifest.clone()),
-                Step::Remove(path) if path.ends_with(NAME) => self.manifest = None,
-                Step::Remove(path) => drop(self.files.remove(path)),
-                Step::RemoveFolder(path) => drop(self.folders.remove(path)),
-                Step::Write(file) => {
+                InstallStep::Folder(folder) => drop(self.folders.insert(folder.path.clone())),
+                InstallStep::Record(_, manifest) => self.manifest = Some(manifest.clone()),
+                InstallStep::Remove(path) if path.ends_with(NAME) => self.manifest = None,
+                InstallStep::Remove(path) => drop(self.files.remove(path)),
+                InstallStep::RemoveFolder(path) => drop(self.folders.remove(path)),
+                InstallStep::Write(file) => {
                     let text = match &file.content {
-                        Content::Text(text) | Content::Secret(text) | Content::Unless(text) => text,
-                        Content::Copy(..) => "the program",
+                        FileContent::Text(text)
+                        | FileContent::Secret(text)
+                        | FileContent::Unless(text) => text,
+                        FileContent::Copy(..) => "the program",
                     };
                     let file = (file.path.clone(), (text.to_owned(), file.mode));
                     self.files.insert(file.0, file.1);
@@ -72,9 +74,9 @@ impl Machine {
         }
     }
 
-    fn install(&mut self, facts: &Facts) {
+    fn install(&mut self, facts: &InstallFacts) {
         let steps = self.plan(facts).unwrap();
-        self.carry_out(&steps);
+        self.execute(&steps);
     }
 
     fn text(&self, path: &str) -> &str {
@@ -91,13 +93,13 @@ impl Machine {
 }
 
 /// A package's program, nothing special, nothing there yet.
-fn facts(scope: Scope) -> Facts {
+fn facts(scope: Scope) -> InstallFacts {
     let is_user = scope == Scope::User;
     let path = |user: &str, system: &str| PathBuf::from(if is_user { user } else { system });
     let run = path("/run/user/501/headspace", "/run/headspace");
     let state = path("/home/ada/.local/state/headspace", "/var/lib/headspace");
-    Facts {
-        manager: Manager::Systemd,
+    InstallFacts {
+        manager: ServiceManager::Systemd,
         scope,
         account: Account {
             name: "ada".into(),
@@ -125,7 +127,7 @@ fn facts(scope: Scope) -> Facts {
         shutdown_timeout_seconds: 2,
         max_restarts: 5,
         earlier: None,
-        states: States::new(),
+        states: ServiceStates::new(),
         lingers: is_user.then_some(true),
         wants_linger: false,
         in_postgres: Vec::new(),
@@ -133,12 +135,12 @@ fn facts(scope: Scope) -> Facts {
 }
 
 /// As after a start.
-fn running() -> States {
-    let state = State {
+fn running() -> ServiceStates {
+    let state = ServiceState {
         is_known: true,
         is_active: true,
         is_enabled: true,
-        ..State::default()
+        ..ServiceState::default()
     };
     SERVICES
         .into_iter()
@@ -146,8 +148,8 @@ fn running() -> States {
         .collect()
 }
 
-fn lines(steps: &[Step]) -> Vec<String> {
-    let words = |step: &Step| {
+fn lines(steps: &[InstallStep]) -> Vec<String> {
+    let words = |step: &InstallStep| {
         step.line(false)
             .split_whitespace()
             .collect::<Vec<_>>()
@@ -157,7 +159,7 @@ fn lines(steps: &[Step]) -> Vec<String> {
 }
 
 /// The lines about what is changed.
-fn acts(steps: &[Step]) -> Vec<String> {
-    let acting: Vec<Step> = steps.iter().filter(|step| step.acts()).cloned().collect();
+fn acts(steps: &[InstallStep]) -> Vec<String> {
+    let acting: Vec<InstallStep> = steps.iter().filter(|step| step.acts()).cloned().collect();
     lines(&acting)
 }

@@ -4,10 +4,10 @@ use super::*;
 use crate::install::{
     database,
     remove::{Data, Removal},
-    systemd, told,
+    service_env, systemd,
 };
 
-fn removal(machine: &Machine, facts: &Facts) -> Removal {
+fn removal(machine: &Machine, facts: &InstallFacts) -> Removal {
     Removal {
         manager: facts.manager,
         scope: facts.scope,
@@ -18,12 +18,12 @@ fn removal(machine: &Machine, facts: &Facts) -> Removal {
     }
 }
 
-fn carry_out(machine: &mut Machine, facts: &Facts) -> Vec<Step> {
+fn execute(machine: &mut Machine, facts: &InstallFacts) -> Vec<InstallStep> {
     let removal = removal(machine, facts);
-    let mut steps = removal.services(&|path| machine.look(path));
-    machine.carry_out(&steps);
-    let rest = removal.rest(Data::Keep, &|path| machine.look(path));
-    machine.carry_out(&rest);
+    let mut steps = removal.services(&|path| machine.inspect(path));
+    machine.execute(&steps);
+    let rest = removal.rest(Data::Keep, &|path| machine.inspect(path));
+    machine.execute(&rest);
     steps.extend(rest);
     steps
 }
@@ -35,12 +35,12 @@ fn everything_goes_and_the_data_stays() {
         let mut machine = Machine::default();
         machine.install(&facts);
         machine.folders.insert(facts.state.clone());
-        let steps = carry_out(&mut machine, &facts);
+        let steps = execute(&mut machine, &facts);
         assert_eq!(machine.files.len(), 0, "{:?}", machine.files.keys());
         assert!(machine.manifest.is_none());
         let left: Vec<_> = machine.folders.iter().collect();
         assert_eq!(left, [&facts.state]);
-        assert!(steps.contains(&Step::Kept(facts.state.clone())));
+        assert!(steps.contains(&InstallStep::Kept(facts.state.clone())));
         let stop = lines(&steps)[0].clone();
         let services = "disable --now headspace.service headspace-watcher.service headspace.socket";
         assert!(stop.ends_with(services), "{stop}");
@@ -49,11 +49,11 @@ fn everything_goes_and_the_data_stays() {
 
 #[test]
 fn data_goes_only_when_asked_and_only_from_a_folder_of_ours() {
-    let data = |facts: &Facts| {
+    let data = |facts: &InstallFacts| {
         let mut machine = Machine::default();
         machine.install(facts);
         machine.folders.insert(facts.state.clone());
-        let steps = removal(&machine, facts).rest(Data::Remove, &|path| machine.look(path));
+        let steps = removal(&machine, facts).rest(Data::Remove, &|path| machine.inspect(path));
         lines(&steps).join("\n")
     };
     let usual = data(&facts(Scope::System));
@@ -64,31 +64,34 @@ fn data_goes_only_when_asked_and_only_from_a_folder_of_ours() {
     let mut chosen = facts(Scope::User);
     chosen.state = "/home/ada/papers".into();
     chosen.run = "/home/ada/papers/run".into();
-    let told = data(&chosen);
-    assert!(!told.contains("everything in it"), "{told}");
+    let message = data(&chosen);
+    assert!(!message.contains("everything in it"), "{message}");
     assert!(
-        told.contains("/home/ada/papers was chosen by you"),
-        "{told}"
+        message.contains("/home/ada/papers was chosen by you"),
+        "{message}"
     );
 }
 
 #[test]
 fn a_database_that_was_made_stays_and_how_it_goes_is_said() {
-    let told = |facts: &Facts, data| {
+    let refused = |facts: &InstallFacts, data| {
         let mut machine = Machine::default();
         machine.install(facts);
-        let steps = removal(&machine, facts).rest(data, &|path| machine.look(path));
+        let steps = removal(&machine, facts).rest(data, &|path| machine.inspect(path));
         lines(&steps).join("\n")
     };
     let mut made = facts(Scope::System);
     let url = database::url("ada", database::OWNER);
-    made.environment.insert(told::URL.into(), url);
+    made.environment.insert(service_env::URL.into(), url);
     for data in [Data::Keep, Data::Remove] {
-        let told = told(&made, data);
-        assert!(told.contains("database headspace stays"), "{told}");
-        assert!(told.contains("sudo -u postgres dropdb headspace"), "{told}");
+        let message = refused(&made, data);
+        assert!(message.contains("database headspace stays"), "{message}");
+        assert!(
+            message.contains("sudo -u postgres dropdb headspace"),
+            "{message}"
+        );
     }
-    let other = told(&facts(Scope::System), Data::Keep);
+    let other = refused(&facts(Scope::System), Data::Keep);
     assert!(!other.contains("dropdb"), "{other}");
 }
 
@@ -98,8 +101,8 @@ fn what_was_changed_stays_and_is_named() {
     let mut machine = Machine::default();
     machine.install(&facts);
     machine.change(systemd::TMPFILES, "d /run/headspace 0700 bob\n");
-    let steps = carry_out(&mut machine, &facts);
-    assert!(steps.contains(&Step::Changed(systemd::TMPFILES.into())));
+    let steps = execute(&mut machine, &facts);
+    assert!(steps.contains(&InstallStep::Changed(systemd::TMPFILES.into())));
     assert_eq!(machine.files.len(), 1);
 }
 
@@ -109,12 +112,12 @@ fn an_installation_that_stopped_anywhere_can_be_taken_away() {
     let whole = Machine::default().plan(&facts).unwrap();
     let recorded = whole
         .iter()
-        .position(|step| matches!(step, Step::Record(..)))
+        .position(|step| matches!(step, InstallStep::Record(..)))
         .unwrap();
     for stop in recorded + 1..=whole.len() {
         let mut machine = Machine::default();
-        machine.carry_out(&whole[..stop]);
-        carry_out(&mut machine, &facts);
+        machine.execute(&whole[..stop]);
+        execute(&mut machine, &facts);
         assert_eq!(
             machine.files.len(),
             0,

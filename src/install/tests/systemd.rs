@@ -28,10 +28,10 @@ fn a_users_service_needs_units_and_no_drop_in() {
         "run systemctl --user start headspace.service",
     ];
     assert_eq!(acts(&steps), expected);
-    let told = lines(&steps).join("\n");
+    let message = lines(&steps).join("\n");
     assert!(
-        told.contains("log journalctl --user -u headspace -u headspace-watcher"),
-        "{told}"
+        message.contains("log journalctl --user -u headspace -u headspace-watcher"),
+        "{message}"
     );
 }
 
@@ -95,7 +95,7 @@ fn what_a_package_has_is_not_copied() {
 
 #[test]
 fn a_drop_in_holds_exactly_what_is_special_here() {
-    let with = |change: fn(&mut Facts)| {
+    let with = |change: fn(&mut InstallFacts)| {
         let mut facts = facts(Scope::System);
         change(&mut facts);
         let mut machine = Machine::default();
@@ -163,7 +163,7 @@ fn a_program_out_of_reach_is_copied_and_the_copy_is_run() {
         "{:?}",
         acts(&steps)
     );
-    machine.carry_out(&steps);
+    machine.execute(&steps);
     let drop_in = machine.text(DROP_IN);
     assert!(
         drop_in.ends_with("ExecStart=\"/usr/local/bin/headspace\" watch\n"),
@@ -187,7 +187,7 @@ fn a_second_run_changes_nothing() {
         facts.states = running();
         let steps = machine.plan(&facts).unwrap();
         assert_eq!(acts(&steps), Vec::<String>::new());
-        assert!(lines(&steps).contains(&"is so headspace.service runs".to_owned()));
+        assert!(lines(&steps).contains(&"already headspace.service runs".to_owned()));
     }
 }
 
@@ -254,10 +254,10 @@ fn what_somebody_else_wrote_or_changed_is_not_overwritten() {
     let mut machine = Machine::default();
     machine.install(&facts(Scope::System));
     machine.change(WATCHER, "[Service]\nNice=5\n");
-    let told = refusal(&machine);
+    let message = refusal(&machine);
     assert!(
-        told.starts_with(WATCHER) && told.contains("20-local.conf"),
-        "{told}"
+        message.starts_with(WATCHER) && message.contains("20-local.conf"),
+        "{message}"
     );
     machine.manifest = None;
     assert!(refusal(&machine).starts_with(WATCHER));
@@ -274,8 +274,8 @@ fn settings_that_are_there_are_kept() {
         .files
         .insert(path.clone(), ("web: {}\n".into(), 0o600));
     let steps = machine.plan(&facts(Scope::System)).unwrap();
-    assert!(steps.contains(&Step::Kept(path.clone())));
-    machine.carry_out(&steps);
+    assert!(steps.contains(&InstallStep::Kept(path.clone())));
+    machine.execute(&steps);
     assert_eq!(machine.text("/etc/headspace/config.yaml"), "web: {}\n");
     assert!(!machine.manifest.unwrap().has(&path));
 }
@@ -302,9 +302,9 @@ fn an_installation_that_stopped_anywhere_can_be_done_again() {
     let whole = Machine::default().plan(&facts(Scope::System)).unwrap();
     for stop in 0..whole.len() {
         let mut machine = Machine::default();
-        machine.carry_out(&whole[..stop]);
+        machine.execute(&whole[..stop]);
         let again = machine.plan(&facts(Scope::System));
-        machine.carry_out(&again.unwrap_or_else(|told| panic!("after {stop} steps: {told}")));
+        machine.execute(&again.unwrap_or_else(|message| panic!("after {stop} steps: {message}")));
         assert_eq!(machine.text(WATCHER), units::SYSTEM[0].text);
         let manifest = machine.manifest.as_ref().unwrap();
         let named: Vec<&Path> = manifest.paths();
@@ -325,10 +325,10 @@ fn a_secret_is_in_its_own_file_and_nowhere_else() {
         facts.secret = Some("postgres://ada:hunter2@db/x".into());
         let mut machine = Machine::default();
         let steps = machine.plan(&facts).unwrap();
-        machine.carry_out(&steps);
+        machine.execute(&steps);
         let manifest = String::from_utf8(machine.manifest.unwrap().bytes()).unwrap();
-        let told = lines(&steps).join("\n") + &manifest;
-        assert!(!told.contains("hunter2"), "{told}");
+        let message = lines(&steps).join("\n") + &manifest;
+        assert!(!message.contains("hunter2"), "{message}");
         assert!(!manifest.contains(&files::sha256(b"postgres://ada:hunter2@db/x\n")));
         let holds = |(_, (text, _)): &(&PathBuf, &(String, u32))| text.contains("hunter2");
         let holders: Vec<_> = machine.files.iter().filter(holds).collect();
@@ -343,18 +343,18 @@ fn lingering_is_explained_or_switched_on() {
     let mut facts = facts(Scope::User);
     facts.lingers = Some(false);
     let machine = Machine::default();
-    let told = lines(&machine.plan(&facts).unwrap()).join("\n");
+    let message = lines(&machine.plan(&facts).unwrap()).join("\n");
     assert!(
-        told.ends_with("To keep them running: loginctl enable-linger ada"),
-        "{told}"
+        message.ends_with("To keep them running: loginctl enable-linger ada"),
+        "{message}"
     );
     facts.wants_linger = true;
-    let told = lines(&machine.plan(&facts).unwrap()).join("\n");
+    let message = lines(&machine.plan(&facts).unwrap()).join("\n");
     assert!(
-        told.contains("\nrun loginctl enable-linger ada\n"),
-        "{told}"
+        message.contains("\nrun loginctl enable-linger ada\n"),
+        "{message}"
     );
-    assert!(!told.contains("To keep them"), "{told}");
+    assert!(!message.contains("To keep them"), "{message}");
 }
 
 #[test]

@@ -11,7 +11,7 @@ use super::{Answer, End, Manager, Unit, command};
 /// What `launchctl` exits with when there is no such service.
 const NO_SUCH_SERVICE: i32 = 113;
 
-pub async fn ask(manager: Manager, label: &str) -> Answer {
+pub async fn query(manager: Manager, label: &str) -> Answer {
     let Some(launchctl) = command::find("launchctl") else {
         return Answer::Unreadable("there is no launchctl".into());
     };

@@ -79,10 +79,10 @@ pub enum End {
 }
 
 /// Asks one manager about one unit; `name` is a unit's name or a label.
-pub async fn ask(manager: Manager, name: &str) -> Answer {
+pub async fn query(manager: Manager, name: &str) -> Answer {
     match manager {
-        Manager::System | Manager::User => systemd::ask(manager, name).await,
-        Manager::Agents | Manager::Daemons => launchd::ask(manager, name).await,
+        Manager::System | Manager::User => systemd::query(manager, name).await,
+        Manager::Agents | Manager::Daemons => launchd::query(manager, name).await,
     }
 }
 
@@ -91,7 +91,7 @@ pub async fn ask(manager: Manager, name: &str) -> Answer {
 pub async fn ask_for_watcher(holder: Option<i64>) -> Answer {
     let mut answers = Vec::new();
     for manager in managers() {
-        let answer = ask(manager, manager.watcher()).await;
+        let answer = query(manager, manager.watcher()).await;
         if settles(&answer, holder) {
             return answer;
         }

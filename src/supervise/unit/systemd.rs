@@ -14,7 +14,7 @@ use super::{
 const PROPERTIES: &str = "LoadState,ActiveState,SubState,Result,NRestarts,MainPID,\
     ActiveEnterTimestamp,StateChangeTimestamp,ExecMainCode,ExecMainStatus,StatusText,UnitFileState";
 
-pub async fn ask(manager: Manager, name: &str) -> Answer {
+pub async fn query(manager: Manager, name: &str) -> Answer {
     match show(manager, name, PROPERTIES).await {
         Ok(output) => parse(manager, name, &output.out)
             .unwrap_or_else(|| Answer::Unreadable(output.complaint("systemctl"))),

@@ -58,7 +58,7 @@ fn the_verdict_follows_from_the_evidence() {
     for (holder, beats, up, active, status, reasons) in [
         (HELD, here(), true, 0, Healthy, vec![]),
         (
-            Holder::Nobody,
+            Holder::Free,
             here(),
             true,
             0,
@@ -82,7 +82,7 @@ fn the_verdict_follows_from_the_evidence() {
             vec!["the database cannot be reached"],
         ),
         (
-            Holder::Nobody,
+            Holder::Free,
             vec![],
             false,
             100,

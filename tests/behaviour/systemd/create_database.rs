@@ -199,7 +199,7 @@ fn an_odd_account_is_a_role_of_that_very_name() {
     testbed.sh(&format!("{psql} <<'END'\n{made};\nEND"));
     let shown = ask();
     assert!(
-        shown.contains(&format!("is so     in postgres: {made}\n")),
+        shown.contains(&format!("already   in postgres: {made}\n")),
         "{shown}"
     );
 }

@@ -1,4 +1,4 @@
-//! Whose service it is, who keeps it, and the folders that follow from that.
+//! Target service it is, who keeps it, and the folders that follow from that.
 
 use std::{
     collections::BTreeMap,
@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    Refused, Scope,
+    InstallRefused, Scope,
     account::{self, Account},
     command,
     facts::Request,
@@ -14,23 +14,23 @@ use super::{
 };
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Manager {
+pub enum ServiceManager {
     Systemd,
     Launchd,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Whose {
-    pub manager: Manager,
+pub struct Target {
+    pub manager: ServiceManager,
     pub scope: Scope,
     pub account: Account,
 }
 
-impl Whose {
+impl Target {
     /// To install: the user must be said, or be the one who asks.
-    pub fn named(request: &Request) -> Result<Whose, Refused> {
+    pub fn to_install(request: &Request) -> Result<Target, InstallRefused> {
         let scope = scope(request)?;
-        Ok(Whose {
+        Ok(Target {
             manager: manager(scope)?,
             account: account_of(request, scope)?,
             scope,
@@ -38,9 +38,9 @@ impl Whose {
     }
 
     /// To take away: what is installed says whose it is.
-    pub fn here(request: &Request) -> Result<Whose, Refused> {
+    pub fn installed(request: &Request) -> Result<Target, InstallRefused> {
         let scope = scope(request)?;
-        Ok(Whose {
+        Ok(Target {
             manager: manager(scope)?,
             account: account::this_user()?,
             scope,
@@ -48,9 +48,9 @@ impl Whose {
     }
 
     /// The environment the manager gives its services.
-    pub fn surroundings(&self) -> Result<BTreeMap<String, String>, Refused> {
+    pub fn surroundings(&self) -> Result<BTreeMap<String, String>, InstallRefused> {
         let mut given = match (self.manager, self.scope) {
-            (Manager::Systemd, Scope::User) => self.of_user_manager()?,
+            (ServiceManager::Systemd, Scope::User) => self.of_user_manager()?,
             _ => BTreeMap::new(),
         };
         let home = self.account.home.to_string_lossy().into_owned();
@@ -60,12 +60,12 @@ impl Whose {
         Ok(given)
     }
 
-    fn of_user_manager(&self) -> Result<BTreeMap<String, String>, Refused> {
+    fn of_user_manager(&self) -> Result<BTreeMap<String, String>, InstallRefused> {
         let words = state::systemctl(self.scope, &["show-environment"]);
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        let text = command::ask(&words).map_err(|failed| {
+        let text = command::query(&words).map_err(|failed| {
             let name = &self.account.name;
-            Refused(format!(
+            InstallRefused(format!(
                 "no service manager of user {name} answers ({failed}). It runs while you are \
                  logged in, or always after `sudo loginctl enable-linger {name}`. Without one: \
                  `headspace up`, or a system service: sudo headspace install --system --user {name}"
@@ -78,12 +78,12 @@ impl Whose {
     fn unit_folders(&self) -> &'static [(&'static str, &'static str)] {
         match (self.manager, self.scope) {
             (_, Scope::User) => &[],
-            (Manager::Systemd, Scope::System) => &[
+            (ServiceManager::Systemd, Scope::System) => &[
                 ("STATE_DIRECTORY", "/var/lib/headspace"),
                 ("RUNTIME_DIRECTORY", "/run/headspace"),
                 ("CONFIGURATION_DIRECTORY", "/etc/headspace"),
             ],
-            (Manager::Launchd, Scope::System) => {
+            (ServiceManager::Launchd, Scope::System) => {
                 &[("STATE_DIRECTORY", "/Library/Application Support/headspace")]
             }
         }
@@ -94,17 +94,25 @@ impl Whose {
         let home = &self.account.home;
         match (self.manager, self.scope) {
             (_, Scope::System) => manifest::SYSTEM_FOLDER.into(),
-            (Manager::Launchd, Scope::User) => home.join("Library/Application Support/headspace"),
-            (Manager::Systemd, Scope::User) => self.xdg_config(surroundings).join("headspace"),
+            (ServiceManager::Launchd, Scope::User) => {
+                home.join("Library/Application Support/headspace")
+            }
+            (ServiceManager::Systemd, Scope::User) => {
+                self.xdg_config(surroundings).join("headspace")
+            }
         }
     }
 
     pub fn unit_folder(&self, surroundings: &BTreeMap<String, String>) -> PathBuf {
         match (self.manager, self.scope) {
-            (Manager::Systemd, Scope::System) => "/etc/systemd/system".into(),
-            (Manager::Systemd, Scope::User) => self.xdg_config(surroundings).join("systemd/user"),
-            (Manager::Launchd, Scope::System) => "/Library/LaunchDaemons".into(),
-            (Manager::Launchd, Scope::User) => self.account.home.join("Library/LaunchAgents"),
+            (ServiceManager::Systemd, Scope::System) => "/etc/systemd/system".into(),
+            (ServiceManager::Systemd, Scope::User) => {
+                self.xdg_config(surroundings).join("systemd/user")
+            }
+            (ServiceManager::Launchd, Scope::System) => "/Library/LaunchDaemons".into(),
+            (ServiceManager::Launchd, Scope::User) => {
+                self.account.home.join("Library/LaunchAgents")
+            }
         }
     }
 
@@ -124,9 +132,9 @@ impl Whose {
     }
 }
 
-fn scope(request: &Request) -> Result<Scope, Refused> {
+fn scope(request: &Request) -> Result<Scope, InstallRefused> {
     let is_root = rustix::process::geteuid().is_root();
-    let told = match (request.system, is_root) {
+    let message = match (request.system, is_root) {
         (false, _) => return Ok(Scope::User),
         (true, true) if request.flags.state_dir.is_none() => return Ok(Scope::System),
         (true, true) => {
@@ -135,29 +143,29 @@ fn scope(request: &Request) -> Result<Scope, Refused> {
         }
         (true, false) => "a system service is for root to install or remove: run this with sudo",
     };
-    Err(Refused(told.into()))
+    Err(InstallRefused(message.into()))
 }
 
-fn manager(scope: Scope) -> Result<Manager, Refused> {
+fn manager(scope: Scope) -> Result<ServiceManager, InstallRefused> {
     if cfg!(target_os = "macos") {
-        return Ok(Manager::Launchd);
+        return Ok(ServiceManager::Launchd);
     }
     let is_there = match scope {
         // A user's manager is asked itself, a little later.
-        Scope::User => command::ask(&["systemctl", "--version"]).is_ok(),
+        Scope::User => command::query(&["systemctl", "--version"]).is_ok(),
         Scope::System => Path::new("/run/systemd/system").is_dir(),
     };
     if is_there {
-        return Ok(Manager::Systemd);
+        return Ok(ServiceManager::Systemd);
     }
-    let told = "neither systemd nor launchd runs here, so there is nothing to install into: use \
+    let message = "neither systemd nor launchd runs here, so there is nothing to install into: use \
                 `headspace up`, or packaging/run-watcher.sh under a supervisor of your own";
-    Err(Refused(told.into()))
+    Err(InstallRefused(message.into()))
 }
 
-fn account_of(request: &Request, scope: Scope) -> Result<Account, Refused> {
+fn account_of(request: &Request, scope: Scope) -> Result<Account, InstallRefused> {
     let us = account::this_user()?;
-    let told = match (&request.user, scope) {
+    let message = match (&request.user, scope) {
         (Some(name), Scope::System) => return account::find(name),
         (None, Scope::System) => {
             "whose sessions are to be watched? Say --system --user NAME".to_owned()
@@ -169,7 +177,7 @@ fn account_of(request: &Request, scope: Scope) -> Result<Account, Refused> {
              service of the machine"
         ),
     };
-    Err(Refused(told))
+    Err(InstallRefused(message))
 }
 
 /// `NAME=value` lines; a value with odd characters is quoted as a shell would.

@@ -8,8 +8,8 @@ use std::{
 
 use super::{
     command::{self, Failed},
-    files::{Content, File, Folder},
-    plan::Step,
+    files::{FileContent, PlannedFile, PlannedFolder},
+    plan::InstallStep,
     ready,
 };
 use crate::config::Listen;
@@ -19,7 +19,7 @@ const LAST_WORDS: &str = "8";
 
 /// Why a step failed, and what its service said last.
 #[derive(Debug, thiserror::Error)]
-pub enum Stopped {
+pub enum StepError {
     #[error("cannot do this: {}: {error}", .step.split_whitespace().collect::<Vec<_>>().join(" "))]
     Failed { step: String, error: io::Error },
     #[error(transparent)]
@@ -37,60 +37,60 @@ pub enum Stopped {
 }
 
 /// Carries the steps out; each is told as it is done, until one fails.
-pub fn carry_out(steps: &[Step], tell: &mut dyn FnMut(&str)) -> Result<(), Stopped> {
-    steps.iter().try_for_each(|step| carry(step, tell))
+pub fn execute(steps: &[InstallStep], report: &mut dyn FnMut(&str)) -> Result<(), StepError> {
+    steps.iter().try_for_each(|step| execute_step(step, report))
 }
 
 /// The same, but a step that fails keeps none of the others from being done.
-pub fn carry_out_all(steps: &[Step], tell: &mut dyn FnMut(&str)) -> Vec<Stopped> {
-    let failed = |step| carry(step, tell).err();
+pub fn execute_all(steps: &[InstallStep], report: &mut dyn FnMut(&str)) -> Vec<StepError> {
+    let failed = |step| execute_step(step, report).err();
     steps.iter().filter_map(failed).collect()
 }
 
-fn carry(step: &Step, tell: &mut dyn FnMut(&str)) -> Result<(), Stopped> {
+fn execute_step(step: &InstallStep, report: &mut dyn FnMut(&str)) -> Result<(), StepError> {
     match step {
-        Step::Ready(door) => tell(&is_ready(step, door)?),
-        Step::RemoveFolder(path) if !is_empty(path) => {}
+        InstallStep::Ready(door) => report(&is_ready(step, door)?),
+        InstallStep::RemoveFolder(path) if !is_empty(path) => {}
         step => {
             perform(step)?;
-            tell(&step.line(true));
+            report(&step.line(true));
         }
     }
     Ok(())
 }
 
-fn perform(step: &Step) -> Result<(), Stopped> {
+fn perform(step: &InstallStep) -> Result<(), StepError> {
     let done = match step {
-        Step::Folder(folder) => make(folder),
-        Step::Write(file) => write(file),
-        Step::Record(path, manifest) => {
+        InstallStep::Folder(folder) => make(folder),
+        InstallStep::Write(file) => write(file),
+        InstallStep::Record(path, manifest) => {
             replace(path, 0o644, None, |at| fs::write(at, manifest.bytes()))
         }
-        Step::Remove(path) => gone(fs::remove_file(path)),
-        Step::RemoveFolder(path) => gone(fs::remove_dir(path)),
-        Step::RemoveData(path) => gone(fs::remove_dir_all(path)),
-        Step::Run(words) => return Ok(command::run(words).map(drop)?),
-        Step::Sql(statement) => return Ok(statement.execute()?),
-        Step::Start(words, journal) => return start(words, journal),
+        InstallStep::Remove(path) => gone(fs::remove_file(path)),
+        InstallStep::RemoveFolder(path) => gone(fs::remove_dir(path)),
+        InstallStep::RemoveData(path) => gone(fs::remove_dir_all(path)),
+        InstallStep::Run(words) => return Ok(command::run(words).map(drop)?),
+        InstallStep::Sql(statement) => return Ok(statement.execute()?),
+        InstallStep::Start(words, journal) => return start(words, journal),
         _ => Ok(()),
     };
-    done.map_err(|error| Stopped::Failed {
+    done.map_err(|error| StepError::Failed {
         step: step.line(false),
         error,
     })
 }
 
-fn start(words: &[String], journal: &[String]) -> Result<(), Stopped> {
+fn start(words: &[String], journal: &[String]) -> Result<(), StepError> {
     let Err(failed) = command::run(words) else {
         return Ok(());
     };
-    let mut ask: Vec<&str> = journal.iter().map(String::as_str).collect();
-    ask.extend(["-n", LAST_WORDS, "-o", "cat", "--no-pager"]);
+    let mut query: Vec<&str> = journal.iter().map(String::as_str).collect();
+    query.extend(["-n", LAST_WORDS, "-o", "cat", "--no-pager"]);
     // What was said last may not be in the journal yet. Only root may hurry it.
-    let _ = command::ask(&["journalctl", "--sync"]);
+    let _ = command::query(&["journalctl", "--sync"]);
     // Without them the error still names the command that shows them.
-    let last_words = command::ask(&ask).unwrap_or_default();
-    Err(Stopped::Start {
+    let last_words = command::query(&query).unwrap_or_default();
+    Err(StepError::Start {
         failed,
         last_words: last_words.trim_end().to_owned(),
         journal: journal.join(" "),
@@ -98,14 +98,14 @@ fn start(words: &[String], journal: &[String]) -> Result<(), Stopped> {
 }
 
 /// Healthy, or as good as it gets, with the reasons.
-fn is_ready(step: &Step, door: &Listen) -> Result<String, Stopped> {
-    let health = ready::wait(door).map_err(|error| Stopped::Silent {
+fn is_ready(step: &InstallStep, door: &Listen) -> Result<String, StepError> {
+    let health = ready::wait(door).map_err(|error| StepError::Silent {
         door: door.to_string(),
         error,
     })?;
     let reasons = health.reasons.join("; ");
     match health.status.as_str() {
-        "unhealthy" => Err(Stopped::Unwell(reasons)),
+        "unhealthy" => Err(StepError::Unwell(reasons)),
         "healthy" => Ok(format!(
             "{}, headspace {} is healthy",
             step.line(true),
@@ -119,7 +119,7 @@ fn is_ready(step: &Step, door: &Listen) -> Result<String, Stopped> {
     }
 }
 
-fn make(folder: &Folder) -> io::Result<()> {
+fn make(folder: &PlannedFolder) -> io::Result<()> {
     fs::DirBuilder::new()
         .mode(folder.mode)
         .create(&folder.path)?;
@@ -135,13 +135,13 @@ fn given_to(path: &Path, owner: Option<(u32, u32)>) -> io::Result<()> {
     }
 }
 
-fn write(file: &File) -> io::Result<()> {
+fn write(file: &PlannedFile) -> io::Result<()> {
     replace(&file.path, file.mode, file.owner, |at| {
         match &file.content {
-            Content::Text(text) | Content::Secret(text) | Content::Unless(text) => {
+            FileContent::Text(text) | FileContent::Secret(text) | FileContent::Unless(text) => {
                 fs::write(at, text)
             }
-            Content::Copy(from, _) => copy_into(from, at),
+            FileContent::Copy(from, _) => copy_into(from, at),
         }
     })
 }

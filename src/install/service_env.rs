@@ -2,12 +2,12 @@
 
 use std::{collections::BTreeMap, fs, path::Path};
 
-use super::{Refused, Scope, database, facts::Request, manifest::Manifest, whose::Whose};
+use super::{InstallRefused, Scope, database, facts::Request, manifest::Manifest, target::Target};
 use crate::config::{self, Flags};
 
 pub const URL: &str = "HEADSPACE_DATABASE__URL";
 
-pub struct Told {
+pub struct ServiceEnv {
     /// By their manager.
     pub surroundings: BTreeMap<String, String>,
     /// By our drop-in: chosen now or at an earlier installation.
@@ -16,24 +16,24 @@ pub struct Told {
     pub secret: Option<String>,
 }
 
-impl Told {
+impl ServiceEnv {
     pub fn new(
-        whose: &Whose,
+        target: &Target,
         surroundings: BTreeMap<String, String>,
         request: &Request,
         earlier: Option<&Manifest>,
-    ) -> Result<Told, Refused> {
+    ) -> Result<ServiceEnv, InstallRefused> {
         let mut chosen = earlier.map_or_else(BTreeMap::new, |earlier| earlier.environment.clone());
-        chosen.extend(choices(whose.scope, &request.shell, &surroundings));
+        chosen.extend(choices(target.scope, &request.shell, &surroundings));
         chosen.extend(of_flags(&request.flags)?);
-        let file = whose.config_folder(&surroundings).join("database-url");
+        let file = target.config_folder(&surroundings).join("database-url");
         let secret = secret(&request.shell, &mut chosen, &file);
         if request.creates_database {
-            let ours = database::url(&whose.account.name, database::OWNER);
+            let ours = database::url(&target.account.name, database::OWNER);
             refuse_another_database(&ours, &chosen, secret.as_deref())?;
             chosen.insert(URL.into(), ours);
         }
-        Ok(Told {
+        Ok(ServiceEnv {
             secret,
             surroundings,
             chosen,
@@ -55,11 +55,11 @@ fn refuse_another_database(
     ours: &str,
     chosen: &BTreeMap<String, String>,
     secret: Option<&str>,
-) -> Result<(), Refused> {
+) -> Result<(), InstallRefused> {
     let is_other = chosen.get(URL).is_some_and(|url| url != ours) || secret.is_some();
     match is_other {
         false => Ok(()),
-        true => Err(Refused(
+        true => Err(InstallRefused(
             "--create-database: another database is chosen already, by --database-url, a \
              variable of this shell, or at an earlier installation (then first: sudo headspace \
              uninstall --system)"
@@ -96,11 +96,11 @@ fn choices(
 }
 
 /// Flags of this command become settings of the services.
-fn of_flags(flags: &Flags) -> Result<BTreeMap<String, String>, Refused> {
+fn of_flags(flags: &Flags) -> Result<BTreeMap<String, String>, InstallRefused> {
     let absolute = |path: &std::path::PathBuf| {
         let full = std::path::absolute(path).ok();
         let text = full.and_then(|full| full.to_str().map(str::to_owned));
-        text.ok_or_else(|| Refused(format!("{}: is not UTF-8 text", path.display())))
+        text.ok_or_else(|| InstallRefused(format!("{}: is not UTF-8 text", path.display())))
     };
     let config = flags.config.as_ref().map(absolute).transpose()?;
     let state = flags.state_dir.as_ref().map(absolute).transpose()?;
@@ -172,25 +172,28 @@ mod tests {
         let file = dir.path().join("database-url");
         let with = "postgres://ada:pw@localhost/x";
         let without = "postgres://ada@localhost/x";
-        let ask = |shell: &BTreeMap<String, String>, mut chosen: BTreeMap<String, String>| {
+        let secret_of = |shell: &BTreeMap<String, String>, mut chosen: BTreeMap<String, String>| {
             let secret = secret(shell, &mut chosen, &file);
             (secret, chosen)
         };
         let shell = map([("DATABASE_URL", with)]);
-        assert_eq!(ask(&map([]), map([])), (None, map([])));
-        assert_eq!(ask(&shell, map([])), (Some(with.into()), map([])));
+        assert_eq!(secret_of(&map([]), map([])), (None, map([])));
+        assert_eq!(secret_of(&shell, map([])), (Some(with.into()), map([])));
         assert_eq!(
-            ask(&map([]), map([(URL, with)])),
+            secret_of(&map([]), map([(URL, with)])),
             (Some(with.into()), map([]))
         );
         let chosen = map([(URL, without)]);
         assert_eq!(
-            ask(&shell, chosen.clone()),
+            secret_of(&shell, chosen.clone()),
             (None, chosen),
             "ours wins over it"
         );
         fs::write(&file, "sqlite:/x\n").unwrap();
-        assert_eq!(ask(&map([]), map([])), (Some("sqlite:/x".into()), map([])));
+        assert_eq!(
+            secret_of(&map([]), map([])),
+            (Some("sqlite:/x".into()), map([]))
+        );
     }
 
     #[test]
