@@ -22,6 +22,7 @@ mod activity;
 mod deliver;
 mod discover;
 mod hints;
+mod patience;
 mod pulse;
 mod queue;
 mod reread;

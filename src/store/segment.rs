@@ -40,7 +40,7 @@ pub struct Appended {
     pub stored: u64,
     pub rejected: u64,
     pub last_id: Option<i64>,
-    /// Files in which facts were met again.
+    /// Files with facts that are stored already.
     pub duplicates: Vec<Duplicates>,
     /// Sessions that were registered, or registered again.
     pub registered: Vec<String>,
