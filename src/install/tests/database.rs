@@ -46,11 +46,11 @@ fn everything_that_is_missing_is_made_before_a_service_starts() {
 }
 
 #[test]
-fn what_is_so_already_is_left_alone() {
+fn what_is_installed_already_is_left_alone() {
     let steps = Machine::default().plan(&with_database(true)).unwrap();
     let message = lines(&steps).join("\n");
     assert!(!message.contains("execute"), "{message}");
-    assert_eq!(message.matches("already  in ").count(), 11, "{message}");
+    assert_eq!(message.matches("already   in ").count(), 11, "{message}");
 }
 
 #[test]
