@@ -15,7 +15,7 @@ use super::{SetupError, say::say};
 use crate::{
     capture::{Capture, Options, Progress, Schedule, Status, TICK},
     config::{self, DatabaseUrl, Settings},
-    store::{Writer, wake::Bell},
+    store::{Writer, wake::Doorbell},
     supervise::{self, Ledger, Lock},
 };
 
@@ -180,8 +180,8 @@ fn tick() -> Duration {
 fn doorbell(settings: &Settings) -> Box<dyn Fn() + Send> {
     match &settings.database.url {
         DatabaseUrl::Sqlite(_) => {
-            let bell = Bell::new(&settings.places.run);
-            Box::new(move || bell.ring())
+            let doorbell = Doorbell::new(&settings.places.run);
+            Box::new(move || doorbell.ring())
         }
         DatabaseUrl::Postgres(_) => Box::new(|| {}),
     }

@@ -27,7 +27,8 @@ pub fn main(flags: &config::Flags) -> anyhow::Result<ExitCode> {
     // SAFETY: nothing was started or opened yet.
     let inherited = unsafe { supervise::inherited() }.map_err(|error| SetupError(error.into()))?;
     let kept: Vec<Listener> = inherited.into_iter().map(adopt).collect();
-    let settings = super::prepare(flags, "headspace").inspect_err(|_| web::turn_away(&kept))?;
+    let settings =
+        super::prepare(flags, "headspace").inspect_err(|_| web::answer_unavailable(&kept))?;
     let idle_timeout = idle_timeout(&settings, !kept.is_empty());
     let listeners = listeners(&settings, kept)?;
     let runtime = super::runtime()?;
@@ -68,7 +69,7 @@ async fn reload(flags: &config::Flags, mut requests: mpsc::Receiver<()>) {
     std::future::pending().await
 }
 
-/// Serves until `stop`; everything is answered or let go within the budget.
+/// Serves until `stop`; everything is answered or cut off within the budget.
 pub async fn serve(
     settings: &Settings,
     listeners: Vec<Listener>,

@@ -126,7 +126,7 @@ fn why_not(own: Own, local: &Local, row: Option<&Beat>, elsewhere: bool) -> Opti
     match own {
         Own::Works if in_trouble && !owns_holder(local) => Some(format!(
             "the watcher{pid} runs outside its unit: {}",
-            told(unit?, local)
+            state_of(unit?, local)
         )),
         Own::Works => None,
         Own::Silent => Some(silent(local, row)),
@@ -146,7 +146,7 @@ fn why_not(own: Own, local: &Local, row: Option<&Beat>, elsewhere: bool) -> Opti
 
 fn cause(local: &Local) -> Option<String> {
     match (&local.unit, local.shell) {
-        (Some(unit), _) => Some(told(unit, local)),
+        (Some(unit), _) => Some(state_of(unit, local)),
         (None, shell) => shell.map(|shell| {
             let pid = shell.pid;
             format!("its shell supervisor (pid {pid}) starts it again")
@@ -182,8 +182,8 @@ fn silent(local: &Local, row: Option<&Beat>) -> String {
     }
 }
 
-/// The unit's state as one tells it to somebody who wants a watcher.
-fn told(unit: &Unit, local: &Local) -> String {
+/// The unit's state, with what to do where something can be done.
+fn state_of(unit: &Unit, local: &Local) -> String {
     let name = &unit.name;
     let ended = unit.how_it_ended();
     let cause = ended
@@ -229,7 +229,7 @@ fn describe(local: &Local, row: Option<&Beat>, running: bool) -> Watcher {
         (Some(unit), _) => unit.since,
         (None, shell) => shell.and_then(|shell| shell.since),
     };
-    let told_by_row = || row.map(|row| row.started_at.clone());
+    let started_by_row = || row.map(|row| row.started_at.clone());
     Watcher {
         running,
         supervisor: match (unit, local.shell) {
@@ -242,7 +242,7 @@ fn describe(local: &Local, row: Option<&Beat>, running: bool) -> Watcher {
         sub_state: unit.map(|unit| unit.sub_state.clone()),
         since: since
             .map(|since| format!("{since:.6}"))
-            .or_else(told_by_row),
+            .or_else(started_by_row),
         restarts: match unit {
             Some(unit) => unit.restarts,
             None => local.shell.map(|shell| shell.restarts),

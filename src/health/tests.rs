@@ -178,21 +178,21 @@ fn who_looks_after_the_watcher_is_told_with_the_unit_of_the_same_process() {
         ),
     ] {
         let (watcher, _) = answer([unit, lock, "fresh", "no"]);
-        let told = format!("{unit} {lock}: {watcher:?}");
-        assert_eq!(watcher.supervisor, supervisor, "{told}");
-        assert_eq!(watcher.active_state.as_deref(), state, "{told}");
-        assert_eq!(watcher.unit.as_deref(), state.map(|_| WATCHER), "{told}");
+        let case = format!("{unit} {lock}: {watcher:?}");
+        assert_eq!(watcher.supervisor, supervisor, "{case}");
+        assert_eq!(watcher.active_state.as_deref(), state, "{case}");
+        assert_eq!(watcher.unit.as_deref(), state.map(|_| WATCHER), "{case}");
         assert_eq!(
             (watcher.main_pid, watcher.restarts),
             (main_pid, restarts),
-            "{told}"
+            "{case}"
         );
         let began = match since {
             "of the row" => "2026-11-21T01:02:03.000000Z",
             "of the shell" => "2026-11-21T11:58:00.000000Z",
             _ => "2026-11-21T11:59:00.250000Z",
         };
-        assert_eq!(watcher.since.as_deref(), Some(began), "{told}");
+        assert_eq!(watcher.since.as_deref(), Some(began), "{case}");
     }
 }
 
@@ -266,7 +266,7 @@ fn combinations() -> impl Iterator<Item = [&'static str; 4]> {
         .flat_map(of_unit)
         .flat_map(|(unit, lock)| {
             let all = ROWS.map(|row| ["no", "yes"].map(|elsewhere| [unit, lock, row, elsewhere]));
-            // Nobody elsewhere is known of while the database is away.
+            // No watcher elsewhere is known of while the database is away.
             all.into_iter()
                 .flatten()
                 .filter(|of| of[2..] != ["away", "yes"])

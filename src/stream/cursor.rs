@@ -46,7 +46,7 @@ impl Reason {
 
 /// Whether a stream can go on after `cursor`. `pruned` is the highest id below
 /// the oldest event that was an event once. Ids that were drawn and rolled back
-/// are missing too, but nobody has missed them.
+/// are missing too, but no reader has missed them.
 pub fn resume(cursor: i64, head: &Head, pruned: i64) -> Result<i64, Reason> {
     if cursor > head.last_given {
         return Err(Reason::Unknown);

@@ -8,7 +8,7 @@ use tracing::{info, warn};
 
 use super::{
     Frame,
-    hub::{Shared, Tide},
+    hub::{Progress, Shared},
     ring::Ring,
 };
 use crate::store::{
@@ -17,10 +17,10 @@ use crate::store::{
     wake::SLOW_POLL,
 };
 
-/// What the ring begins with, so that readers who come back after a restart
+/// What the ring begins with, so that readers that come back after a restart
 /// find there what they missed and need not each ask the database.
 const TAIL_EVENTS: usize = 256;
-/// How soon to look again at a hole, which nobody rings for when it closes.
+/// How soon to look again at a hole, which causes no wake-up when it closes.
 const HOLE_PAUSE: Duration = Duration::from_millis(10);
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 
@@ -54,9 +54,9 @@ pub async fn follow(shared: Arc<Shared>, stop: CancellationToken) {
 }
 
 impl Follower {
-    /// Looks whenever there may be something new, while anybody is subscribed.
+    /// Looks whenever there may be something new, while there is a subscriber.
     async fn attend(&mut self, subscribers: &mut watch::Receiver<usize>, stop: &CancellationToken) {
-        let mut ear = self.shared.source.ear();
+        let mut wake_ups = self.shared.source.receiver();
         loop {
             let looked = self.look().await;
             let failed = looked.is_err();
@@ -64,7 +64,7 @@ impl Follower {
             tokio::select! {
                 _ = stop.cancelled() => return,
                 _ = subscribers.wait_for(|&count| count == 0) => return,
-                _ = ear.heard(), if !failed => {}
+                _ = wake_ups.recv(), if !failed => {}
                 _ = sleep(pause) => {}
             }
         }
@@ -73,7 +73,9 @@ impl Follower {
     /// What is not followed any more is not known any more.
     fn park(&mut self) {
         self.at = None;
-        self.shared.tide.send_modify(|tide| tide.head = None);
+        self.shared
+            .progress
+            .send_modify(|progress| progress.head = None);
     }
 
     /// Reads what is new, until there is no more.
@@ -97,7 +99,7 @@ impl Follower {
             .page(&everything, head.checked_add(1), None, TAIL_EVENTS)
             .await?;
         let mark = reader.mark(head).await?;
-        let log = self.shared.tide.borrow().log;
+        let log = self.shared.progress.borrow().log;
         let from = tail.events.last().map_or(head, |oldest| oldest.id - 1);
         let mut ring = Ring::new(log, from);
         tail.events
@@ -152,9 +154,9 @@ impl Follower {
         self.shared.reader.forget();
         *self.shared.pruned.lock().expect("no panic while held") = None;
         self.at = None;
-        self.shared.tide.send_modify(|tide| {
-            *tide = Tide {
-                log: tide.log + 1,
+        self.shared.progress.send_modify(|progress| {
+            *progress = Progress {
+                log: progress.log + 1,
                 head: None,
             }
         });
@@ -162,7 +164,9 @@ impl Follower {
     }
 
     fn publish(&self, head: i64) {
-        self.shared.tide.send_modify(|tide| tide.head = Some(head));
+        self.shared
+            .progress
+            .send_modify(|progress| progress.head = Some(head));
     }
 
     /// How long to wait at most; says once when reading fails and once when it

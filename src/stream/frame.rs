@@ -1,4 +1,4 @@
-//! An event made ready for the wire once, shared by all who read it.
+//! An event made ready for the wire once, shared by all its readers.
 
 use std::sync::Arc;
 

@@ -22,7 +22,7 @@ pub(super) struct Shared {
     pub source: wake::Source,
     pub settings: Settings,
     pub ring: Mutex<Ring>,
-    pub tide: watch::Sender<Tide>,
+    pub progress: watch::Sender<Progress>,
     pub subscribers: watch::Sender<usize>,
     /// The highest pruned id below an oldest one: (oldest, pruned).
     pub pruned: Mutex<Option<(i64, i64)>>,
@@ -34,13 +34,13 @@ pub(super) struct Shared {
 /// How far the log has come. `log` changes when it becomes another log; `head`
 /// is unknown until the follower has looked.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Tide {
+pub(super) struct Progress {
     pub log: u64,
     pub head: Option<i64>,
 }
 
 impl Hub {
-    /// Starts following, which waits until somebody subscribes. Ends with `stop`.
+    /// Starts following, which waits for the first subscriber. Ends with `stop`.
     pub fn start(
         reader: Reader,
         source: wake::Source,
@@ -53,7 +53,7 @@ impl Hub {
             source,
             settings,
             ring: Mutex::default(),
-            tide: watch::Sender::default(),
+            progress: watch::Sender::default(),
             subscribers: watch::Sender::default(),
             pruned: Mutex::default(),
             dropped_slow: AtomicU64::new(0),
@@ -92,7 +92,7 @@ impl Hub {
         self.shared.dropped_slow.load(Ordering::Relaxed)
     }
 
-    /// A reader was let go because it did not take what it was sent.
+    /// A reader was disconnected because it did not take what it was sent.
     pub fn count_dropped_slow(&self) {
         self.shared.dropped_slow.fetch_add(1, Ordering::Relaxed);
     }

@@ -12,8 +12,8 @@
 //! - a subscriber's ids only rise: no gap, no repeat, be they from the ring or
 //!   from the store, since both are read at the subscriber's own cursor
 //! - a cursor that cannot be continued is answered by a reset, never by silence
-//! - nobody waits for a slow reader; rings, pages and places have bounds
-//! - while nobody is subscribed, nothing is read
+//! - a slow reader delays no other; rings, pages and places have bounds
+//! - without a subscriber nothing is read
 //!
 //! Not here: what is settled (`store::read`), sockets and their timeouts (`web`).
 
@@ -40,6 +40,6 @@ pub struct Settings {
     pub heartbeat_interval: Duration,
     /// How many may be connected at once.
     pub max_connections: usize,
-    /// When those who are refused or cut off may come again.
+    /// When a client that was refused or cut off may connect again.
     pub retry_after: Duration,
 }

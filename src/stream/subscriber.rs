@@ -8,7 +8,7 @@ use super::{
     Frame, Reason, Start,
     cursor::{may_miss_pruned, resume},
     follower::backoff,
-    hub::{Shared, Tide},
+    hub::{Progress, Shared},
 };
 use crate::store::{Filter, read::ReadError};
 
@@ -35,7 +35,7 @@ pub struct Reset {
 
 pub struct Subscription {
     shared: Arc<Shared>,
-    tide: watch::Receiver<Tide>,
+    progress: watch::Receiver<Progress>,
     filter: Filter,
     /// Where to begin; `None` once begun.
     start: Option<Start>,
@@ -47,11 +47,11 @@ pub struct Subscription {
 
 impl Subscription {
     pub(super) fn new(shared: Arc<Shared>, filter: Filter, start: Start) -> Subscription {
-        let tide = shared.tide.subscribe();
+        let progress = shared.progress.subscribe();
         shared.subscribers.send_modify(|count| *count += 1);
         Subscription {
             shared,
-            tide,
+            progress,
             filter,
             start: Some(start),
             log: 0,
@@ -81,15 +81,15 @@ impl Subscription {
 
     /// One step: begin, start over, pull, or wait.
     async fn advance(&mut self) -> Result<(), ReadError> {
-        let tide = *self.tide.borrow_and_update();
-        let Some(head) = tide.head else {
+        let progress = *self.progress.borrow_and_update();
+        let Some(head) = progress.head else {
             return self.wait().await;
         };
         if self.start.is_some() {
-            return self.begin(tide.log, head).await;
+            return self.begin(progress.log, head).await;
         }
-        if tide.log != self.log {
-            self.log = tide.log;
+        if progress.log != self.log {
+            self.log = progress.log;
             self.reset(Reason::Replaced, head);
             return Ok(());
         }
@@ -101,7 +101,7 @@ impl Subscription {
 
     async fn wait(&mut self) -> Result<(), ReadError> {
         // The sender lives in `shared`, so it cannot be gone.
-        let _ = self.tide.changed().await;
+        let _ = self.progress.changed().await;
         Ok(())
     }
 
@@ -181,7 +181,7 @@ impl Subscription {
         let page = reader
             .replay(&self.filter, self.cursor, head, BATCH, REPLAY_BYTES)
             .await?;
-        if self.tide.borrow().log != self.log {
+        if self.progress.borrow().log != self.log {
             return Ok(());
         }
         self.cursor = match page.events.last() {

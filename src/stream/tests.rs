@@ -18,7 +18,7 @@ const SOON: Duration = Duration::from_secs(10);
 struct World {
     dir: tempfile::TempDir,
     db: SqliteConnection,
-    bell: wake::Bell,
+    bell: wake::Doorbell,
     hub: Hub,
     stop: CancellationToken,
 }
@@ -46,7 +46,7 @@ impl World {
             stop.clone(),
         );
         World {
-            bell: wake::Bell::new(dir.path()),
+            bell: wake::Doorbell::new(dir.path()),
             dir,
             db,
             hub,
@@ -256,8 +256,8 @@ async fn a_lost_wake_up_costs_no_more_than_the_slow_poll() {
     let mut subscription = world.subscribe(Start::Live);
     assert_eq!(begun(&mut world, &mut subscription).await, 1);
     insert(&mut world.db, 1, "turn_detected").await;
-    let told = timeout(wake::SLOW_POLL * 2, subscription.next()).await;
-    assert!(matches!(told, Ok(Item::Event(_))));
+    let next = timeout(wake::SLOW_POLL * 2, subscription.next()).await;
+    assert!(matches!(next, Ok(Item::Event(_))));
 }
 
 #[tokio::test]

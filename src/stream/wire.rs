@@ -21,8 +21,8 @@ use super::{Item, Reset, Settings, Subscription};
 use crate::store::Stored;
 
 const HEARTBEAT: &[u8] = b": heartbeat\n\n";
-/// How long the opening waits for the subscription to begin. Who has read it
-/// misses nothing that is committed afterwards; but it comes without a database too.
+/// How long the opening waits for the subscription to begin. A client that has read
+/// it misses nothing that is committed afterwards; but it comes without a database too.
 const OPENING_PATIENCE: Duration = Duration::from_millis(300);
 
 /// The body of a stream. It ends with `event: close` when the program stops.
@@ -145,7 +145,7 @@ fn opening(retry: Duration) -> Bytes {
     format!("retry: {}\n: connected\n\n", retry.as_millis()).into()
 }
 
-/// From the given pause to twice of it, so that readers who were cut off
+/// From the given pause to twice of it, so that readers that were cut off
 /// together do not come back together.
 fn spread(pause: Duration) -> Duration {
     let random = RandomState::new().build_hasher().finish();

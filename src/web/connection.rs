@@ -1,4 +1,4 @@
-//! One connection: who is there, what is asked, and the end.
+//! One connection: its client, its requests and its end.
 
 use std::{
     convert::Infallible,
@@ -39,7 +39,7 @@ const MOST_HEADERS: usize = 64;
 /// What the kernel may hold for a reader that does not read.
 const SEND_BUFFER: usize = 64 * 1024;
 
-/// Who is at the other end of a request's connection.
+/// The client at the other end of a request's connection.
 #[derive(Debug, Clone)]
 pub struct Client(Arc<Connected>);
 
@@ -78,10 +78,10 @@ impl Client {
     }
 }
 
-/// Serves what was let in, to its end.
+/// Serves an accepted connection to its end.
 pub async fn tcp(stream: TcpStream, peer: SocketAddr, place: Place) {
     let server = place.server();
-    if !says_something(&stream, &server.cut).await {
+    if !sends_something(&stream, &server.cut).await {
         return;
     }
     let local = stream.local_addr().ok();
@@ -97,10 +97,10 @@ pub async fn unix(stream: UnixStream, place: Place) {
     talk(place.server(), stream, Client::new(true, peer)).await;
 }
 
-/// Asking the kernel who somebody is costs more than taking the connection,
-/// so it is not done for those who never say a word.
-async fn says_something(stream: &TcpStream, cut: &CancellationToken) -> bool {
-    // Looks at the byte itself: a stream just let in is taken for readable.
+/// Asking the kernel for the client's user costs more than accepting the
+/// connection, so it is not done for a client that never sends a byte.
+async fn sends_something(stream: &TcpStream, cut: &CancellationToken) -> bool {
+    // Looks at the byte itself: a stream just accepted is taken for readable.
     let mut first = [0];
     let heard = timeout(HEAD_TIMEOUT, stream.peek(&mut first));
     let heard = cut.run_until_cancelled(heard).await;
@@ -116,7 +116,7 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     let stream = Stalling::new(stream, server.patience, move || {
         if stalled.0.streams.load(Ordering::Relaxed) {
             hub.count_dropped_slow();
-            warn!("a reader of the stream did not keep up and was let go");
+            warn!("a client of the stream did not keep up and was disconnected");
         }
     });
     let asked = CancellationToken::new();
@@ -161,7 +161,7 @@ fn http() -> http1::Builder {
     http
 }
 
-/// A peer that vanished without a word is noticed by unanswered probes or data
+/// A peer that vanished without a close is noticed by unanswered probes or data
 /// within half the patience, which leaves time for a heartbeat to find it.
 fn tune_tcp(stream: &TcpStream, patience: Duration) -> io::Result<()> {
     let socket = SockRef::from(stream);

@@ -1,6 +1,6 @@
 //! Failures as status codes: the only file that does this.
 //!
-//! The client is told what it can act on; causes go to the log.
+//! The client gets what it can act on; causes go to the log.
 
 use std::error::Error;
 

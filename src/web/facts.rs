@@ -90,7 +90,7 @@ impl Facts {
         }
     }
 
-    /// What is seen of the watcher on this machine. Who runs under the shell
+    /// What is seen of the watcher on this machine. A watcher under the shell
     /// supervisor has no unit, and no service manager is asked.
     pub async fn local(&self) -> Local {
         let holder = Holder::of(&self.state);
@@ -114,7 +114,7 @@ impl Facts {
         matches!(Holder::of(&self.state), Holder::Process { .. })
     }
 
-    /// Asks once before anybody else does: opening the database takes longer
+    /// Asks once before the first request does: opening the database takes longer
     /// than an answer may.
     pub async fn prepare(&self) {
         let mut answers = self.asker.answers.subscribe();
@@ -147,8 +147,8 @@ impl Facts {
     }
 }
 
-/// Goes on when nobody waits any more; the next one who asks gets the answer.
-/// Counting a long log for the first time takes longer than anybody waits.
+/// Goes on when its request has given up; the next request gets the answer.
+/// Counting a long log for the first time takes longer than a request waits.
 async fn ask(asker: Arc<Asker>) {
     let counting = tokio::spawn(count(asker.clone()));
     let _ = timeout(PATIENCE / 2, counting).await;

@@ -1,9 +1,9 @@
-//! Who may ask: the outermost layer, around every route.
+//! Which requests are allowed: the outermost layer, around every route.
 //!
 //! A page of a foreign site can send requests to loopback, and by rebinding its
 //! own name even read the answers: such a GET carries neither `Origin` nor
-//! `Sec-Fetch-Site`, so `Host` alone tells it. Another user of this machine is
-//! told by the peer's credentials.
+//! `Sec-Fetch-Site`, so only `Host` shows it. Another user of this machine is
+//! recognised by the peer's credentials.
 
 use std::{
     collections::HashSet,
@@ -31,7 +31,7 @@ pub struct Hosts {
 }
 
 impl Hosts {
-    /// The configured names, those of loopback, and the addresses listened on.
+    /// The configured names, the ones of loopback, and the addresses listened on.
     pub fn new(configured: &[String], addresses: impl Iterator<Item = SocketAddr>) -> Hosts {
         let mut names: HashSet<String> = configured.iter().cloned().collect();
         for address in addresses {
@@ -89,7 +89,7 @@ fn check(hosts: &Hosts, client: &Client, request: &Request<Body>) -> Result<(), 
     }
     if client.peer() != Peer::Ours && request.uri().path() != "/health" {
         return Err(Problem::forbidden(
-            "only the user who runs headspace may read this",
+            "only the user that runs headspace may read this",
         ));
     }
     Ok(())
@@ -119,12 +119,14 @@ fn check_origin(hosts: &Hosts, headers: &HeaderMap) -> Result<(), Problem> {
             .ok()
             .and_then(|origin| origin.strip_prefix("http://"));
         if !host.is_some_and(|host| hosts.has(host, false)) {
-            return Err(Problem::forbidden("this Origin may not ask"));
+            return Err(Problem::forbidden("this Origin is not allowed"));
         }
     }
     for site in headers.get_all("sec-fetch-site") {
         if site != "same-origin" && site != "none" {
-            return Err(Problem::forbidden("another site may not ask"));
+            return Err(Problem::forbidden(
+                "requests from another site are not allowed",
+            ));
         }
     }
     Ok(())

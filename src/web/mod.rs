@@ -8,7 +8,7 @@
 //!   rebound name and another user of this machine get nothing
 //! - `/health` answers in [`facts::PATIENCE`], whatever the database and the
 //!   service manager do
-//! - who was let in gets an answer, even when told to stop right after
+//! - an accepted client gets an answer, even when the stop comes right after
 //! - headers, addresses, connections and waiting have bounds
 //! - nothing is written: the database is only read
 //!
@@ -31,7 +31,7 @@ mod sock_diag;
 mod stall;
 #[cfg(test)]
 mod tests;
-mod turn_away;
+mod unavailable;
 mod units;
 mod unwatched;
 
@@ -46,7 +46,7 @@ use axum::{Router, middleware, routing::get};
 use tokio_util::sync::CancellationToken;
 
 pub use listen::{Listener, bind_tcp, bind_unix};
-pub use turn_away::turn_away;
+pub use unavailable::answer_unavailable;
 
 use crate::{store::read::Reader, stream::Hub};
 use facts::Facts;
@@ -60,12 +60,12 @@ pub struct Settings {
     pub host: String,
     pub state: PathBuf,
     pub run: PathBuf,
-    /// A connection that takes no data for this long is let go.
+    /// A connection that takes no data for this long is closed.
     pub connection_timeout: Duration,
     /// How long open connections may take to end after the shutdown began.
     pub drain: Duration,
-    /// Who serves sockets that somebody else keeps may leave when nobody was
-    /// connected for this long.
+    /// A process whose sockets the service manager keeps may exit when no client
+    /// was connected for this long.
     pub idle_timeout: Option<Duration>,
 }
 
@@ -80,9 +80,9 @@ struct App {
 
 type Shared = Arc<App>;
 
-/// Serves until `shutdown`, then ends streams with `event: close`, answers who is
-/// there already and returns within `settings.drain`. Leaving because nobody is
-/// there cancels `shutdown` as well.
+/// Serves until `shutdown`, then ends streams with `event: close`, answers the
+/// accepted clients and returns within `settings.drain`. Exiting because no client
+/// is connected cancels `shutdown` as well.
 pub async fn serve(
     settings: Settings,
     reader: Reader,

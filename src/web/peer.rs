@@ -11,7 +11,7 @@ use super::sock_diag;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Peer {
-    /// The user who runs this process, or root.
+    /// The user that runs this process, or root.
     Ours,
     /// Another user, or one that the kernel does not name.
     Other,
@@ -51,7 +51,7 @@ impl Peer {
     }
 
     /// There is no such table here. Loopback is trusted as far as the guard's
-    /// other checks go; the unix socket tells users apart.
+    /// other checks go; the unix socket distinguishes users.
     #[cfg(not(target_os = "linux"))]
     pub fn of_tcp(peer: SocketAddr, _local: SocketAddr) -> Peer {
         if peer.ip().is_loopback() {

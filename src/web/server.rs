@@ -1,11 +1,11 @@
-//! The listeners and everybody who came in, until there is nobody left.
+//! The listeners and the accepted connections, until none is left.
 //!
 //! ```text
-//! accepting ── stop, or nobody for long ──▶ draining ── all gone, or out of time ──▶ over
+//! accepting ── stop, or idle for long ──▶ draining ── all closed, or out of time ──▶ over
 //! ```
 //!
-//! Who was let in gets an answer: it can be asked for nowhere else. Who was not
-//! let in yet waits at the socket, which may be somebody else's to keep.
+//! An accepted client gets an answer: no other process can give it. A client that
+//! was not accepted waits at the socket, which the service manager may keep.
 
 use std::{io, sync::Arc, time::Duration};
 
@@ -21,7 +21,7 @@ use tracing::{info, warn};
 use super::{Listener, Settings, connection};
 use crate::{stream::Hub, supervise};
 
-/// Connections beside those of streams.
+/// Connections beside the streams.
 const SPARE_CONNECTIONS: usize = 256;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -31,22 +31,22 @@ pub struct Server {
     pub hub: Hub,
     /// How long a connection may take no data.
     pub patience: Duration,
-    /// Let nobody in any more, finish what is being answered.
+    /// Accept no more connections, finish what is being answered.
     pub stop: CancellationToken,
-    /// Leave now.
+    /// Exit now.
     pub cut: CancellationToken,
     room: Arc<Semaphore>,
     open: watch::Sender<usize>,
     tasks: TaskTracker,
 }
 
-/// One connection's place among those that may be open.
+/// One connection's place among the ones that may be open.
 pub struct Place {
     server: Arc<Server>,
     _room: OwnedSemaphorePermit,
 }
 
-/// Serves until `stop`, or until nobody came for `settings.idle_timeout`.
+/// Serves until `stop`, or until no client came for `settings.idle_timeout`.
 pub async fn serve(
     settings: &Settings,
     router: Router,
@@ -74,8 +74,8 @@ pub async fn serve(
     tokio::select! {
         () = stop.cancelled() => {}
         () = server.feed_watchdog(&addresses) => {}
-        () = nobody_for(settings.idle_timeout, server.open.subscribe()) => {
-            info!("nobody is connected; leaving, the next one who comes starts it again");
+        () = idle_for(settings.idle_timeout, server.open.subscribe()) => {
+            info!("no client is connected; exiting, the next connection starts it again");
             stop.cancel();
         }
     }
@@ -127,7 +127,7 @@ impl Server {
             match accepted {
                 (Ok(connection), Ok(room)) => return Some((connection, Place::new(self, room))),
                 (Err(error), _) => {
-                    warn!(%error, "cannot accept a connection: {error}; trying again");
+                    warn!(%error, "cannot accept a connection: {error}; retrying");
                     sleep(ACCEPT_PAUSE).await;
                 }
                 // The room is never closed.
@@ -147,8 +147,8 @@ impl Server {
         self.cut.cancel();
     }
 
-    /// Shows whoever waits for it that this loop turns, and never ends. Where
-    /// nobody waits it never wakes up.
+    /// Shows the service manager that this loop turns, and never ends. Without a
+    /// watchdog it never wakes up.
     async fn feed_watchdog(&self, addresses: &str) {
         let Some(time) = supervise::watchdog_time() else {
             return std::future::pending().await;
@@ -190,7 +190,7 @@ impl Drop for Place {
 }
 
 /// Ends when no connection was open for this long; never without such a time.
-async fn nobody_for(time: Option<Duration>, mut open: watch::Receiver<usize>) {
+async fn idle_for(time: Option<Duration>, mut open: watch::Receiver<usize>) {
     let Some(time) = time else {
         return std::future::pending().await;
     };
@@ -211,12 +211,12 @@ mod tests {
     async fn a_visit_starts_the_idle_time_anew_and_no_time_is_no_end() {
         let open = watch::Sender::new(1);
         let time = Duration::from_millis(50);
-        let ends_within = |time| timeout(time, nobody_for(Some(time / 4), open.subscribe()));
-        assert!(ends_within(time).await.is_err(), "somebody is there");
+        let ends_within = |time| timeout(time, idle_for(Some(time / 4), open.subscribe()));
+        assert!(ends_within(time).await.is_err(), "a client is connected");
         open.send_replace(0);
         assert!(ends_within(time).await.is_ok());
 
-        let mut idle = std::pin::pin!(nobody_for(Some(time), open.subscribe()));
+        let mut idle = std::pin::pin!(idle_for(Some(time), open.subscribe()));
         for _ in 0..5 {
             assert!(timeout(time / 2, &mut idle).await.is_err());
             open.send_modify(|open| *open += 1);
@@ -224,7 +224,7 @@ mod tests {
         }
         assert!(timeout(time * 100, idle).await.is_ok());
         assert!(
-            timeout(time, nobody_for(None, open.subscribe()))
+            timeout(time, idle_for(None, open.subscribe()))
                 .await
                 .is_err()
         );

@@ -45,8 +45,8 @@ impl<S, F: Fn()> Stalling<S, F> {
         }
     }
 
-    /// The kernel tells a time-out once, to whoever reads or writes first.
-    fn told(&self, error: io::Error) -> io::Error {
+    /// The kernel reports a time-out once, to the first read or write.
+    fn reported(&self, error: io::Error) -> io::Error {
         if error.kind() == io::ErrorKind::TimedOut {
             (self.on_stall)();
         }
@@ -81,7 +81,7 @@ impl<S: AsyncWrite + Unpin, F: Fn() + Unpin> AsyncWrite for Stalling<S, F> {
                 self.took(count, count == bytes.len());
                 Poll::Ready(Ok(count))
             }
-            Poll::Ready(Err(error)) => Poll::Ready(Err(self.told(error))),
+            Poll::Ready(Err(error)) => Poll::Ready(Err(self.reported(error))),
             Poll::Pending => self.poll_deadline(cx),
         }
     }
@@ -102,6 +102,6 @@ impl<S: AsyncRead + Unpin, F: Fn() + Unpin> AsyncRead for Stalling<S, F> {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let read = Pin::new(&mut self.stream).poll_read(cx, buf);
-        read.map_err(|error| self.told(error))
+        read.map_err(|error| self.reported(error))
     }
 }

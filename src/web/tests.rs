@@ -95,7 +95,7 @@ impl World {
             )
             .bind(payload).execute(&mut self.db).await.unwrap();
         }
-        wake::Bell::new(self.dir.path()).ring();
+        wake::Doorbell::new(self.dir.path()).ring();
     }
 
     async fn tcp(&self) -> TcpStream {
@@ -363,7 +363,7 @@ async fn a_reader_that_never_reads_is_let_go_and_counted() {
             tokio::task::yield_now().await
         }
     };
-    timeout(SOON, gone).await.expect("it is let go");
+    timeout(SOON, gone).await.expect("it is disconnected");
     let freed = async {
         while world.hub.active_connections() > 0 {
             tokio::task::yield_now().await

@@ -1,6 +1,6 @@
 //! What the service manager says of the watcher, without ever waiting long.
 //!
-//! It is asked when somebody asks for health, never by a clock: an idle process
+//! It is asked when a client asks for health, never by a clock: an idle process
 //! starts no programs.
 
 use std::{
@@ -16,7 +16,7 @@ use tokio::{sync::watch, time::timeout};
 use super::facts::PATIENCE;
 use crate::supervise::unit::{self, Answer, Unit};
 
-/// For this long nobody is asked again.
+/// For this long the manager is not asked again.
 const FRESH: Duration = Duration::from_secs(2);
 /// The unit of a process that lives hardly changes: for this long an answer does
 /// while the next one is on its way.
@@ -32,12 +32,12 @@ pub struct Units {
 #[derive(Default)]
 struct Asker {
     asking: AtomicBool,
-    answers: watch::Sender<Option<Heard>>,
+    answers: watch::Sender<Option<TimedAnswer>>,
 }
 
 /// An answer, when it came and which process it was asked for.
 #[derive(Clone)]
-struct Heard {
+struct TimedAnswer {
     at: Instant,
     holder: Option<i64>,
     answer: Answer,
@@ -53,11 +53,11 @@ impl Units {
     }
 
     async fn answer(&self, holder: Option<i64>) -> Option<Answer> {
-        if let Some(answer) = self.heard(holder, FRESH) {
+        if let Some(answer) = self.recent(holder, FRESH) {
             return Some(answer);
         }
         self.ask(holder);
-        let older = self.heard(holder, STILL_GOOD);
+        let older = self.recent(holder, STILL_GOOD);
         if holder.is_some() && older.is_some() {
             return older;
         }
@@ -69,7 +69,7 @@ impl Units {
     async fn next(&self, holder: Option<i64>) -> Answer {
         let mut answers = self.asker.answers.subscribe();
         loop {
-            if let Some(answer) = self.heard(holder, FRESH) {
+            if let Some(answer) = self.recent(holder, FRESH) {
                 return answer;
             }
             self.ask(holder);
@@ -78,7 +78,7 @@ impl Units {
         }
     }
 
-    fn heard(&self, holder: Option<i64>, age: Duration) -> Option<Answer> {
+    fn recent(&self, holder: Option<i64>, age: Duration) -> Option<Answer> {
         let latest = self.asker.answers.borrow();
         let heard = latest.as_ref()?;
         heard
@@ -94,21 +94,21 @@ impl Units {
     }
 }
 
-/// Goes on when nobody waits any more; the next one who asks gets the answer.
+/// Goes on when its request has given up; the next request gets the answer.
 async fn ask(asker: Arc<Asker>, holder: Option<i64>) {
     let answer = unit::ask_for_watcher(holder).await;
     if let Answer::Unreadable(why) = &answer {
         tracing::debug!(%why, "the watcher's unit cannot be asked for");
     }
     asker.asking.store(false, Ordering::Release);
-    asker.answers.send_replace(Some(Heard {
+    asker.answers.send_replace(Some(TimedAnswer {
         at: Instant::now(),
         holder,
         answer,
     }));
 }
 
-impl Heard {
+impl TimedAnswer {
     /// When another process holds the lock, or none, the unit has changed, too.
     fn counts(&self, holder: Option<i64>, age: Duration, now: Instant) -> bool {
         let passed = now.duration_since(self.at);
@@ -126,7 +126,7 @@ mod tests {
     #[test]
     fn an_answer_counts_for_its_process_and_its_time() {
         let at = Instant::now();
-        let heard = |answer| Heard {
+        let heard = |answer| TimedAnswer {
             at,
             holder: Some(7),
             answer,

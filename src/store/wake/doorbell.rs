@@ -19,23 +19,23 @@ use tracing::warn;
 
 /// The writer's side.
 #[derive(Debug)]
-pub struct Bell {
+pub struct Doorbell {
     folder: PathBuf,
     socket: Option<StdDatagram>,
 }
 
-impl Bell {
-    pub fn new(run: &Path) -> Bell {
+impl Doorbell {
+    pub fn new(run: &Path) -> Doorbell {
         let socket = StdDatagram::unbound().ok();
         let ready = socket.filter(|socket| socket.set_nonblocking(true).is_ok());
-        Bell {
+        Doorbell {
             folder: folder(run),
             socket: ready,
         }
     }
 
     /// Rings at every reader. A full queue already holds a ring, so it is left
-    /// alone; a socket that nobody has open any more is removed.
+    /// alone; a socket that no process has open any more is removed.
     pub fn ring(&self) {
         let (Some(socket), Ok(entries)) = (&self.socket, fs::read_dir(&self.folder)) else {
             return;
@@ -52,20 +52,20 @@ impl Bell {
 }
 
 /// The reader's side.
-pub struct Ear {
+pub struct DoorbellReceiver {
     socket: UnixDatagram,
     path: PathBuf,
 }
 
-impl Ear {
-    /// `None`, told once, when the folder cannot be used: its path may be too
+impl DoorbellReceiver {
+    /// `None`, with one warning, when the folder cannot be used: its path may be too
     /// long for a socket (some 100 bytes), or not ours to write.
-    pub fn bind(run: &Path) -> Option<Ear> {
-        static TOLD: Once = Once::new();
+    pub fn bind(run: &Path) -> Option<DoorbellReceiver> {
+        static WARNED: Once = Once::new();
         match try_bind(&folder(run)) {
-            Ok(ear) => Some(ear),
+            Ok(receiver) => Some(receiver),
             Err(error) => {
-                TOLD.call_once(|| {
+                WARNED.call_once(|| {
                     warn!(folder = %run.display(), %error,
                         "no wake-ups from the watcher ({error}); looking every 2 s instead");
                 });
@@ -74,7 +74,7 @@ impl Ear {
         }
     }
 
-    pub async fn heard(&mut self) {
+    pub async fn recv(&mut self) {
         let mut ring = [0; 1];
         if self.socket.recv(&mut ring).await.is_err() {
             return std::future::pending().await;
@@ -83,7 +83,7 @@ impl Ear {
     }
 }
 
-impl Drop for Ear {
+impl Drop for DoorbellReceiver {
     fn drop(&mut self) {
         let _ = fs::remove_file(&self.path);
     }
@@ -93,7 +93,7 @@ fn folder(run: &Path) -> PathBuf {
     run.join("wake")
 }
 
-fn try_bind(folder: &Path) -> io::Result<Ear> {
+fn try_bind(folder: &Path) -> io::Result<DoorbellReceiver> {
     static COUNTER: AtomicU32 = AtomicU32::new(0);
     fs::DirBuilder::new()
         .recursive(true)
@@ -105,7 +105,7 @@ fn try_bind(folder: &Path) -> io::Result<Ear> {
     let _ = fs::remove_file(&path);
     let socket = UnixDatagram::bind(&path)?;
     fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;
-    Ok(Ear { socket, path })
+    Ok(DoorbellReceiver { socket, path })
 }
 
 #[cfg(test)]
@@ -119,26 +119,26 @@ mod tests {
     const SOON: Duration = Duration::from_secs(5);
 
     #[tokio::test]
-    async fn every_reader_hears_a_ring() {
+    async fn every_reader_receives_a_ring() {
         let run = tempfile::tempdir().unwrap();
-        let mut ears = [
-            Ear::bind(run.path()).unwrap(),
-            Ear::bind(run.path()).unwrap(),
+        let mut receivers = [
+            DoorbellReceiver::bind(run.path()).unwrap(),
+            DoorbellReceiver::bind(run.path()).unwrap(),
         ];
-        Bell::new(run.path()).ring();
-        for ear in &mut ears {
-            timeout(SOON, ear.heard()).await.unwrap();
+        Doorbell::new(run.path()).ring();
+        for receiver in &mut receivers {
+            timeout(SOON, receiver.recv()).await.unwrap();
         }
     }
 
     #[tokio::test]
-    async fn a_full_queue_holds_one_wake_up_and_stops_nobody() {
+    async fn a_full_queue_holds_one_wake_up_and_blocks_no_writer() {
         let run = tempfile::tempdir().unwrap();
-        let mut ear = Ear::bind(run.path()).unwrap();
-        let bell = Bell::new(run.path());
-        (0..5000).for_each(|_| bell.ring());
-        timeout(SOON, ear.heard()).await.unwrap();
-        let again = timeout(Duration::from_millis(1), ear.heard()).await;
+        let mut receiver = DoorbellReceiver::bind(run.path()).unwrap();
+        let doorbell = Doorbell::new(run.path());
+        (0..5000).for_each(|_| doorbell.ring());
+        timeout(SOON, receiver.recv()).await.unwrap();
+        let again = timeout(Duration::from_millis(1), receiver.recv()).await;
         assert!(again.is_err(), "the queue was drained");
     }
 
@@ -149,25 +149,25 @@ mod tests {
         let dead = run.path().join("wake/1-0.sock");
         drop(StdDatagram::bind(&dead).unwrap());
         assert!(dead.exists());
-        Bell::new(run.path()).ring();
+        Doorbell::new(run.path()).ring();
         assert!(!dead.exists());
     }
 
     #[tokio::test]
-    async fn a_path_too_long_for_a_socket_means_deaf() {
+    async fn a_path_too_long_for_a_socket_means_polling() {
         let run = tempfile::tempdir().unwrap();
-        assert!(Ear::bind(&run.path().join("x".repeat(120))).is_none());
+        assert!(DoorbellReceiver::bind(&run.path().join("x".repeat(120))).is_none());
     }
 
     #[tokio::test]
     async fn the_socket_is_private_and_goes_with_its_reader() {
         let run = tempfile::tempdir().unwrap();
-        let ear = Ear::bind(run.path()).unwrap();
+        let receiver = DoorbellReceiver::bind(run.path()).unwrap();
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
-        assert_eq!(mode(&ear.path), 0o600);
+        assert_eq!(mode(&receiver.path), 0o600);
         assert_eq!(mode(&run.path().join("wake")), 0o700);
-        let path = ear.path.clone();
-        drop(ear);
+        let path = receiver.path.clone();
+        drop(receiver);
         assert!(!path.exists());
     }
 }

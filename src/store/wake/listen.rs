@@ -20,13 +20,13 @@ const STABLE: Duration = Duration::from_secs(10);
 
 /// The reader's side. Listening is a task of its own: rebuilding a connection
 /// takes longer than its owner may wait, and must not start anew with each wait.
-pub struct Ear {
+pub struct NotifyReceiver {
     news: Arc<Notify>,
     task: JoinHandle<()>,
 }
 
-impl Ear {
-    pub fn start(url: &str) -> Option<Ear> {
+impl NotifyReceiver {
+    pub fn start(url: &str) -> Option<NotifyReceiver> {
         let options = connect::postgres(url, "listen")
             .inspect_err(|error| warn!(%error, "no wake-ups from the database: {error}"))
             .ok()?;
@@ -36,21 +36,21 @@ impl Ear {
             .connect_lazy_with(options);
         let news = Arc::new(Notify::new());
         let task = tokio::spawn(listen(pool, news.clone()));
-        Some(Ear { news, task })
+        Some(NotifyReceiver { news, task })
     }
 
-    pub async fn heard(&mut self) {
+    pub async fn recv(&mut self) {
         self.news.notified().await;
     }
 }
 
-impl Drop for Ear {
+impl Drop for NotifyReceiver {
     fn drop(&mut self) {
         self.task.abort();
     }
 }
 
-/// Any error, and the `None` that tells of a lost connection, ends a listener
+/// Any error, and the `None` that stands for a lost connection, ends a listener
 /// for good: a driver that reconnects by itself does so without saying whether
 /// it listened all the time. After `LISTEN` comes one look at the log.
 async fn listen(pool: PgPool, news: Arc<Notify>) {
@@ -87,21 +87,25 @@ mod tests {
     const SOON: Duration = Duration::from_secs(20);
 
     #[tokio::test]
-    async fn a_notification_is_heard_and_a_cut_connection_is_rebuilt() {
+    async fn a_notification_is_received_and_a_cut_connection_is_rebuilt() {
         let database = tokio::task::spawn_blocking(Database::create).await.unwrap();
-        let mut ear = Ear::start(&database.url()).unwrap();
-        timeout(SOON, ear.heard()).await.expect("listening began");
+        let mut receiver = NotifyReceiver::start(&database.url()).unwrap();
+        timeout(SOON, receiver.recv())
+            .await
+            .expect("listening began");
         database.sql("NOTIFY headspace_events");
-        timeout(SOON, ear.heard()).await.expect("a notification");
+        timeout(SOON, receiver.recv())
+            .await
+            .expect("a notification");
         database.sql(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
              WHERE application_name = 'headspace listen' AND datname = current_database()",
         );
-        timeout(SOON, ear.heard())
+        timeout(SOON, receiver.recv())
             .await
             .expect("listening began again");
         database.sql("NOTIFY headspace_events");
-        timeout(SOON, ear.heard())
+        timeout(SOON, receiver.recv())
             .await
             .expect("a notification after that");
     }

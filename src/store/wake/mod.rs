@@ -1,15 +1,15 @@
 //! “Look again.”
 //!
 //! In: one ring per commit, from the writer.
-//! Out: something was heard; not what, not how much.
+//! Out: something was committed; not what, not how much.
 //!
 //! Promises
-//! - a wake-up carries no data and may be lost: who hears nothing looks every
+//! - a wake-up carries no data and may be lost: a reader without one looks every
 //!   [`SLOW_POLL`] all the same
 //! - ringing never waits and never fails
 //!
-//! SQLite has nobody to tell its readers, so the writer rings doorbells: each
-//! reader binds a datagram socket in the run folder. PostgreSQL tells them
+//! SQLite does not notify its readers, so the writer rings doorbells: each
+//! reader binds a datagram socket in the run folder. PostgreSQL does so
 //! itself, by `NOTIFY` in the writer's transaction.
 
 mod doorbell;
@@ -20,9 +20,9 @@ use std::{
     time::Duration,
 };
 
-pub use doorbell::Bell;
+pub use doorbell::Doorbell;
 
-/// How often somebody who hears nothing looks.
+/// How often a reader looks without a wake-up.
 pub const SLOW_POLL: Duration = Duration::from_secs(2);
 /// The channel of `NOTIFY`; its payload is empty.
 pub const CHANNEL: &str = "headspace_events";
@@ -37,15 +37,15 @@ pub enum Source {
 }
 
 /// The listening side. Dropping it stops the listening.
-pub struct Ear {
+pub struct Receiver {
     inner: Inner,
 }
 
 enum Inner {
-    Doorbell(doorbell::Ear),
-    Postgres(listen::Ear),
+    Doorbell(doorbell::DoorbellReceiver),
+    Postgres(listen::NotifyReceiver),
     /// Listening is impossible here; the slow poll has to do.
-    Deaf,
+    PollOnly,
 }
 
 impl Source {
@@ -54,29 +54,25 @@ impl Source {
     }
 
     /// Must be called within the runtime.
-    pub fn ear(&self) -> Ear {
+    pub fn receiver(&self) -> Receiver {
         let inner = match self {
-            Source::Doorbell(run) => doorbell::Ear::bind(run).map(Inner::Doorbell),
-            Source::Postgres(url) => listen::Ear::start(url).map(Inner::Postgres),
+            Source::Doorbell(run) => doorbell::DoorbellReceiver::bind(run).map(Inner::Doorbell),
+            Source::Postgres(url) => listen::NotifyReceiver::start(url).map(Inner::Postgres),
         };
-        Ear {
-            inner: inner.unwrap_or(Inner::Deaf),
+        Receiver {
+            inner: inner.unwrap_or(Inner::PollOnly),
         }
     }
 }
 
-impl Ear {
-    /// Returns when something was heard since the last call. May be dropped at
+impl Receiver {
+    /// Returns when a wake-up came since the last call. May be dropped at
     /// any point without losing a wake-up.
-    pub async fn heard(&mut self) {
+    pub async fn recv(&mut self) {
         match &mut self.inner {
-            Inner::Doorbell(ear) => ear.heard().await,
-            Inner::Postgres(ear) => ear.heard().await,
-            Inner::Deaf => std::future::pending().await,
+            Inner::Doorbell(receiver) => receiver.recv().await,
+            Inner::Postgres(receiver) => receiver.recv().await,
+            Inner::PollOnly => std::future::pending().await,
         }
-    }
-
-    pub fn is_deaf(&self) -> bool {
-        matches!(self.inner, Inner::Deaf)
     }
 }

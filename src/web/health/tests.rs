@@ -94,10 +94,10 @@ fn the_verdict_follows_from_the_evidence() {
             ],
         ),
     ] {
-        let told = format!("{holder:?} {beats:?} {up} {active}");
+        let case = format!("{holder:?} {beats:?} {up} {active}");
         let health = health(holder, beats, up, active);
-        assert_eq!(health.status, status, "{told}");
-        assert_eq!(health.reasons, reasons, "{told}");
+        assert_eq!(health.status, status, "{case}");
+        assert_eq!(health.reasons, reasons, "{case}");
     }
 }
 

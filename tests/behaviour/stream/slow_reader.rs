@@ -37,7 +37,7 @@ fn a_reader_that_never_reads_is_let_go_and_the_others_are_unharmed() {
         &mut recording,
     );
 
-    eventually("it is let go and counted", || {
+    eventually("it is disconnected and counted", || {
         web.health()["sse"]["dropped_slow"] == 1
     });
     eventually("its place is free", || {

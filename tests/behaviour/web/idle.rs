@@ -16,7 +16,7 @@ use crate::support::{
     web::{Web, command, connect},
 };
 
-const LEAVES: &str = "nobody is connected; leaving";
+const LEAVES: &str = "no client is connected; exiting";
 const IDLE: Duration = Duration::from_secs(1);
 
 #[test]

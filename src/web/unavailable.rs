@@ -1,5 +1,5 @@
-//! A process that cannot serve answers those who wait at a door that is kept for
-//! it. As long as somebody waits there, the service manager would start it again.
+//! A process that cannot serve answers the clients that wait at its passed
+//! sockets with 503. While one waits, the service manager would start it again.
 
 use std::io::{self, Read, Write};
 
@@ -10,12 +10,12 @@ const ANSWER: &str = "HTTP/1.1 503 Service Unavailable\r\n\
     {\"type\":\"about:blank\",\"title\":\"Service Unavailable\",\"status\":503,\
     \"detail\":\"headspace cannot start; its log says why\"}";
 
-/// Answers everybody who waits now, and nobody who comes later.
-pub fn turn_away(listeners: &[Listener]) {
+/// Answers every client that waits now, and none that comes later.
+pub fn answer_unavailable(listeners: &[Listener]) {
     for listener in listeners {
-        // Whoever is left waiting leads to one more start, which tries again.
+        // A client that is left waiting leads to one more start, which tries again.
         if let Err(error) = empty(listener) {
-            tracing::debug!(%error, "cannot turn away those who wait");
+            tracing::debug!(%error, "cannot answer the waiting clients");
         }
     }
 }
@@ -24,7 +24,7 @@ fn empty(listener: &Listener) -> io::Result<()> {
     match listener {
         Listener::Tcp(tcp) => {
             tcp.set_nonblocking(true)?;
-            until_nobody_waits(|| {
+            until_none_waits(|| {
                 let (stream, _) = tcp.accept()?;
                 stream.set_nonblocking(true)?;
                 Ok(stream)
@@ -32,7 +32,7 @@ fn empty(listener: &Listener) -> io::Result<()> {
         }
         Listener::Unix(unix, _) => {
             unix.set_nonblocking(true)?;
-            until_nobody_waits(|| {
+            until_none_waits(|| {
                 let (stream, _) = unix.accept()?;
                 stream.set_nonblocking(true)?;
                 Ok(stream)
@@ -41,7 +41,7 @@ fn empty(listener: &Listener) -> io::Result<()> {
     }
 }
 
-fn until_nobody_waits<S: Read + Write>(accept: impl Fn() -> io::Result<S>) -> io::Result<()> {
+fn until_none_waits<S: Read + Write>(accept: impl Fn() -> io::Result<S>) -> io::Result<()> {
     loop {
         match accept() {
             Ok(stream) => answer(stream),
@@ -51,10 +51,10 @@ fn until_nobody_waits<S: Read + Write>(accept: impl Fn() -> io::Result<S>) -> io
     }
 }
 
-/// What was asked so far is taken first: closing on top of it would take the
-/// answer back.
+/// The request is read first: closing a socket with unread bytes would discard the
+/// answer.
 fn answer(mut stream: impl Read + Write) {
-    // Who has left needs no answer.
+    // A client that has left needs no answer.
     let mut request = [0; 16 * 1024];
     let _ = stream.read(&mut request);
     let _ = stream.write_all(ANSWER.as_bytes());
@@ -66,7 +66,7 @@ mod tests {
     use std::net::{TcpListener, TcpStream};
 
     #[test]
-    fn everybody_who_waits_gets_an_answer() {
+    fn every_waiting_client_gets_an_answer() {
         let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = tcp.local_addr().unwrap();
         let waiting: Vec<TcpStream> = (0..3)
@@ -78,7 +78,7 @@ mod tests {
             .collect();
         let silent = TcpStream::connect(address).unwrap();
         let listener = Listener::Tcp(tcp);
-        turn_away(std::slice::from_ref(&listener));
+        answer_unavailable(std::slice::from_ref(&listener));
         for mut stream in waiting.into_iter().chain([silent]) {
             let mut answer = String::new();
             stream.read_to_string(&mut answer).unwrap();
@@ -88,6 +88,6 @@ mod tests {
         assert!(head.ends_with(&format!("Content-Length: {}", body.len())));
         let problem: serde_json::Value = serde_json::from_str(body).unwrap();
         assert_eq!(problem["status"], 503);
-        turn_away(&[listener]);
+        answer_unavailable(&[listener]);
     }
 }
