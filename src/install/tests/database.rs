@@ -50,7 +50,7 @@ fn what_is_installed_already_is_left_alone() {
     let steps = Machine::default().plan(&with_database(true)).unwrap();
     let message = lines(&steps).join("\n");
     assert!(!message.contains("execute"), "{message}");
-    assert_eq!(message.matches("already   in ").count(), 11, "{message}");
+    assert_eq!(message.matches("already in ").count(), 11, "{message}");
 }
 
 #[test]
