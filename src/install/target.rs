@@ -1,4 +1,4 @@
-//! Target service it is, who keeps it, and the folders that follow from that.
+//! The account a service runs under, the manager that keeps it, and the folders that follow.
 
 use std::{
     collections::BTreeMap,
