@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::event::EndReason;
 
-/// What an input may say: a session is active, somebody's words, an end.
+/// What an input may say: a session is active, words said in it, an end.
 #[derive(Debug, Clone)]
 enum Step {
     Seen(u8, i64),

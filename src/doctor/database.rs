@@ -237,7 +237,6 @@ mod tests {
             role: Some("me".into()),
             is_read_only: false,
             lacking: vec![],
-            clock_ahead_seconds: 0.0,
             integrity: Integrity::NotAsked,
         }
     }

@@ -73,6 +73,10 @@ impl<S: AsyncRead + Unpin> AsyncRead for Explaining<S> {
 /// What to write in place of `bytes`, if they are an answer of hyper's own: the
 /// head of a client error, alone, and without a body.
 fn explained(bytes: &[u8]) -> Option<Vec<u8>> {
+    // Everything that is sent comes by here: nearly all of it ends at this line.
+    if !bytes.starts_with(b"HTTP/1.1 4") {
+        return None;
+    }
     let head = std::str::from_utf8(bytes).ok()?.strip_suffix("\r\n\r\n")?;
     let (first, fields) = head.split_once("\r\n")?;
     let code = first.strip_prefix("HTTP/1.1 ")?.get(..3)?.parse().ok()?;
@@ -86,6 +90,7 @@ fn explained(bytes: &[u8]) -> Option<Vec<u8>> {
         StatusCode::URI_TOO_LONG => "the address is too long",
         _ => "this is not a request of HTTP/1.1",
     };
+    // A status without a name of its own has no title.
     let title = status.canonical_reason().unwrap_or_default();
     let body = json!({"type": "about:blank", "title": title, "status": code, "detail": detail});
     let body = body.to_string();

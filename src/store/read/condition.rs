@@ -4,7 +4,7 @@
 use std::{
     io,
     path::Path,
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, Instant},
 };
 
 use sqlx::{Connection, PgConnection, SqliteConnection};
@@ -26,8 +26,6 @@ pub struct Condition {
     pub is_read_only: bool,
     /// What the watcher needs and the role may not: `INSERT ON events`.
     pub lacking: Vec<String>,
-    /// How far the server's clock is ahead of ours.
-    pub clock_ahead_seconds: f64,
     pub integrity: Integrity,
 }
 
@@ -69,7 +67,6 @@ async fn sqlite(path: &Path, check: Duration) -> Result<Condition> {
         role: None,
         is_read_only: false,
         lacking: vec![],
-        clock_ahead_seconds: 0.0,
         integrity: integrity(&mut link, check).await?,
     })
 }
@@ -107,21 +104,17 @@ struct Server {
     encoding: String,
     role: String,
     is_read_only: bool,
-    now: f64,
 }
 
 const SERVER: &str = "SELECT current_setting('server_version') AS version, \
      current_setting('server_version_num')::bigint AS version_number, \
      current_setting('server_encoding') AS encoding, current_user::text AS role, \
-     current_setting('transaction_read_only') = 'on' OR pg_is_in_recovery() AS is_read_only, \
-     extract(epoch FROM clock_timestamp())::float8 AS now";
+     current_setting('transaction_read_only') = 'on' OR pg_is_in_recovery() AS is_read_only";
 
 async fn postgres(url: &str) -> Result<Condition> {
     let options = connect::postgres(url, "doctor")?;
     let mut link = PgConnection::connect_with(&options).await?;
-    let before = epoch_seconds();
     let server: Server = sqlx::query_as(SERVER).fetch_one(&mut link).await?;
-    let between = (before + epoch_seconds()) / 2.0;
     let found = migrate::postgres_version(&mut link).await?;
     let lacking = if found.is_some() { RIGHTS } else { MAKE_TABLES };
     Ok(Condition {
@@ -132,7 +125,6 @@ async fn postgres(url: &str) -> Result<Condition> {
         role: Some(server.role),
         is_read_only: server.is_read_only,
         lacking: sqlx::query_scalar(lacking).fetch_all(&mut link).await?,
-        clock_ahead_seconds: server.now - between,
         integrity: Integrity::NotAsked,
     })
 }
@@ -154,8 +146,3 @@ const RIGHTS: &str = "SELECT privilege || ' ON ' || name FROM (VALUES \
 /// Where there are no tables yet, they have to be made.
 const MAKE_TABLES: &str = "SELECT 'CREATE ON SCHEMA ' || current_schema()::text \
      WHERE NOT has_schema_privilege(current_schema(), 'CREATE')";
-
-fn epoch_seconds() -> f64 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    since.unwrap_or_default().as_secs_f64()
-}
