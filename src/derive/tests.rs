@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::event::EndReason;
+use crate::event::{EndReason, Event, FactKey, Payload, SessionSeen};
 
 /// What an input may say: a session is active, words said in it, an end.
 #[derive(Debug, Clone)]
@@ -89,48 +89,43 @@ fn turn(session: u8, second: i64, text: u8) -> Event {
     Event::new(payload, moment, keys, None).expect("it has keys")
 }
 
-/// Does to `known` what the store does to its rows.
-fn carry_out(plan: &Plan<'_>, known: &mut Known, events: &mut Vec<Vec<String>>) {
-    for change in &plan.sessions {
-        match change {
-            SessionChange::Register(seen, agent) => {
-                known
-                    .agents
-                    .insert(seen.session_uuid.clone(), agent.clone());
-            }
-            SessionChange::Reopen(seen) | SessionChange::Touch(seen) => {
-                let agent = known.agents.get_mut(&seen.session_uuid).expect("a row");
-                agent.started_at = agent.started_at.min(seen.first);
-                agent.last_seen_at = agent.last_seen_at.max(seen.last);
-                if matches!(change, SessionChange::Reopen(_)) {
-                    agent.ended = false;
-                    agent.registrations += 1;
-                }
-            }
-            SessionChange::End { session_uuid, .. } => {
-                known.agents.get_mut(*session_uuid).expect("a row").ended = true;
-            }
-        }
+/// Does to `known` what the store does to its rows; `events` are the keys of each.
+fn carry_out(plan: Plan<'_>, known: &mut Known, events: &mut Vec<Vec<StoredKey>>) {
+    for project in plan.projects {
+        known.projects.insert(project.path, project.id);
     }
-    for event in &plan.events {
+    for agent in plan.agents {
+        known.agents.insert(agent.session_uuid.clone(), agent);
+    }
+    for event in plan.events {
         let id = events.len() as i64;
-        events.push(event.keys.clone());
-        known
-            .facts
-            .extend(event.keys.iter().map(|key| (key.clone(), id)));
+        known.facts.extend(event.keys.iter().map(|key| (*key, id)));
+        events.push(event.keys);
     }
-    known.facts.extend(plan.aliases.iter().cloned());
+    known.facts.extend(plan.aliases);
 }
 
 /// Carries the steps out in batches of this size; the first keys of the events, in order.
-fn stored(said: &[Said], batch: usize, known: &mut Known) -> Vec<String> {
+fn stored(said: &[Said], batch: usize, known: &mut Known) -> Vec<StoredKey> {
     let mut events = Vec::new();
     for some in said.chunks(batch) {
         let causes: Vec<Cause<'_>> = some.iter().map(Said::cause).collect();
-        let plan = plan(&causes, known.clone());
-        carry_out(&plan, known, &mut events);
+        reserve(&questions(&causes), known);
+        carry_out(plan(&causes, known.clone()), known, &mut events);
     }
-    events.into_iter().map(|keys| keys[0].clone()).collect()
+    events.into_iter().map(|keys| keys[0]).collect()
+}
+
+/// As many ids as the questions may need, after the greatest that is used.
+fn reserve(questions: &Questions<'_>, known: &mut Known) {
+    let after = |used: Option<i64>, count: usize| -> Vec<i64> {
+        (used.unwrap_or(0) + 1..).take(count).collect()
+    };
+    let (projects, agents) = (known.projects.values(), known.agents.values());
+    known.ids = Ids {
+        projects: after(projects.copied().max(), questions.projects.len()),
+        agents: after(agents.map(|agent| agent.id).max(), questions.sessions.len()),
+    };
 }
 
 proptest! {
@@ -150,7 +145,7 @@ proptest! {
         let said: Vec<Said> = lines.map(Said::of).collect();
         let mut known = Known::default();
         stored(&said, batch, &mut known);
-        prop_assert_eq!(stored(&said, batch, &mut known), Vec::<String>::new());
+        prop_assert_eq!(stored(&said, batch, &mut known), Vec::<StoredKey>::new());
     }
 
     #[test]
@@ -162,4 +157,51 @@ proptest! {
         keys.dedup();
         prop_assert_eq!(keys.len(), all);
     }
+}
+
+/// An event and an agent name the rows they belong to, also those planned with them.
+#[test]
+fn rows_name_each_other_by_the_ids_that_were_reserved() {
+    let mut child = seen(1, 2);
+    child.parent = Some("s0".into());
+    child.project_path = "/elsewhere".into();
+    let entries = [
+        line(What::Seen(seen(0, 1))),
+        line(What::Seen(child)),
+        line(What::Event(Box::new(turn(1, 2, 0)))),
+        line(What::Seen(seen(2, 3))),
+    ];
+    let causes: Vec<Cause<'_>> = entries.iter().map(|entry| Cause::Line(7, entry)).collect();
+    let known = Known {
+        ids: Ids {
+            projects: vec![30, 31],
+            agents: vec![40, 41, 42],
+        },
+        ..Known::default()
+    };
+    let plan = plan(&causes, known);
+    let projects = plan
+        .projects
+        .iter()
+        .map(|project| (project.id, project.path.as_str()));
+    assert_eq!(projects.collect::<Vec<_>>(), [(30, "/p")]);
+    let agents = plan
+        .agents
+        .iter()
+        .map(|a| (a.id, a.project_id, a.parent_agent_id));
+    assert_eq!(
+        agents.collect::<Vec<_>>(),
+        [(40, 30, None), (41, 30, Some(40)), (42, 30, None)]
+    );
+    let events = plan
+        .events
+        .iter()
+        .map(|event| (event.project_id, event.agent_id));
+    let of = |agent| (Some(30), Some(agent));
+    assert_eq!(events.collect::<Vec<_>>(), [of(40), of(41), of(41), of(42)]);
+    assert!(
+        plan.events
+            .iter()
+            .all(|event| event.source.is_some_and(|s| s.checkpoint_id == 7))
+    );
 }

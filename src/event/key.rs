@@ -11,19 +11,34 @@ use sha2::{Digest, Sha256};
 
 use super::Timestamp;
 
-/// A key is text with a readable start, so that one message's keys are a range.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct FactKey(String);
+/// A key is text with a readable start: everything up to its last field is its group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FactKey {
+    text: String,
+    stored: StoredKey,
+}
+
+/// How a database keeps a key: ten bytes of its group's digest, then ten of its
+/// own, so that a group's keys are a range.
+pub type StoredKey = [u8; 20];
+
+/// What the stored keys of a group begin with.
+pub type StoredGroup = [u8; 10];
 
 impl FactKey {
+    fn new(text: String) -> FactKey {
+        let stored = FactKey::stored(&text);
+        FactKey { text, stored }
+    }
+
     /// A user's record, wherever it was copied to.
     pub fn user_record(uuid: &str, text: &str) -> FactKey {
-        FactKey(format!("user:{}:{}", word(uuid), hex_digest(text)))
+        FactKey::new(format!("user:{}:{}", word(uuid), hex_digest(text)))
     }
 
     /// A user's words at one time in one session, under whatever uuid.
     pub fn user_words(session: &str, at: Timestamp, text: &str) -> FactKey {
-        FactKey(format!("{}{}", Self::moment(session, at), hex_digest(text)))
+        FactKey::new(format!("{}{}", Self::moment(session, at), hex_digest(text)))
     }
 
     /// What everything said in this moment of a session starts with.
@@ -33,7 +48,7 @@ impl FactKey {
 
     /// A text block of an agent's message.
     pub fn agent_block(message_id: &str, text: &str) -> FactKey {
-        FactKey(format!("{}{}", Self::message(message_id), hex_digest(text)))
+        FactKey::new(format!("{}{}", Self::message(message_id), hex_digest(text)))
     }
 
     /// What every block of this message starts with.
@@ -43,7 +58,7 @@ impl FactKey {
 
     /// What this key's group starts with: everything up to its digest.
     pub fn start(&self) -> &str {
-        start(&self.0)
+        start(&self.text)
     }
 
     /// A record that has nothing of its own to be known by.
@@ -52,12 +67,12 @@ impl FactKey {
         hash.update(session);
         hash.update([0]);
         hash.update(line);
-        FactKey(format!("line:{}", hex(&hash.finalize()[..16])))
+        FactKey::new(format!("line:{}", hex(&hash.finalize()[..16])))
     }
 
     /// The `n`th time a session begins, from 1 on.
     pub fn registered(session: &str, n: u32) -> FactKey {
-        FactKey(format!("{}{n}", Self::registrations(session)))
+        FactKey::new(format!("{}{n}", Self::registrations(session)))
     }
 
     /// What every registration of this session starts with.
@@ -67,33 +82,39 @@ impl FactKey {
 
     /// The `n`th time a session ends, from 1 on.
     pub fn ended(session: &str, n: u32) -> FactKey {
-        FactKey(format!("ended:{}:{n}", word(session)))
+        FactKey::new(format!("ended:{}:{n}", word(session)))
     }
 
-    /// How a database keeps a key: ten bytes of its group's digest, then ten of
-    /// its own, so that a group's keys are a range.
-    pub fn stored(key: &str) -> [u8; 20] {
+    /// How a database keeps the key of this text.
+    pub fn stored(key: &str) -> StoredKey {
         let mut stored = [0; 20];
         stored[..10].copy_from_slice(&FactKey::stored_group(start(key)));
         stored[10..].copy_from_slice(&Sha256::digest(key)[..10]);
         stored
     }
 
-    /// What the stored keys of a group begin with.
-    pub fn stored_group(start: &str) -> [u8; 10] {
-        let mut group = [0; 10];
-        group.copy_from_slice(&Sha256::digest(start)[..10]);
-        group
+    /// What the stored keys begin with whose text begins like this.
+    pub fn stored_group(start: &str) -> StoredGroup {
+        let digest = Sha256::digest(start);
+        *digest.first_chunk().expect("32 bytes")
+    }
+
+    pub fn group_of(key: &StoredKey) -> StoredGroup {
+        *key.first_chunk().expect("20 bytes")
+    }
+
+    pub fn as_stored(&self) -> StoredKey {
+        self.stored
     }
 
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.text
     }
 }
 
 impl fmt::Display for FactKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.text)
     }
 }
 

@@ -20,7 +20,7 @@ mod timestamp;
 use serde_json::Value;
 
 pub use entry::{Ending, Entry, Rejection, SessionSeen, What, project_name};
-pub use key::{FactKey, hex, hex_digest};
+pub use key::{FactKey, StoredGroup, StoredKey, hex, hex_digest};
 pub use payload::{
     Actor, EndReason, EventType, HookReceived, Payload, SessionEnded, SessionRegistered,
     StateTransition, Trigger, TurnDetected, TurnSource,
@@ -51,11 +51,10 @@ pub enum Group {
 }
 
 impl Group {
-    /// What the keys of the group begin with.
-    pub fn start(&self) -> &str {
-        match self {
-            Group::Part(start) | Group::Alone(start) => start,
-        }
+    /// What the stored keys of the group begin with.
+    pub fn stored(&self) -> StoredGroup {
+        let (Group::Part(start) | Group::Alone(start)) = self;
+        FactKey::stored_group(start)
     }
 }
 

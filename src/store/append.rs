@@ -1,11 +1,9 @@
 //! One transaction, the same for both databases: lock and compare the
 //! checkpoints, ask what is known, plan, write, move the checkpoints, commit.
 
-use std::collections::HashMap;
-
 use crate::{
-    derive::{Agent, Cause, Known, NewEvent, Plan, Questions, SessionChange, plan, questions},
-    event::{Ending, EventType, FactKey, Rejection, SessionSeen, Timestamp, hex_digest},
+    derive::{Cause, Known, Plan, Questions, Source, plan, questions},
+    event::{Ending, Rejection, StoredKey, hex_digest},
     tail::Position,
 };
 
@@ -16,36 +14,14 @@ use super::{
 
 pub type Outcome<T> = Result<T, Failure>;
 
-/// A fact's key as it stands in the database.
-pub type StoredKey = [u8; 20];
-
-/// What each database must be able to do inside one transaction. All SQL of
-/// one database stands in one file, `sqlite.rs` or `postgres.rs`.
+/// What each database must be able to do inside one transaction, each in one
+/// round trip. All SQL of one database stands in one file, `sqlite.rs` or `postgres.rs`.
 pub trait Transaction {
-    /// Locks the file's checkpoint, made at its start if there was none.
-    async fn lock_checkpoint(&mut self, host: &str, path: &str) -> Outcome<Locked>;
-    /// The events stored under these keys.
-    async fn facts(&mut self, keys: &[StoredKey]) -> Outcome<HashMap<Vec<u8>, i64>>;
-    /// How many stored keys begin with each of these.
-    async fn group_sizes(&mut self, groups: &[[u8; 10]]) -> Outcome<Vec<u32>>;
-    async fn agents(&mut self, sessions: &[&str]) -> Outcome<HashMap<String, Agent>>;
-    /// The repository's facts are the seen's if that is where it works.
-    async fn put_project(&mut self, host: &str, path: &str, seen: &SessionSeen) -> Outcome<i64>;
-    async fn put_agent(
-        &mut self,
-        project_id: i64,
-        parent: Option<i64>,
-        registrations: u32,
-        seen: &SessionSeen,
-    ) -> Outcome<i64>;
-    async fn touch_agent(&mut self, seen: &SessionSeen, reopen: bool) -> Outcome<()>;
-    async fn end_agent(&mut self, session: &str, at: Timestamp, reason: &str) -> Outcome<()>;
-    /// Returns the new ids, in the order of the rows.
-    async fn insert_events(&mut self, rows: &[EventRow]) -> Outcome<Vec<i64>>;
-    async fn insert_facts(&mut self, facts: &[(StoredKey, i64)]) -> Outcome<()>;
-    /// Returns how many were not there yet.
-    async fn insert_rejections(&mut self, rows: &[RejectionRow]) -> Outcome<u64>;
-    async fn move_checkpoint(&mut self, locked: &Locked, segment: &Moved) -> Outcome<()>;
+    /// Locks the files' checkpoints, in any order; what had none is at its start.
+    async fn lock(&mut self, host: &str, paths: &[&str]) -> Outcome<Vec<Locked>>;
+    /// What is stored, with the ids that the batch may use.
+    async fn ask(&mut self, host: &str, questions: &Questions<'_>) -> Outcome<Known>;
+    async fn write(&mut self, host: &str, rows: &Rows<'_>) -> Outcome<Written>;
     async fn commit(self) -> Outcome<()>;
 }
 
@@ -53,30 +29,42 @@ pub trait Transaction {
 #[derive(Debug, Clone)]
 pub struct Locked {
     pub id: i64,
+    pub path: String,
     pub position: Position,
+}
+
+/// What is written: the plan's rows, and what follows from where they came from.
+pub struct Rows<'a> {
+    pub plan: &'a Plan<'a>,
+    /// In the order of their keys: neighbours in the index are written together.
+    pub facts: Vec<Fact>,
+    pub rejections: Vec<RejectionRow<'a>>,
+    pub moves: Vec<Moved<'a>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Fact {
+    pub key: StoredKey,
+    pub event: FactOf,
+}
+
+/// The event that a key belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum FactOf {
+    Stored(i64),
+    /// The plan's event with this number, from 0 on.
+    Planned(usize),
 }
 
 /// Where a checkpoint goes.
 #[derive(Debug)]
-pub struct Moved {
-    pub path: String,
+pub struct Moved<'a> {
+    pub id: i64,
+    pub path: &'a str,
     /// It stood under another path before.
     pub renamed: bool,
-    pub after: Position,
+    pub after: &'a Position,
     pub rewritten: bool,
-}
-
-#[derive(Debug)]
-pub struct EventRow {
-    pub kind: EventType,
-    pub timestamp: Timestamp,
-    pub observed: bool,
-    pub project_id: Option<i64>,
-    pub agent_id: Option<i64>,
-    pub payload: String,
-    pub key: StoredKey,
-    pub checkpoint_id: Option<i64>,
-    pub source_offset: Option<i64>,
 }
 
 #[derive(Debug)]
@@ -87,6 +75,14 @@ pub struct RejectionRow<'a> {
     pub key: String,
 }
 
+/// What only the database knows of what it wrote.
+#[derive(Debug, Default)]
+pub struct Written {
+    pub last_id: Option<i64>,
+    /// Rejections that were not there yet.
+    pub rejected: u64,
+}
+
 /// Stores what the causes add and moves the segments' checkpoints, all or nothing.
 pub async fn append(
     mut tx: impl Transaction,
@@ -94,223 +90,127 @@ pub async fn append(
     segments: &[Segment],
     endings: &[Ending],
 ) -> Outcome<Appended> {
-    let locked = lock(&mut tx, host, segments).await?;
-    let causes = causes(segments, endings);
-    let known = ask(&mut tx, &causes).await?;
-    let moves: Vec<Moved> = segments.iter().map(Moved::of).collect();
-    let agents = known.agents.clone();
+    let moves = lock(&mut tx, host, segments).await?;
+    let causes = causes(segments, &moves, endings);
+    let questions = questions(&causes);
+    let known = if questions.is_empty() {
+        Known::default()
+    } else {
+        tx.ask(host, &questions).await?
+    };
     let plan = plan(&causes, known);
-    let appended = write(&mut tx, host, plan, agents, &locked, &moves).await?;
-    for (locked, to) in locked.iter().zip(&moves) {
-        tx.move_checkpoint(locked, to).await?;
-    }
+    let rows = Rows::of(&plan, moves);
+    let written = tx.write(host, &rows).await?;
     tx.commit().await?;
-    Ok(appended)
+    Ok(rows.appended(&written))
 }
 
-fn causes<'a>(segments: &'a [Segment], endings: &'a [Ending]) -> Vec<Cause<'a>> {
-    let lines = segments.iter().enumerate().flat_map(|(number, segment)| {
+/// The checkpoints' moves, if each stands where the writer believes it to be.
+async fn lock<'a>(
+    tx: &mut impl Transaction,
+    host: &str,
+    segments: &'a [Segment],
+) -> Outcome<Vec<Moved<'a>>> {
+    if segments.is_empty() {
+        return Ok(Vec::new());
+    }
+    let paths: Vec<&str> = segments.iter().map(Segment::checkpoint_path).collect();
+    let locked = tx.lock(host, &paths).await?;
+    let moves = segments.iter().map(|segment| {
+        let path = segment.checkpoint_path();
+        match locked.iter().find(|row| row.path == path) {
+            None => Err(Failure::Raced),
+            Some(row) if row.position == segment.before => Ok(Moved::of(segment, row.id)),
+            Some(_) => Err(Failure::Moved { path: path.into() }),
+        }
+    });
+    moves.collect()
+}
+
+fn causes<'a>(
+    segments: &'a [Segment],
+    moves: &[Moved<'a>],
+    endings: &'a [Ending],
+) -> Vec<Cause<'a>> {
+    let lines = segments.iter().zip(moves).flat_map(|(segment, to)| {
+        let id = to.id;
         let entries = segment.entries.iter();
-        entries.map(move |entry| Cause::Line(number, entry))
+        entries.map(move |entry| Cause::Line(id, entry))
     });
     lines.chain(endings.iter().map(Cause::Ended)).collect()
 }
 
-async fn lock(tx: &mut impl Transaction, host: &str, segments: &[Segment]) -> Outcome<Vec<Locked>> {
-    let mut locked = Vec::with_capacity(segments.len());
-    for segment in segments {
-        let path = segment.moved_from.as_ref().unwrap_or(&segment.path);
-        let row = tx.lock_checkpoint(host, path).await?;
-        if row.position != segment.before {
-            return Err(Failure::Moved { path: path.clone() });
-        }
-        locked.push(row);
-    }
-    Ok(locked)
-}
-
-async fn ask(tx: &mut impl Transaction, causes: &[Cause<'_>]) -> Outcome<Known> {
-    let Questions {
-        keys,
-        starts,
-        sessions,
-    } = questions(causes);
-    let mut known = Known::default();
-    if !keys.is_empty() {
-        let stored = keys.iter().map(|key| FactKey::stored(key));
-        let found = tx.facts(&stored.clone().collect::<Vec<_>>()).await?;
-        let ids = stored.map(|key| found.get(key.as_slice()).copied());
-        let pairs = keys.iter().zip(ids);
-        known.facts = pairs
-            .filter_map(|(key, id)| Some(((*key).to_owned(), id?)))
-            .collect();
-    }
-    if !sessions.is_empty() {
-        known.agents = tx.agents(&sessions).await?;
-    }
-    // Of a session that has no row it must be known how often it had one.
-    let rowless = sessions
-        .iter()
-        .filter(|session| !known.agents.contains_key(**session));
-    let registrations: Vec<String> = rowless.map(|s| FactKey::registrations(s)).collect();
-    let starts: Vec<&str> = starts
-        .into_iter()
-        .chain(registrations.iter().map(String::as_str))
-        .collect();
-    if !starts.is_empty() {
-        let groups: Vec<_> = starts.iter().map(|s| FactKey::stored_group(s)).collect();
-        let counts = tx.group_sizes(&groups).await?;
-        known.groups = starts.iter().map(ToString::to_string).zip(counts).collect();
-    }
-    Ok(known)
-}
-
-async fn write(
-    tx: &mut impl Transaction,
-    host: &str,
-    plan: Plan<'_>,
-    mut agents: HashMap<String, Agent>,
-    locked: &[Locked],
-    moves: &[Moved],
-) -> Outcome<Appended> {
-    let registered = change_sessions(tx, host, &plan.sessions, &mut agents).await?;
-    let rows: Vec<EventRow> = plan
-        .events
-        .iter()
-        .map(|event| event_row(event, &agents, locked))
-        .collect();
-    let ids = if rows.is_empty() {
-        Vec::new()
-    } else {
-        tx.insert_events(&rows).await?
-    };
-    let mut facts: Vec<(StoredKey, i64)> = plan
-        .aliases
-        .iter()
-        .map(|(key, id)| (FactKey::stored(key), *id))
-        .collect();
-    for (event, id) in plan.events.iter().zip(&ids) {
-        facts.extend(event.keys.iter().map(|key| (FactKey::stored(key), *id)));
-    }
-    if !facts.is_empty() {
-        // Neighbours in the index are written together.
-        facts.sort_unstable();
-        tx.insert_facts(&facts).await?;
-    }
-    let rejections: Vec<RejectionRow> = plan
-        .rejections
-        .iter()
-        .map(|(segment, offset, rejection)| {
-            RejectionRow::new(&moves[*segment].path, *offset, rejection)
-        })
-        .collect();
-    let rejected = if rejections.is_empty() {
-        0
-    } else {
-        tx.insert_rejections(&rejections).await?
-    };
-    Ok(Appended {
-        stored: ids.len() as u64,
-        rejected,
-        last_id: ids.last().copied(),
-        duplicates: plan
-            .duplicates
-            .into_iter()
-            .map(|(segment, (count, key))| Duplicates {
-                path: moves[segment].path.clone(),
-                count,
-                key,
-            })
-            .collect(),
-        registered,
-    })
-}
-
-/// Carries out what the plan says of sessions; afterwards `agents` has their ids.
-async fn change_sessions(
-    tx: &mut impl Transaction,
-    host: &str,
-    changes: &[SessionChange<'_>],
-    agents: &mut HashMap<String, Agent>,
-) -> Outcome<Vec<String>> {
-    let mut registered = Vec::new();
-    for change in changes {
-        match change {
-            SessionChange::Register(seen, agent) => {
-                let agent = register(tx, host, seen, agent, agents).await?;
-                registered.push(seen.session_uuid.clone());
-                agents.insert(seen.session_uuid.clone(), agent);
-            }
-            SessionChange::Reopen(seen) => {
-                tx.touch_agent(seen, true).await?;
-                registered.push(seen.session_uuid.clone());
-            }
-            SessionChange::Touch(seen) => tx.touch_agent(seen, false).await?,
-            SessionChange::End {
-                session_uuid,
-                at,
-                reason,
-            } => {
-                tx.end_agent(session_uuid, *at, reason).await?;
-            }
+impl<'a> Rows<'a> {
+    fn of(plan: &'a Plan<'a>, moves: Vec<Moved<'a>>) -> Rows<'a> {
+        let rejections = plan.rejections.iter().map(|(source, rejection)| {
+            RejectionRow::new(path_of(&moves, source.checkpoint_id), source, rejection)
+        });
+        Rows {
+            plan,
+            facts: facts(plan),
+            rejections: rejections.collect(),
+            moves,
         }
     }
-    Ok(registered)
-}
 
-async fn register(
-    tx: &mut impl Transaction,
-    host: &str,
-    seen: &SessionSeen,
-    agent: &Agent,
-    agents: &HashMap<String, Agent>,
-) -> Outcome<Agent> {
-    let project_id = tx.put_project(host, &agent.project_path, seen).await?;
-    let parent = seen.parent.as_ref().and_then(|p| agents.get(p));
-    let id = tx
-        .put_agent(project_id, parent.map(|p| p.id), agent.registrations, seen)
-        .await?;
-    Ok(Agent {
-        id,
-        project_id,
-        ..agent.clone()
-    })
-}
-
-fn event_row(event: &NewEvent, agents: &HashMap<String, Agent>, locked: &[Locked]) -> EventRow {
-    let agent = agents.get(&event.session_uuid);
-    EventRow {
-        kind: event.kind,
-        timestamp: event.moment.at,
-        observed: event.moment.observed,
-        project_id: agent.map(|agent| agent.project_id),
-        agent_id: agent.map(|agent| agent.id),
-        payload: event.payload.clone(),
-        key: FactKey::stored(&event.keys[0]),
-        checkpoint_id: event.source.map(|(segment, _)| locked[segment].id),
-        source_offset: event.source.map(|(_, offset)| offset.cast_signed()),
+    fn appended(&self, written: &Written) -> Appended {
+        let duplicates = self.plan.duplicates.iter();
+        let duplicates = duplicates.map(|(checkpoint_id, (count, key))| Duplicates {
+            path: path_of(&self.moves, *checkpoint_id).to_owned(),
+            count: *count,
+            key: key.clone(),
+        });
+        Appended {
+            stored: self.plan.events.len() as u64,
+            rejected: written.rejected,
+            last_id: written.last_id,
+            duplicates: duplicates.collect(),
+            registered: self.plan.registered.clone(),
+        }
     }
 }
 
-impl Moved {
-    fn of(segment: &Segment) -> Moved {
+fn facts(plan: &Plan<'_>) -> Vec<Fact> {
+    let stored = plan.aliases.iter().map(|(key, id)| Fact {
+        key: *key,
+        event: FactOf::Stored(*id),
+    });
+    let planned = plan.events.iter().enumerate().flat_map(|(number, event)| {
+        let event_of = move |key: &StoredKey| Fact {
+            key: *key,
+            event: FactOf::Planned(number),
+        };
+        event.keys.iter().map(event_of)
+    });
+    let mut facts: Vec<Fact> = stored.chain(planned).collect();
+    facts.sort_unstable();
+    facts
+}
+
+fn path_of<'a>(moves: &[Moved<'a>], checkpoint_id: i64) -> &'a str {
+    let to = moves.iter().find(|to| to.id == checkpoint_id);
+    to.expect("each line comes from one of the segments").path
+}
+
+impl<'a> Moved<'a> {
+    fn of(segment: &'a Segment, id: i64) -> Moved<'a> {
         Moved {
-            path: segment.path.clone(),
+            id,
+            path: &segment.path,
             renamed: segment.moved_from.is_some(),
-            after: segment.after.clone(),
+            after: &segment.after,
             rewritten: segment.rewritten,
         }
     }
 }
 
 impl<'a> RejectionRow<'a> {
-    fn new(source: &'a str, offset: u64, rejection: &'a Rejection) -> RejectionRow<'a> {
-        let key = rejection_key(source, offset, rejection);
+    fn new(path: &'a str, source: &Source, rejection: &'a Rejection) -> RejectionRow<'a> {
         RejectionRow {
-            source,
-            offset,
+            source: path,
+            offset: source.offset,
             rejection,
-            key,
+            key: rejection_key(path, source.offset, rejection),
         }
     }
 }

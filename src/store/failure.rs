@@ -49,8 +49,8 @@ impl From<sqlx::Error> for Failure {
 /// server, the role or the schema, and holding loses nothing.
 fn postgres(code: &str, table: Option<&str>) -> fn(String) -> Failure {
     match (code, table) {
-        ("23505", Some("agents" | "checkpoints" | "facts")) => |_| Failure::Raced,
-        // Somebody deleted a row meanwhile that this one belongs to.
+        ("23505", Some("projects" | "agents" | "checkpoints" | "facts")) => |_| Failure::Raced,
+        // A row that this one belongs to was deleted meanwhile.
         ("23503", _) => |_| Failure::Raced,
         _ if ["22", "23", "54", "P0"]
             .iter()

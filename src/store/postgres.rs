@@ -1,22 +1,140 @@
 //! PostgreSQL: all the writing SQL.
 //!
-//! The checkpoint's row is locked first. Whoever comes second waits there and
-//! then sees the truth, so an answer to COMMIT may be lost without harm.
+//! The checkpoints' rows are locked first. A second writer waits there and then
+//! sees the truth, so an answer to COMMIT may be lost without harm. A transaction
+//! takes five round trips, however much it writes: BEGIN, lock, ask, write, COMMIT.
 
-use std::collections::HashMap;
-
-use sqlx::{PgConnection, Postgres, Row, postgres::PgRow};
+use sqlx::{PgConnection, Postgres, Row, postgres::PgRow, types::Json};
 
 use crate::{
-    derive::Agent,
-    event::{SessionSeen, Timestamp, project_name},
+    derive::{Known, NewEvent, Questions, Source},
     tail::Position,
 };
 
 use super::{
-    append::{EventRow, Locked, Moved, Outcome, RejectionRow, StoredKey, Transaction},
+    answer::Answer,
+    append::{Fact, FactOf, Locked, Moved, Outcome, RejectionRow, Rows, Transaction, Written},
+    failure::Failure,
     segment::{Beat, CheckpointRow, OpenSession},
 };
+
+/// Makes what is not there, and locks what is. What another transaction made
+/// after this statement began is neither.
+const LOCK: &str = r#"
+WITH made AS (
+    INSERT INTO checkpoints (host, path, identity, "offset", updated_at)
+    SELECT $1, path, '', 0, clock_timestamp() FROM unnest($2::text[]) AS asked (path)
+    WHERE NOT EXISTS (SELECT FROM checkpoints c WHERE c.host = $1 AND c.path = asked.path)
+    ON CONFLICT (host, path) DO NOTHING
+    RETURNING id, path, identity, "offset"
+), locked AS (
+    SELECT id, path, identity, "offset" FROM checkpoints
+    WHERE host = $1 AND path = ANY($2) ORDER BY path FOR UPDATE
+)
+SELECT * FROM made UNION ALL SELECT * FROM locked"#;
+
+/// Sequences give each id once, so what is drawn here is not given to another writer.
+const ASK: &str = r#"
+SELECT json_build_object(
+    'facts', (
+        SELECT coalesce(json_agg(json_build_array(n - 1, event_id)), '[]')
+        FROM unnest($1::bytea[]) WITH ORDINALITY AS asked (key, n) JOIN facts USING (key)),
+    'groups', (
+        SELECT coalesce(json_agg((
+            SELECT count(*) FROM facts
+            WHERE key BETWEEN start || '\x00000000000000000000'::bytea
+                          AND start || '\xffffffffffffffffffff'::bytea) ORDER BY n), '[]')
+        FROM unnest($2::bytea[]) WITH ORDINALITY AS asked (start, n)),
+    'projects', (
+        SELECT coalesce(json_agg(json_build_array(path, id)), '[]')
+        FROM projects WHERE host = $3 AND path = ANY($4)),
+    'agents', (
+        SELECT coalesce(json_agg(json_build_object(
+            'id', a.id, 'session_uuid', session_uuid, 'project_id', project_id,
+            'project_path', path, 'parent_agent_id', parent_agent_id,
+            'transcript_path', transcript_path, 'working_directory', working_directory,
+            'cli', cli, 'started_at', started_at, 'last_seen_at', last_seen_at,
+            'ended_at', ended_at, 'end_reason', end_reason,
+            'registrations', registrations)), '[]')
+        FROM agents a JOIN projects p ON p.id = project_id WHERE session_uuid = ANY($5)),
+    'ids', json_build_object(
+        'projects', (
+            SELECT coalesce(json_agg(nextval('projects_id_seq')), '[]')
+            FROM unnest($4::text[]) AS asked (path)
+            WHERE NOT EXISTS (SELECT FROM projects p WHERE host = $3 AND p.path = asked.path)),
+        'agents', (
+            SELECT coalesce(json_agg(nextval('agents_id_seq')), '[]')
+            FROM unnest($5::text[]) AS asked (session)
+            WHERE NOT EXISTS (SELECT FROM agents WHERE session_uuid = session))))"#;
+
+/// Everything in one statement. The wake-up is part of the transaction: readers
+/// receive it when its events are visible. It carries no data and may be lost.
+const WRITE: &str = r#"
+WITH some_projects AS (
+    INSERT INTO projects AS p (id, host, path, name, git_remote, current_branch, created_at)
+    SELECT id, $1, path, name, git_remote, current_branch, clock_timestamp()
+    FROM jsonb_to_recordset($2) AS row (
+        id bigint, path text, name text, git_remote text, current_branch text)
+    ON CONFLICT (id) DO UPDATE SET
+        git_remote = coalesce(excluded.git_remote, p.git_remote),
+        current_branch = coalesce(excluded.current_branch, p.current_branch)
+), some_agents AS (
+    INSERT INTO agents AS a (
+        id, session_uuid, project_id, parent_agent_id, transcript_path, working_directory,
+        cli, started_at, last_seen_at, ended_at, end_reason, registrations)
+    SELECT id, session_uuid, project_id, parent_agent_id, transcript_path, working_directory,
+           cli, started_at, last_seen_at, ended_at, end_reason, registrations
+    FROM jsonb_to_recordset($3) AS row (
+        id bigint, session_uuid text, project_id bigint, parent_agent_id bigint,
+        transcript_path text, working_directory text, cli text, started_at timestamptz,
+        last_seen_at timestamptz, ended_at timestamptz, end_reason text, registrations bigint)
+    ON CONFLICT (id) DO UPDATE SET
+        transcript_path = excluded.transcript_path,
+        working_directory = excluded.working_directory,
+        started_at = least(a.started_at, excluded.started_at),
+        last_seen_at = greatest(a.last_seen_at, excluded.last_seen_at),
+        ended_at = CASE WHEN excluded.registrations > a.registrations THEN excluded.ended_at
+                        ELSE coalesce(excluded.ended_at, a.ended_at) END,
+        end_reason = CASE WHEN excluded.registrations > a.registrations THEN excluded.end_reason
+                          ELSE coalesce(excluded.end_reason, a.end_reason) END,
+        registrations = greatest(a.registrations, excluded.registrations)
+), new AS MATERIALIZED (
+    SELECT n, next_event_id() AS id FROM generate_series(0, $4 - 1) AS n
+), some_events AS (
+    INSERT INTO events (id, timestamp, recorded_at, event_type, payload, event_key, project_id,
+                        agent_id, checkpoint_id, source_offset, observed)
+    SELECT id, at::timestamptz, clock_timestamp(), kind, payload::jsonb, key, project_id,
+           agent_id, checkpoint_id, source_offset, observed
+    FROM unnest($5::text[], $6::text[], $7::text[], $8::bytea[], $9::bigint[], $10::bigint[],
+                $11::bigint[], $12::bigint[], $13::boolean[]) WITH ORDINALITY
+         AS row (at, kind, payload, key, project_id, agent_id, checkpoint_id, source_offset,
+                 observed, n)
+    JOIN new ON new.n = row.n - 1
+    ORDER BY id
+), some_facts AS (
+    INSERT INTO facts (key, event_id)
+    SELECT key, coalesce(event_id, id)
+    FROM unnest($14::bytea[], $15::bigint[], $16::bigint[]) AS row (key, event_id, planned)
+    LEFT JOIN new ON n = planned
+    ORDER BY key
+), some_rejections AS (
+    INSERT INTO rejections (source, "offset", length, sha256, reason, excerpt, at, rejection_key)
+    SELECT source, "offset", length, sha256, reason, excerpt, clock_timestamp(), key
+    FROM unnest($17::text[], $18::bigint[], $19::bigint[], $20::text[], $21::text[],
+                $22::bytea[], $23::text[])
+         AS row (source, "offset", length, sha256, reason, excerpt, key)
+    ON CONFLICT (rejection_key) DO NOTHING
+    RETURNING id
+), some_moves AS (
+    UPDATE checkpoints c
+    SET path = row.path, identity = row.identity, "offset" = row."offset",
+        rewrites = c.rewrites + row.rewrites, updated_at = clock_timestamp()
+    FROM unnest($24::bigint[], $25::text[], $26::text[], $27::bigint[], $28::bigint[])
+         AS row (id, path, identity, "offset", rewrites)
+    WHERE c.id = row.id
+)
+SELECT (SELECT max(id) FROM new), (SELECT count(*) FROM some_rejections),
+       pg_notify('headspace_events', '')::text"#;
 
 pub struct PostgresTransaction<'c>(sqlx::Transaction<'c, Postgres>);
 
@@ -24,272 +142,136 @@ impl<'c> PostgresTransaction<'c> {
     pub async fn begin(connection: &'c mut PgConnection) -> Outcome<Self> {
         Ok(Self(sqlx::Connection::begin(connection).await?))
     }
+
+    /// What stood under the path that a file has now.
+    async fn vacate(&mut self, to: &Moved<'_>) -> Outcome<()> {
+        sqlx::query(
+            "DELETE FROM checkpoints
+             WHERE path = $1 AND id <> $2
+               AND host = (SELECT host FROM checkpoints WHERE id = $2)",
+        )
+        .bind(to.path)
+        .bind(to.id)
+        .execute(&mut *self.0)
+        .await?;
+        Ok(())
+    }
 }
 
 impl Transaction for PostgresTransaction<'_> {
-    async fn lock_checkpoint(&mut self, host: &str, path: &str) -> Outcome<Locked> {
-        sqlx::query(
-            r#"INSERT INTO checkpoints (host, path, identity, "offset", updated_at)
-               SELECT $1, $2, '', 0, clock_timestamp()
-               WHERE NOT EXISTS (SELECT FROM checkpoints WHERE host = $1 AND path = $2)
-               ON CONFLICT (host, path) DO NOTHING"#,
-        )
-        .bind(host)
-        .bind(path)
-        .execute(&mut *self.0)
-        .await?;
-        let row = sqlx::query(
-            r#"SELECT id, identity, "offset" FROM checkpoints WHERE host = $1 AND path = $2
-               FOR UPDATE"#,
-        )
-        .bind(host)
-        .bind(path)
-        .fetch_one(&mut *self.0)
-        .await?;
-        Ok(Locked {
-            id: row.get(0),
-            position: position(&row, 1),
+    async fn lock(&mut self, host: &str, paths: &[&str]) -> Outcome<Vec<Locked>> {
+        // What another writer made in the meantime is seen by the second statement.
+        for _ in 0..2 {
+            let rows = sqlx::query(LOCK).bind(host).bind(paths);
+            let rows = rows.fetch_all(&mut *self.0).await?;
+            if rows.len() == paths.len() {
+                return Ok(rows.iter().map(locked).collect());
+            }
+        }
+        Err(Failure::Raced)
+    }
+
+    async fn ask(&mut self, host: &str, questions: &Questions<'_>) -> Outcome<Known> {
+        let answer: Json<Answer> = sqlx::query_scalar(ASK)
+            .bind(slices(&questions.keys))
+            .bind(slices(&questions.groups))
+            .bind(host)
+            .bind(&questions.projects)
+            .bind(&questions.sessions)
+            .fetch_one(&mut *self.0)
+            .await?;
+        Ok(answer.0.to(questions))
+    }
+
+    async fn write(&mut self, host: &str, rows: &Rows<'_>) -> Outcome<Written> {
+        for to in rows.moves.iter().filter(|to| to.renamed) {
+            self.vacate(to).await?;
+        }
+        let write = sqlx::query(WRITE)
+            .bind(host)
+            .bind(Json(&rows.plan.projects))
+            .bind(Json(&rows.plan.agents));
+        let write = bind_events(write, &rows.plan.events);
+        let write = bind_facts(write, &rows.facts);
+        let write = bind_rejections(write, &rows.rejections);
+        let write = bind_moves(write, &rows.moves);
+        let row = write.fetch_one(&mut *self.0).await?;
+        Ok(Written {
+            last_id: row.get(0),
+            rejected: row.get::<i64, _>(1).cast_unsigned(),
         })
     }
 
-    async fn facts(&mut self, keys: &[StoredKey]) -> Outcome<HashMap<Vec<u8>, i64>> {
-        let keys: Vec<&[u8]> = keys.iter().map(|key| key.as_slice()).collect();
-        let rows = sqlx::query("SELECT key, event_id FROM facts WHERE key = ANY($1)")
-            .bind(keys)
-            .fetch_all(&mut *self.0)
-            .await?;
-        Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
-    }
-
-    async fn group_sizes(&mut self, groups: &[[u8; 10]]) -> Outcome<Vec<u32>> {
-        let groups: Vec<&[u8]> = groups.iter().map(|group| group.as_slice()).collect();
-        let counts: Vec<i64> = sqlx::query_scalar(
-            r#"SELECT (SELECT count(*) FROM facts
-                       WHERE key BETWEEN start || '\x00000000000000000000'::bytea
-                                     AND start || '\xffffffffffffffffffff'::bytea)
-               FROM unnest($1::bytea[]) WITH ORDINALITY AS asked (start, n) ORDER BY n"#,
-        )
-        .bind(groups)
-        .fetch_all(&mut *self.0)
-        .await?;
-        Ok(counts
-            .into_iter()
-            .map(|count| u32::try_from(count).unwrap_or(u32::MAX))
-            .collect())
-    }
-
-    async fn agents(&mut self, sessions: &[&str]) -> Outcome<HashMap<String, Agent>> {
-        let rows = sqlx::query(
-            "SELECT session_uuid, id, project_id,
-                    (extract(epoch FROM started_at) * 1000000)::bigint,
-                    (extract(epoch FROM last_seen_at) * 1000000)::bigint,
-                    ended_at IS NOT NULL, registrations,
-                    (SELECT path FROM projects WHERE projects.id = project_id)
-             FROM agents WHERE session_uuid = ANY($1)",
-        )
-        .bind(sessions)
-        .fetch_all(&mut *self.0)
-        .await?;
-        Ok(rows.iter().map(|row| (row.get(0), agent(row))).collect())
-    }
-
-    async fn put_project(&mut self, host: &str, path: &str, seen: &SessionSeen) -> Outcome<i64> {
-        let works_there = path == seen.project_path;
-        let id = sqlx::query_scalar(
-            "INSERT INTO projects AS p (host, path, name, git_remote, current_branch, created_at)
-             VALUES ($1, $2, $3, $4, $5, clock_timestamp())
-             ON CONFLICT (host, path) DO UPDATE SET
-                 git_remote = coalesce(excluded.git_remote, p.git_remote),
-                 current_branch = coalesce(excluded.current_branch, p.current_branch)
-             RETURNING id",
-        )
-        .bind(host)
-        .bind(path)
-        .bind(project_name(path))
-        .bind(seen.git_remote.as_ref().filter(|_| works_there))
-        .bind(seen.git_branch.as_ref().filter(|_| works_there))
-        .fetch_one(&mut *self.0)
-        .await?;
-        Ok(id)
-    }
-
-    async fn put_agent(
-        &mut self,
-        project_id: i64,
-        parent: Option<i64>,
-        registrations: u32,
-        seen: &SessionSeen,
-    ) -> Outcome<i64> {
-        let id = sqlx::query_scalar(
-            "INSERT INTO agents (session_uuid, project_id, parent_agent_id, transcript_path,
-                                 working_directory, cli, started_at, last_seen_at,
-                                 registrations)
-             VALUES ($1, $2, $3, $4, $5, $6, $7::timestamptz, $8::timestamptz, $9)
-             RETURNING id",
-        )
-        .bind(&seen.session_uuid)
-        .bind(project_id)
-        .bind(parent)
-        .bind(&seen.transcript_path)
-        .bind(seen.working_directory())
-        .bind(seen.cli)
-        .bind(seen.first.to_string())
-        .bind(seen.last.to_string())
-        .bind(i64::from(registrations))
-        .fetch_one(&mut *self.0)
-        .await?;
-        Ok(id)
-    }
-
-    async fn touch_agent(&mut self, seen: &SessionSeen, reopen: bool) -> Outcome<()> {
-        sqlx::query(
-            "UPDATE agents SET
-                 started_at = least(started_at, $1::timestamptz),
-                 last_seen_at = greatest(last_seen_at, $2::timestamptz),
-                 working_directory = coalesce($3, working_directory),
-                 transcript_path = coalesce($4, transcript_path),
-                 ended_at = CASE WHEN $5 THEN NULL ELSE ended_at END,
-                 end_reason = CASE WHEN $5 THEN NULL ELSE end_reason END,
-                 registrations = registrations + CASE WHEN $5 THEN 1 ELSE 0 END
-             WHERE session_uuid = $6",
-        )
-        .bind(seen.first.to_string())
-        .bind(seen.last.to_string())
-        .bind(&seen.working_directory)
-        .bind(&seen.transcript_path)
-        .bind(reopen)
-        .bind(&seen.session_uuid)
-        .execute(&mut *self.0)
-        .await?;
-        Ok(())
-    }
-
-    async fn end_agent(&mut self, session: &str, at: Timestamp, reason: &str) -> Outcome<()> {
-        sqlx::query(
-            "UPDATE agents SET ended_at = $1::timestamptz, end_reason = $2 WHERE session_uuid = $3",
-        )
-        .bind(at.to_string())
-        .bind(reason)
-        .bind(session)
-        .execute(&mut *self.0)
-        .await?;
-        Ok(())
-    }
-
-    async fn insert_events(&mut self, rows: &[EventRow]) -> Outcome<Vec<i64>> {
-        let count = i32::try_from(rows.len()).unwrap_or(i32::MAX);
-        let mut ids: Vec<i64> =
-            sqlx::query_scalar("SELECT next_event_id() FROM generate_series(1, $1)")
-                .bind(count)
-                .fetch_all(&mut *self.0)
-                .await?;
-        ids.sort_unstable();
-        let column = |value: fn(&EventRow) -> String| rows.iter().map(value).collect::<Vec<_>>();
-        let ids_of =
-            |value: fn(&EventRow) -> Option<i64>| rows.iter().map(value).collect::<Vec<_>>();
-        sqlx::query(
-            "INSERT INTO events (id, timestamp, recorded_at, event_type, payload, event_key,
-                                 project_id, agent_id, checkpoint_id, source_offset, observed)
-             SELECT id, at::timestamptz, clock_timestamp(), kind, payload::jsonb, key,
-                    project_id, agent_id, checkpoint_id, source_offset, observed
-             FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::bytea[],
-                         $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::boolean[])
-                  AS row (id, at, kind, payload, key, project_id, agent_id, checkpoint_id,
-                          source_offset, observed)",
-        )
-        .bind(&ids)
-        .bind(column(|row| row.timestamp.to_string()))
-        .bind(column(|row| row.kind.as_str().to_owned()))
-        .bind(
-            rows.iter()
-                .map(|row| row.payload.as_str())
-                .collect::<Vec<_>>(),
-        )
-        .bind(
-            rows.iter()
-                .map(|row| row.key.as_slice())
-                .collect::<Vec<_>>(),
-        )
-        .bind(ids_of(|row| row.project_id))
-        .bind(ids_of(|row| row.agent_id))
-        .bind(ids_of(|row| row.checkpoint_id))
-        .bind(ids_of(|row| row.source_offset))
-        .bind(rows.iter().map(|row| row.observed).collect::<Vec<_>>())
-        .execute(&mut *self.0)
-        .await?;
-        Ok(ids)
-    }
-
-    async fn insert_facts(&mut self, facts: &[(StoredKey, i64)]) -> Outcome<()> {
-        let rows = facts.iter().map(|(key, id)| (key.as_slice(), *id));
-        let (keys, ids): (Vec<&[u8]>, Vec<i64>) = rows.unzip();
-        sqlx::query(
-            "INSERT INTO facts (key, event_id) SELECT * FROM unnest($1::bytea[], $2::bigint[])",
-        )
-        .bind(keys)
-        .bind(ids)
-        .execute(&mut *self.0)
-        .await?;
-        Ok(())
-    }
-
-    async fn insert_rejections(&mut self, rows: &[RejectionRow<'_>]) -> Outcome<u64> {
-        let mut inserted = 0;
-        for row in rows {
-            let done = sqlx::query(
-                r#"INSERT INTO rejections (source, "offset", length, sha256, reason, excerpt, at,
-                                           rejection_key)
-                   VALUES ($1, $2, $3, $4, $5, $6, clock_timestamp(), $7)
-                   ON CONFLICT (rejection_key) DO NOTHING"#,
-            )
-            .bind(row.source)
-            .bind(row.offset.cast_signed())
-            .bind(row.rejection.length.cast_signed())
-            .bind(&row.rejection.sha256)
-            .bind(&row.rejection.reason)
-            .bind(&row.rejection.excerpt)
-            .bind(&row.key)
-            .execute(&mut *self.0)
-            .await?;
-            inserted += done.rows_affected();
-        }
-        Ok(inserted)
-    }
-
-    async fn move_checkpoint(&mut self, locked: &Locked, to: &Moved) -> Outcome<()> {
-        if to.renamed {
-            sqlx::query(
-                "DELETE FROM checkpoints
-                 WHERE path = $1 AND id <> $2
-                   AND host = (SELECT host FROM checkpoints WHERE id = $2)",
-            )
-            .bind(&to.path)
-            .bind(locked.id)
-            .execute(&mut *self.0)
-            .await?;
-        }
-        sqlx::query(
-            r#"UPDATE checkpoints SET path = $1, identity = $2, "offset" = $3,
-                      rewrites = rewrites + $4, updated_at = clock_timestamp()
-               WHERE id = $5"#,
-        )
-        .bind(&to.path)
-        .bind(&to.after.identity)
-        .bind(to.after.offset.cast_signed())
-        .bind(i64::from(to.rewritten))
-        .bind(locked.id)
-        .execute(&mut *self.0)
-        .await?;
-        Ok(())
-    }
-
-    async fn commit(mut self) -> Outcome<()> {
-        // Part of the transaction: readers hear of it when it is visible. It
-        // carries no data and may be lost.
-        sqlx::query("SELECT pg_notify('headspace_events', '')")
-            .execute(&mut *self.0)
-            .await?;
+    async fn commit(self) -> Outcome<()> {
         Ok(self.0.commit().await?)
+    }
+}
+
+type Query<'q> = sqlx::query::Query<'q, Postgres, sqlx::postgres::PgArguments>;
+
+fn bind_events<'q>(write: Query<'q>, events: &'q [NewEvent]) -> Query<'q> {
+    let source = |of: fn(Source) -> i64| column(events, move |event| event.source.map(of));
+    write
+        .bind(i64::try_from(events.len()).unwrap_or(i64::MAX))
+        .bind(column(events, |event| event.moment.at.to_string()))
+        .bind(column(events, |event| event.kind.as_str()))
+        .bind(column(events, |event| event.payload.as_str()))
+        .bind(column(events, |event| event.keys[0].as_slice()))
+        .bind(column(events, |event| event.project_id))
+        .bind(column(events, |event| event.agent_id))
+        .bind(source(|source| source.checkpoint_id))
+        .bind(source(|source| source.offset.cast_signed()))
+        .bind(column(events, |event| event.moment.observed))
+}
+
+fn bind_facts<'q>(write: Query<'q>, facts: &'q [Fact]) -> Query<'q> {
+    let stored = |fact: &Fact| match fact.event {
+        FactOf::Stored(id) => Some(id),
+        FactOf::Planned(_) => None,
+    };
+    let planned = |fact: &Fact| match fact.event {
+        FactOf::Stored(_) => None,
+        FactOf::Planned(number) => i64::try_from(number).ok(),
+    };
+    write
+        .bind(column(facts, |fact| fact.key.as_slice()))
+        .bind(column(facts, stored))
+        .bind(column(facts, planned))
+}
+
+fn bind_rejections<'q>(write: Query<'q>, rows: &'q [RejectionRow<'_>]) -> Query<'q> {
+    write
+        .bind(column(rows, |row| row.source))
+        .bind(column(rows, |row| row.offset.cast_signed()))
+        .bind(column(rows, |row| row.rejection.length.cast_signed()))
+        .bind(column(rows, |row| row.rejection.sha256.as_str()))
+        .bind(column(rows, |row| row.rejection.reason.as_str()))
+        .bind(column(rows, |row| row.rejection.excerpt.as_slice()))
+        .bind(column(rows, |row| row.key.as_str()))
+}
+
+fn bind_moves<'q>(write: Query<'q>, moves: &'q [Moved<'_>]) -> Query<'q> {
+    write
+        .bind(column(moves, |to| to.id))
+        .bind(column(moves, |to| to.path))
+        .bind(column(moves, |to| to.after.identity.as_str()))
+        .bind(column(moves, |to| to.after.offset.cast_signed()))
+        .bind(column(moves, |to| i64::from(to.rewritten)))
+}
+
+fn column<'q, R, T>(rows: &'q [R], value: impl Fn(&'q R) -> T) -> Vec<T> {
+    rows.iter().map(value).collect()
+}
+
+fn slices<const N: usize>(keys: &[[u8; N]]) -> Vec<&[u8]> {
+    keys.iter().map(|key| key.as_slice()).collect()
+}
+
+fn locked(row: &PgRow) -> Locked {
+    Locked {
+        id: row.get(0),
+        path: row.get(1),
+        position: position(row, 2),
     }
 }
 
@@ -374,17 +356,5 @@ fn position(row: &PgRow, from: usize) -> Position {
     Position {
         identity: row.get(from),
         offset: row.get::<i64, _>(from + 1).cast_unsigned(),
-    }
-}
-
-fn agent(row: &PgRow) -> Agent {
-    Agent {
-        id: row.get(1),
-        project_id: row.get(2),
-        started_at: Timestamp::from_micros(row.get(3)),
-        last_seen_at: Timestamp::from_micros(row.get(4)),
-        ended: row.get(5),
-        registrations: u32::try_from(row.get::<i64, _>(6)).unwrap_or(u32::MAX),
-        project_path: row.get(7),
     }
 }

@@ -23,6 +23,11 @@ pub struct Segment {
 }
 
 impl Segment {
+    /// The path that the file's checkpoint stands under.
+    pub fn checkpoint_path(&self) -> &str {
+        self.moved_from.as_deref().unwrap_or(&self.path)
+    }
+
     /// How many bytes of the file were read for it.
     pub fn bytes(&self) -> u64 {
         let start = if self.rewritten {

@@ -1,26 +1,84 @@
 //! SQLite: all the writing SQL.
 //!
 //! `BEGIN IMMEDIATE` takes the only write lock, so what is read inside the
-//! transaction stays true until its end, and ids become visible in order.
+//! transaction stays true until its end, ids become visible in order, and the
+//! ids after the greatest belong to this writer.
 
-use std::collections::HashMap;
-
-use sqlx::{Row, Sqlite, SqliteConnection, sqlite::SqliteRow};
+use sqlx::{Row, Sqlite, SqliteConnection, sqlite::SqliteRow, types::Json};
 
 use crate::{
-    derive::Agent,
-    event::{SessionSeen, Timestamp, hex, project_name},
+    derive::{Agent, Known, NewEvent, Project, Questions},
+    event::{Timestamp, hex},
     tail::Position,
 };
 
 use super::{
-    append::{EventRow, Locked, Moved, Outcome, RejectionRow, StoredKey, Transaction},
+    answer::Answer,
+    append::{Fact, FactOf, Locked, Moved, Outcome, RejectionRow, Rows, Transaction, Written},
     segment::{Beat, CheckpointRow, OpenSession},
 };
 
 /// Every statement is handed to the driver's thread and its end handed back,
 /// which costs more than inserting a row.
 const ROWS_PER_INSERT: usize = 64;
+
+const ASK: &str = "
+SELECT json_object(
+    'facts', json((
+        SELECT json_group_array(json_array(asked.key, event_id))
+        FROM json_each(?1) AS asked CROSS JOIN facts ON facts.key = unhex(asked.value))),
+    'groups', json((
+        SELECT json_group_array((
+            SELECT count(*) FROM facts
+            WHERE facts.key BETWEEN unhex(asked.value || '00000000000000000000')
+                                AND unhex(asked.value || 'ffffffffffffffffffff')))
+        FROM (SELECT value FROM json_each(?2) ORDER BY key) AS asked)),
+    'projects', json((
+        SELECT json_group_array(json_array(path, id)) FROM projects
+        WHERE host = ?3 AND path IN (SELECT value FROM json_each(?4)))),
+    'agents', json((
+        SELECT json_group_array(json_object(
+            'id', a.id, 'session_uuid', session_uuid, 'project_id', project_id,
+            'project_path', path, 'parent_agent_id', parent_agent_id,
+            'transcript_path', transcript_path, 'working_directory', working_directory,
+            'cli', cli, 'started_at', started_at, 'last_seen_at', last_seen_at,
+            'ended_at', ended_at, 'end_reason', end_reason, 'registrations', registrations))
+        FROM agents AS a JOIN projects ON projects.id = project_id
+        WHERE session_uuid IN (SELECT value FROM json_each(?5)))),
+    'ids', json_object(
+        'projects', json((
+            SELECT json_group_array(asked.key + 1 + (SELECT coalesce(max(id), 0) FROM projects))
+            FROM json_each(?4) AS asked)),
+        'agents', json((
+            SELECT json_group_array(asked.key + 1 + (SELECT coalesce(max(id), 0) FROM agents))
+            FROM json_each(?5) AS asked))))";
+
+const PROJECTS: &str = "
+INSERT INTO projects (id, host, path, name, git_remote, current_branch, created_at)
+SELECT value ->> 'id', ?1, value ->> 'path', value ->> 'name', value ->> 'git_remote',
+       value ->> 'current_branch', ?2
+FROM json_each(?3) WHERE true
+ON CONFLICT (id) DO UPDATE SET
+    git_remote = coalesce(excluded.git_remote, git_remote),
+    current_branch = coalesce(excluded.current_branch, current_branch)";
+
+const AGENTS: &str = "
+INSERT INTO agents (
+    id, session_uuid, project_id, parent_agent_id, transcript_path, working_directory,
+    cli, started_at, last_seen_at, ended_at, end_reason, registrations)
+SELECT value ->> 'id', value ->> 'session_uuid', value ->> 'project_id',
+       value ->> 'parent_agent_id', value ->> 'transcript_path', value ->> 'working_directory',
+       value ->> 'cli', value ->> 'started_at', value ->> 'last_seen_at', value ->> 'ended_at',
+       value ->> 'end_reason', value ->> 'registrations'
+FROM json_each(?1) WHERE true
+ON CONFLICT (id) DO UPDATE SET
+    transcript_path = excluded.transcript_path, working_directory = excluded.working_directory,
+    started_at = excluded.started_at, last_seen_at = excluded.last_seen_at,
+    ended_at = excluded.ended_at, end_reason = excluded.end_reason,
+    registrations = excluded.registrations";
+
+const FACTS: &str = "
+INSERT INTO facts (key, event_id) SELECT unhex(value ->> 0), value ->> 1 FROM json_each(?1)";
 
 pub struct SqliteTransaction<'c>(sqlx::Transaction<'c, Sqlite>);
 
@@ -33,7 +91,52 @@ impl<'c> SqliteTransaction<'c> {
 }
 
 impl Transaction for SqliteTransaction<'_> {
-    async fn lock_checkpoint(&mut self, host: &str, path: &str) -> Outcome<Locked> {
+    async fn lock(&mut self, host: &str, paths: &[&str]) -> Outcome<Vec<Locked>> {
+        let mut locked = Vec::with_capacity(paths.len());
+        for path in paths {
+            locked.push(match self.checkpoint(host, path).await? {
+                Some(found) => found,
+                None => self.new_checkpoint(host, path).await?,
+            });
+        }
+        Ok(locked)
+    }
+
+    async fn ask(&mut self, host: &str, questions: &Questions<'_>) -> Outcome<Known> {
+        let answer: Json<Answer> = sqlx::query_scalar(ASK)
+            .bind(in_hex(&questions.keys))
+            .bind(in_hex(&questions.groups))
+            .bind(host)
+            .bind(Json(&questions.projects))
+            .bind(Json(&questions.sessions))
+            .fetch_one(&mut *self.0)
+            .await?;
+        Ok(answer.0.to(questions))
+    }
+
+    async fn write(&mut self, host: &str, rows: &Rows<'_>) -> Outcome<Written> {
+        self.put_projects(host, &rows.plan.projects).await?;
+        self.put_agents(&rows.plan.agents).await?;
+        let last_id = self.insert_events(&rows.plan.events).await?;
+        let before = last_id.unwrap_or(0) - rows.plan.events.len() as i64;
+        self.insert_facts(&rows.facts, before + 1).await?;
+        let mut rejected = 0;
+        for row in &rows.rejections {
+            rejected += self.insert_rejection(row).await?;
+        }
+        for to in &rows.moves {
+            self.move_checkpoint(to).await?;
+        }
+        Ok(Written { last_id, rejected })
+    }
+
+    async fn commit(self) -> Outcome<()> {
+        Ok(self.0.commit().await?)
+    }
+}
+
+impl SqliteTransaction<'_> {
+    async fn checkpoint(&mut self, host: &str, path: &str) -> Outcome<Option<Locked>> {
         let row = sqlx::query(
             r#"SELECT id, identity, "offset" FROM checkpoints WHERE host = ? AND path = ?"#,
         )
@@ -41,12 +144,14 @@ impl Transaction for SqliteTransaction<'_> {
         .bind(path)
         .fetch_optional(&mut *self.0)
         .await?;
-        if let Some(row) = row {
-            return Ok(Locked {
-                id: row.get(0),
-                position: position(&row, 1),
-            });
-        }
+        Ok(row.map(|row| Locked {
+            id: row.get(0),
+            path: path.to_owned(),
+            position: position(&row, 1),
+        }))
+    }
+
+    async fn new_checkpoint(&mut self, host: &str, path: &str) -> Outcome<Locked> {
         let done = sqlx::query(
             r#"INSERT INTO checkpoints (host, path, identity, "offset", updated_at)
                VALUES (?, ?, '', 0, ?)"#,
@@ -58,202 +163,101 @@ impl Transaction for SqliteTransaction<'_> {
         .await?;
         Ok(Locked {
             id: done.last_insert_rowid(),
+            path: path.to_owned(),
             position: Position::default(),
         })
     }
 
-    async fn facts(&mut self, keys: &[StoredKey]) -> Outcome<HashMap<Vec<u8>, i64>> {
-        let rows = sqlx::query(
-            "SELECT key, event_id FROM facts WHERE key IN (SELECT unhex(value) FROM json_each(?))",
-        )
-        .bind(json(keys.iter().map(|key| hex(key)).collect::<Vec<_>>()))
-        .fetch_all(&mut *self.0)
-        .await?;
-        Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
-    }
-
-    async fn group_sizes(&mut self, groups: &[[u8; 10]]) -> Outcome<Vec<u32>> {
-        let counts = sqlx::query_scalar(
-            "SELECT (SELECT count(*) FROM facts
-                     WHERE facts.key BETWEEN unhex(start.value || '00000000000000000000')
-                                         AND unhex(start.value || 'ffffffffffffffffffff'))
-             FROM json_each(?) AS start ORDER BY start.key",
-        )
-        .bind(json(groups.iter().map(|g| hex(g)).collect::<Vec<_>>()))
-        .fetch_all(&mut *self.0)
-        .await?;
-        Ok(counts)
-    }
-
-    async fn agents(&mut self, sessions: &[&str]) -> Outcome<HashMap<String, Agent>> {
-        let rows = sqlx::query(
-            "SELECT session_uuid, id, project_id, started_at, last_seen_at,
-                    ended_at IS NOT NULL, registrations,
-                    (SELECT path FROM projects WHERE projects.id = project_id)
-             FROM agents WHERE session_uuid IN (SELECT value FROM json_each(?))",
-        )
-        .bind(json(sessions))
-        .fetch_all(&mut *self.0)
-        .await?;
-        Ok(rows.iter().map(|row| (row.get(0), agent(row))).collect())
-    }
-
-    async fn put_project(&mut self, host: &str, path: &str, seen: &SessionSeen) -> Outcome<i64> {
-        let works_there = path == seen.project_path;
-        let id = sqlx::query_scalar(
-            "INSERT INTO projects (host, path, name, git_remote, current_branch, created_at)
-             VALUES (?, ?, ?, ?, ?, ?)
-             ON CONFLICT (host, path) DO UPDATE SET
-                 git_remote = coalesce(excluded.git_remote, git_remote),
-                 current_branch = coalesce(excluded.current_branch, current_branch)
-             RETURNING id",
-        )
-        .bind(host)
-        .bind(path)
-        .bind(project_name(path))
-        .bind(seen.git_remote.as_ref().filter(|_| works_there))
-        .bind(seen.git_branch.as_ref().filter(|_| works_there))
-        .bind(now())
-        .fetch_one(&mut *self.0)
-        .await?;
-        Ok(id)
-    }
-
-    async fn put_agent(
-        &mut self,
-        project_id: i64,
-        parent: Option<i64>,
-        registrations: u32,
-        seen: &SessionSeen,
-    ) -> Outcome<i64> {
-        let done = sqlx::query(
-            "INSERT INTO agents (session_uuid, project_id, parent_agent_id, transcript_path,
-                                 working_directory, cli, started_at, last_seen_at,
-                                 registrations)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        )
-        .bind(&seen.session_uuid)
-        .bind(project_id)
-        .bind(parent)
-        .bind(&seen.transcript_path)
-        .bind(seen.working_directory())
-        .bind(seen.cli)
-        .bind(seen.first.to_string())
-        .bind(seen.last.to_string())
-        .bind(registrations)
-        .execute(&mut *self.0)
-        .await?;
-        Ok(done.last_insert_rowid())
-    }
-
-    async fn touch_agent(&mut self, seen: &SessionSeen, reopen: bool) -> Outcome<()> {
-        sqlx::query(
-            "UPDATE agents SET
-                 started_at = min(started_at, ?1),
-                 last_seen_at = max(last_seen_at, ?2),
-                 working_directory = coalesce(?3, working_directory),
-                 transcript_path = coalesce(?4, transcript_path),
-                 ended_at = CASE WHEN ?5 THEN NULL ELSE ended_at END,
-                 end_reason = CASE WHEN ?5 THEN NULL ELSE end_reason END,
-                 registrations = registrations + ?5
-             WHERE session_uuid = ?6",
-        )
-        .bind(seen.first.to_string())
-        .bind(seen.last.to_string())
-        .bind(&seen.working_directory)
-        .bind(&seen.transcript_path)
-        .bind(i64::from(reopen))
-        .bind(&seen.session_uuid)
-        .execute(&mut *self.0)
-        .await?;
+    async fn put_projects(&mut self, host: &str, projects: &[Project]) -> Outcome<()> {
+        if !projects.is_empty() {
+            let put = sqlx::query(PROJECTS).bind(host).bind(now());
+            put.bind(Json(projects)).execute(&mut *self.0).await?;
+        }
         Ok(())
     }
 
-    async fn end_agent(&mut self, session: &str, at: Timestamp, reason: &str) -> Outcome<()> {
-        sqlx::query("UPDATE agents SET ended_at = ?, end_reason = ? WHERE session_uuid = ?")
-            .bind(at.to_string())
-            .bind(reason)
-            .bind(session)
-            .execute(&mut *self.0)
-            .await?;
+    async fn put_agents(&mut self, agents: &[Agent]) -> Outcome<()> {
+        if !agents.is_empty() {
+            let put = sqlx::query(AGENTS).bind(Json(agents));
+            put.execute(&mut *self.0).await?;
+        }
         Ok(())
     }
 
-    async fn insert_events(&mut self, rows: &[EventRow]) -> Outcome<Vec<i64>> {
+    /// The last one's id. No other writer can insert meanwhile, so the ids of
+    /// one batch follow each other.
+    async fn insert_events(&mut self, events: &[NewEvent]) -> Outcome<Option<i64>> {
         let recorded_at = now();
-        let mut ids = Vec::with_capacity(rows.len());
-        for some in rows.chunks(ROWS_PER_INSERT) {
+        let mut last = None;
+        for some in events.chunks(ROWS_PER_INSERT) {
             let mut insert = sqlx::QueryBuilder::<Sqlite>::new(
                 "INSERT INTO events (timestamp, recorded_at, project_id, agent_id, event_type,
                                      payload, event_key, observed, checkpoint_id, source_offset) ",
             );
-            insert.push_values(some, |mut values, row| {
+            insert.push_values(some, |mut values, event| {
                 values
-                    .push_bind(row.timestamp.to_string())
+                    .push_bind(event.moment.at.to_string())
                     .push_bind(&recorded_at)
-                    .push_bind(row.project_id)
-                    .push_bind(row.agent_id)
-                    .push_bind(row.kind.as_str())
-                    .push_bind(&row.payload)
-                    .push_bind(row.key.as_slice())
-                    .push_bind(row.observed)
-                    .push_bind(row.checkpoint_id)
-                    .push_bind(row.source_offset);
+                    .push_bind(event.project_id)
+                    .push_bind(event.agent_id)
+                    .push_bind(event.kind.as_str())
+                    .push_bind(&event.payload)
+                    .push_bind(event.keys[0].as_slice())
+                    .push_bind(event.moment.observed)
+                    .push_bind(event.source.map(|source| source.checkpoint_id))
+                    .push_bind(event.source.map(|source| source.offset.cast_signed()));
             });
             // Only the two usual sizes are worth keeping prepared.
             let is_usual = [1, ROWS_PER_INSERT].contains(&some.len());
             let insert = insert.build().persistent(is_usual);
-            let last = insert.execute(&mut *self.0).await?.last_insert_rowid();
-            // Nobody else can insert meanwhile, so the ids of one statement follow each other.
-            ids.extend((last - some.len().cast_signed() as i64 + 1)..=last);
+            last = Some(insert.execute(&mut *self.0).await?.last_insert_rowid());
         }
-        Ok(ids)
+        Ok(last)
     }
 
-    async fn insert_facts(&mut self, facts: &[(StoredKey, i64)]) -> Outcome<()> {
-        let facts: Vec<_> = facts.iter().map(|(key, id)| (hex(key), id)).collect();
-        sqlx::query(
-            "INSERT INTO facts (key, event_id)
-             SELECT unhex(value ->> 0), value ->> 1 FROM json_each(?)",
-        )
-        .bind(json(facts))
-        .execute(&mut *self.0)
-        .await?;
+    /// `first` is the id of the batch's first event.
+    async fn insert_facts(&mut self, facts: &[Fact], first: i64) -> Outcome<()> {
+        if facts.is_empty() {
+            return Ok(());
+        }
+        let rows = facts.iter().map(|fact| match fact.event {
+            FactOf::Stored(id) => (hex(&fact.key), id),
+            FactOf::Planned(number) => (hex(&fact.key), first + number as i64),
+        });
+        let insert = sqlx::query(FACTS).bind(Json(rows.collect::<Vec<_>>()));
+        insert.execute(&mut *self.0).await?;
         Ok(())
     }
 
-    async fn insert_rejections(&mut self, rows: &[RejectionRow<'_>]) -> Outcome<u64> {
-        let mut inserted = 0;
-        for row in rows {
-            let done = sqlx::query(
-                r#"INSERT INTO rejections (source, "offset", length, sha256, reason, excerpt, at,
-                                           rejection_key)
-                   VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (rejection_key) DO NOTHING"#,
-            )
-            .bind(row.source)
-            .bind(row.offset.cast_signed())
-            .bind(row.rejection.length.cast_signed())
-            .bind(&row.rejection.sha256)
-            .bind(&row.rejection.reason)
-            .bind(&row.rejection.excerpt)
-            .bind(now())
-            .bind(&row.key)
-            .execute(&mut *self.0)
-            .await?;
-            inserted += done.rows_affected();
-        }
-        Ok(inserted)
+    /// Returns how many were not there yet.
+    async fn insert_rejection(&mut self, row: &RejectionRow<'_>) -> Outcome<u64> {
+        let done = sqlx::query(
+            r#"INSERT INTO rejections (source, "offset", length, sha256, reason, excerpt, at,
+                                       rejection_key)
+               VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (rejection_key) DO NOTHING"#,
+        )
+        .bind(row.source)
+        .bind(row.offset.cast_signed())
+        .bind(row.rejection.length.cast_signed())
+        .bind(&row.rejection.sha256)
+        .bind(&row.rejection.reason)
+        .bind(&row.rejection.excerpt)
+        .bind(now())
+        .bind(&row.key)
+        .execute(&mut *self.0)
+        .await?;
+        Ok(done.rows_affected())
     }
 
-    async fn move_checkpoint(&mut self, locked: &Locked, to: &Moved) -> Outcome<()> {
+    async fn move_checkpoint(&mut self, to: &Moved<'_>) -> Outcome<()> {
         if to.renamed {
             sqlx::query(
                 "DELETE FROM checkpoints
                  WHERE path = ?1 AND id <> ?2
                    AND host = (SELECT host FROM checkpoints WHERE id = ?2)",
             )
-            .bind(&to.path)
-            .bind(locked.id)
+            .bind(to.path)
+            .bind(to.id)
             .execute(&mut *self.0)
             .await?;
         }
@@ -262,19 +266,15 @@ impl Transaction for SqliteTransaction<'_> {
                       rewrites = rewrites + ?, updated_at = ?
                WHERE id = ?"#,
         )
-        .bind(&to.path)
+        .bind(to.path)
         .bind(&to.after.identity)
         .bind(to.after.offset.cast_signed())
         .bind(i64::from(to.rewritten))
         .bind(now())
-        .bind(locked.id)
+        .bind(to.id)
         .execute(&mut *self.0)
         .await?;
         Ok(())
-    }
-
-    async fn commit(self) -> Outcome<()> {
-        Ok(self.0.commit().await?)
     }
 }
 
@@ -362,21 +362,8 @@ fn position(row: &SqliteRow, from: usize) -> Position {
     }
 }
 
-fn agent(row: &SqliteRow) -> Agent {
-    let time = |column| Timestamp::parse(row.get(column)).unwrap_or(Timestamp::UNIX_EPOCH);
-    Agent {
-        id: row.get(1),
-        project_id: row.get(2),
-        started_at: time(3),
-        last_seen_at: time(4),
-        ended: row.get(5),
-        registrations: row.get(6),
-        project_path: row.get(7),
-    }
-}
-
-fn json(list: impl serde::Serialize) -> String {
-    serde_json::to_string(&list).expect("keys and ids are plain JSON")
+fn in_hex<const N: usize>(keys: &[[u8; N]]) -> Json<Vec<String>> {
+    Json(keys.iter().map(|key| hex(key)).collect())
 }
 
 fn now() -> String {

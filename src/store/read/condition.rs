@@ -139,9 +139,9 @@ const RIGHTS: &str = "SELECT privilege || ' ON ' || name FROM (VALUES \
      ('DELETE', 'checkpoints'), \
      ('SELECT', 'watchers'), ('INSERT', 'watchers'), ('UPDATE', 'watchers')) needed(privilege, name) \
      WHERE to_regclass(name) IS NOT NULL AND NOT has_table_privilege(to_regclass(name), privilege) \
-     UNION ALL SELECT 'USAGE ON SEQUENCE events_id_seq' \
-     WHERE to_regclass('events_id_seq') IS NOT NULL \
-     AND NOT has_sequence_privilege('events_id_seq', 'USAGE')";
+     UNION ALL SELECT 'USAGE ON SEQUENCE ' || name \
+     FROM (VALUES ('events_id_seq'), ('projects_id_seq'), ('agents_id_seq')) drawn_from(name) \
+     WHERE to_regclass(name) IS NOT NULL AND NOT has_sequence_privilege(name, 'USAGE')";
 
 /// Where there are no tables yet, they have to be made.
 const MAKE_TABLES: &str = "SELECT 'CREATE ON SCHEMA ' || current_schema()::text \

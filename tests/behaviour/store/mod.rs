@@ -7,6 +7,7 @@ mod log;
 mod outage;
 mod poison;
 mod rights;
+mod round_trips;
 mod schema;
 mod sqlite_busy;
 mod sqlite_disk;

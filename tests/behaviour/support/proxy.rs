@@ -50,6 +50,8 @@ struct Shared {
     opened: AtomicU64,
     /// Bytes that clients sent, passed on or not.
     heard: AtomicU64,
+    /// Of each transaction that was asked to commit: how often its client waited.
+    transactions: Mutex<Vec<u32>>,
 }
 
 struct Line {
@@ -138,6 +140,12 @@ impl Proxy {
         self.shared.heard.load(Ordering::SeqCst)
     }
 
+    /// Of each transaction that was asked to commit: how often its client waited
+    /// for an answer, BEGIN and COMMIT counted.
+    pub fn round_trips(&self) -> Vec<u32> {
+        self.shared.transactions().clone()
+    }
+
     pub fn opened(&self) -> u64 {
         self.shared.opened.load(Ordering::SeqCst)
     }
@@ -158,6 +166,12 @@ impl Drop for Proxy {
 impl Shared {
     fn line(&self) -> MutexGuard<'_, Line> {
         self.line
+            .lock()
+            .unwrap_or_else(|broken| broken.into_inner())
+    }
+
+    fn transactions(&self) -> MutexGuard<'_, Vec<u32>> {
+        self.transactions
             .lock()
             .unwrap_or_else(|broken| broken.into_inner())
     }
@@ -208,7 +222,7 @@ fn accept(listener: &TcpListener, server: &PathBuf, shared: &Arc<Shared>) {
 
 impl Pair {
     fn run(&self, way: Way) {
-        let mut commits = CommitFinder::default();
+        let mut commits = Transactions::default();
         let mut buffer = [0; 16 * 1024];
         loop {
             let read = match way {
@@ -228,7 +242,7 @@ impl Pair {
     }
 
     /// Passes bytes on; an error ends the connection.
-    fn pass(&self, way: Way, bytes: &[u8], commits: &mut CommitFinder) -> io::Result<()> {
+    fn pass(&self, way: Way, bytes: &[u8], commits: &mut Transactions) -> io::Result<()> {
         if let Some(count) = self.shared.due_cut(way, bytes.len()) {
             self.send(way, &bytes[..count])?;
             return Err(io::ErrorKind::ConnectionReset.into());
@@ -242,7 +256,8 @@ impl Pair {
         if self.silent && commits.greeted {
             return Ok(());
         }
-        if commits.finds_one(bytes) {
+        if let Some(round_trips) = commits.finds_commit(bytes) {
+            self.shared.transactions().push(round_trips);
             let what = self.shared.line().commits;
             if what != Commits::Answered {
                 self.shared.doubtful.fetch_add(1, Ordering::SeqCst);
@@ -276,24 +291,35 @@ impl Pair {
     }
 }
 
-/// Finds the message `Query("COMMIT")` in what a client sends.
+/// Finds the message `Query("COMMIT")` in what a client sends, and counts what
+/// the client waits for until then: the answer to each Query and each Sync.
 #[derive(Default)]
-struct CommitFinder {
+struct Transactions {
     greeted: bool,
     rest: Vec<u8>,
+    round_trips: u32,
 }
 
-impl CommitFinder {
-    /// Takes in the next bytes; true if a COMMIT became complete with them.
-    fn finds_one(&mut self, bytes: &[u8]) -> bool {
+impl Transactions {
+    /// Takes in the next bytes; how often the transaction's client waited, if a
+    /// COMMIT became complete with them.
+    fn finds_commit(&mut self, bytes: &[u8]) -> Option<u32> {
         self.rest.extend_from_slice(bytes);
-        let mut found = false;
+        let mut found = None;
         while let Some((kind, length)) = self.head() {
             if self.rest.len() < length {
                 break;
             }
             let message: Vec<u8> = self.rest.drain(..length).collect();
-            found |= kind == b'Q' && message[5..].to_ascii_uppercase().starts_with(b"COMMIT");
+            let is =
+                |word: &[u8]| kind == b'Q' && message[5..].to_ascii_uppercase().starts_with(word);
+            if is(b"BEGIN") {
+                self.round_trips = 0;
+            }
+            self.round_trips += u32::from(matches!(kind, b'Q' | b'S'));
+            if is(b"COMMIT") {
+                found = Some(self.round_trips);
+            }
         }
         found
     }

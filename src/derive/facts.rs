@@ -1,0 +1,105 @@
+//! Which events are new facts, and which are copies.
+
+use std::{borrow::Cow, collections::hash_map::Entry};
+
+use crate::event::{Event, FactKey, Group, Payload, TurnDetected};
+
+use super::{NewEvent, Planner, Source};
+
+impl Planner<'_> {
+    pub(super) fn event(&mut self, event: &Event, source: Source) {
+        let input = source.checkpoint_id;
+        if self.is_duplicate(&event.keys, input) || self.is_split_off(event, input) {
+            return;
+        }
+        let payload = self.numbered(event);
+        let session = payload.session().unwrap_or_default();
+        let agent = self.known.agents.get(session);
+        let event = NewEvent {
+            kind: payload.event_type(),
+            moment: event.moment,
+            project_id: agent.map(|agent| agent.project_id),
+            agent_id: agent.map(|agent| agent.id),
+            payload: payload.to_json(),
+            keys: event.keys.iter().map(FactKey::as_stored).collect(),
+            source: Some(source),
+        };
+        self.remember(&event);
+        self.plan.events.push(event);
+    }
+
+    /// What follows in this batch knows the event that is planned next.
+    fn remember(&mut self, event: &NewEvent) {
+        for key in &event.keys {
+            self.new_facts.insert(*key, self.plan.events.len());
+            if let Some(count) = self.known.groups.get_mut(&FactKey::group_of(key)) {
+                *count += 1;
+            }
+        }
+    }
+
+    /// A fact that shares any key with a stored or planned one is that one; the
+    /// keys it does not share are from now on known as well.
+    fn is_duplicate(&mut self, keys: &[FactKey], input: i64) -> bool {
+        let stored = || keys.iter().map(FactKey::as_stored);
+        if let Some(id) = stored().find_map(|key| self.known.facts.get(&key).copied()) {
+            for key in stored().filter(|key| !self.new_facts.contains_key(key)) {
+                if let Entry::Vacant(unknown) = self.known.facts.entry(key) {
+                    unknown.insert(id);
+                    self.plan.aliases.push((key, id));
+                }
+            }
+        } else if let Some(place) = stored().find_map(|key| self.new_facts.get(&key).copied()) {
+            for key in stored() {
+                if let Entry::Vacant(unknown) = self.new_facts.entry(key) {
+                    unknown.insert(place);
+                    self.plan.events[place].keys.push(key);
+                }
+            }
+        } else {
+            return false;
+        }
+        self.count_duplicate(&keys[0], input);
+        true
+    }
+
+    /// A prompt without words beside others of the same moment is part of those.
+    fn is_split_off(&mut self, event: &Event, input: i64) -> bool {
+        let Some(group @ Group::Alone(_)) = &event.group else {
+            return false;
+        };
+        let in_company = self.in_group(group) > 0;
+        if in_company {
+            self.count_duplicate(&event.keys[0], input);
+        }
+        in_company
+    }
+
+    fn count_duplicate(&mut self, key: &FactKey, input: i64) {
+        let duplicates = self.plan.duplicates.entry(input);
+        let (count, _) = duplicates.or_insert_with(|| (0, key.to_string()));
+        *count += 1;
+    }
+
+    /// A later text block of a message says which one it is.
+    fn numbered<'p>(&self, event: &'p Event) -> Cow<'p, Payload> {
+        let (Some(group @ Group::Part(_)), Payload::TurnDetected(turn)) =
+            (&event.group, &event.payload)
+        else {
+            return Cow::Borrowed(&event.payload);
+        };
+        match self.in_group(group) {
+            0 => Cow::Borrowed(&event.payload),
+            before => Cow::Owned(Payload::TurnDetected(TurnDetected {
+                part: Some(before + 1),
+                ..turn.clone()
+            })),
+        }
+    }
+
+    /// How many keys of the group are stored or planned.
+    fn in_group(&self, group: &Group) -> u32 {
+        let count = self.known.groups.get(&group.stored());
+        count.copied().unwrap_or(0)
+    }
+}

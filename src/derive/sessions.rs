@@ -1,0 +1,181 @@
+//! How sessions begin, go on, end and begin again, and the projects they work in.
+
+use crate::event::{
+    Ending, FactKey, Moment, Payload, SessionEnded, SessionRegistered, SessionSeen, Timestamp,
+    project_name,
+};
+
+use super::{Agent, NewEvent, Planner, Project, Source};
+
+impl Planner<'_> {
+    pub(super) fn seen(&mut self, seen: &SessionSeen, source: Source) {
+        let Some(agent) = self.known.agents.get_mut(&seen.session_uuid) else {
+            return self.register(seen, source);
+        };
+        // A copy read again is no activity: it has nothing newer than the last time.
+        let active = seen.last > agent.last_seen_at;
+        if !active && seen.first >= agent.started_at {
+            return;
+        }
+        agent.take_in(seen);
+        let reopens = active && agent.ended_at.is_some();
+        if reopens {
+            agent.ended_at = None;
+            agent.end_reason = None;
+            agent.registrations += 1;
+        }
+        self.change(&seen.session_uuid);
+        if reopens {
+            self.registered(seen, seen.last, source);
+        }
+    }
+
+    /// A session that is unknown or has ended already stays as it is.
+    pub(super) fn ended(&mut self, ending: &Ending) {
+        let session = &ending.session_uuid;
+        let Some(agent) = self.known.agents.get_mut(session) else {
+            return;
+        };
+        if agent.ended_at.is_some() {
+            return;
+        }
+        let at = agent.last_seen_at.plus_seconds(ending.idle_seconds);
+        agent.ended_at = Some(at);
+        agent.end_reason = Some(ending.reason.as_str().to_owned());
+        let key = FactKey::ended(session, agent.registrations);
+        let payload = Payload::SessionEnded(SessionEnded {
+            session_uuid: session.clone(),
+            reason: ending.reason,
+            duration_seconds: Some(agent.last_seen_at.seconds_since(agent.started_at)),
+            detail: ending.detail.clone(),
+        });
+        self.change(session);
+        self.add(session, &payload, at, &key, None);
+    }
+
+    /// A subagent belongs to its parent's project, wherever it works. A session
+    /// whose row was deleted begins once more, under the next number.
+    fn register(&mut self, seen: &SessionSeen, source: Source) {
+        let parent = seen.parent.as_ref();
+        let parent = parent.and_then(|parent| self.known.agents.get(parent));
+        let parent_agent_id = parent.map(|parent| parent.id);
+        let project_path = parent.map_or(&seen.project_path, |parent| &parent.project_path);
+        let project_path = project_path.clone();
+        let project_id = match parent.map(|parent| parent.project_id) {
+            Some(id) => id,
+            None => self.project_id(&project_path),
+        };
+        self.put_project(project_id, &project_path, seen);
+        let group = FactKey::stored_group(&FactKey::registrations(&seen.session_uuid));
+        let before = self.known.groups.get(&group).copied().unwrap_or(0);
+        let agent = Agent {
+            id: reserved(self.agent_ids.next()),
+            session_uuid: seen.session_uuid.clone(),
+            project_id,
+            project_path,
+            parent_agent_id,
+            transcript_path: seen.transcript_path.clone(),
+            working_directory: seen.working_directory().to_owned(),
+            cli: seen.cli.to_owned(),
+            started_at: seen.first,
+            last_seen_at: seen.last,
+            ended_at: None,
+            end_reason: None,
+            registrations: before + 1,
+        };
+        self.known.agents.insert(seen.session_uuid.clone(), agent);
+        self.change(&seen.session_uuid);
+        self.registered(seen, seen.first, source);
+    }
+
+    fn registered(&mut self, seen: &SessionSeen, at: Timestamp, source: Source) {
+        let session = &seen.session_uuid;
+        let agent = &self.known.agents[session];
+        let key = FactKey::registered(session, agent.registrations);
+        let payload = Payload::SessionRegistered(SessionRegistered {
+            session_uuid: session.clone(),
+            project_path: agent.project_path.clone(),
+            working_directory: seen.working_directory().to_owned(),
+            iterm_pane_id: None,
+        });
+        self.plan.registered.push(session.clone());
+        self.add(session, &payload, at, &key, Some(source));
+    }
+
+    fn add(
+        &mut self,
+        session: &str,
+        payload: &Payload,
+        at: Timestamp,
+        key: &FactKey,
+        source: Option<Source>,
+    ) {
+        let agent = &self.known.agents[session];
+        self.plan.events.push(NewEvent {
+            kind: payload.event_type(),
+            moment: Moment {
+                at,
+                observed: false,
+            },
+            project_id: Some(agent.project_id),
+            agent_id: Some(agent.id),
+            payload: payload.to_json(),
+            keys: vec![key.as_stored()],
+            source,
+        });
+    }
+
+    fn change(&mut self, session: &str) {
+        if !self.changed.iter().any(|changed| changed == session) {
+            self.changed.push(session.to_owned());
+        }
+    }
+
+    fn project_id(&mut self, path: &str) -> i64 {
+        let ids = &mut self.project_ids;
+        let known = self.known.projects.entry(path.to_owned());
+        *known.or_insert_with(|| reserved(ids.next()))
+    }
+
+    /// The repository's facts are the seen's if that is where it works.
+    fn put_project(&mut self, id: i64, path: &str, seen: &SessionSeen) {
+        let works_there = path == seen.project_path;
+        let known = |fact: &Option<String>| fact.clone().filter(|_| works_there);
+        let project = Project {
+            id,
+            path: path.to_owned(),
+            name: project_name(path).to_owned(),
+            git_remote: known(&seen.git_remote),
+            current_branch: known(&seen.git_branch),
+        };
+        let projects = &mut self.plan.projects;
+        match projects.iter_mut().find(|planned| planned.id == id) {
+            Some(planned) => planned.take_in(project),
+            None => projects.push(project),
+        }
+    }
+}
+
+impl Agent {
+    fn take_in(&mut self, seen: &SessionSeen) {
+        self.started_at = self.started_at.min(seen.first);
+        self.last_seen_at = self.last_seen_at.max(seen.last);
+        if let Some(directory) = &seen.working_directory {
+            self.working_directory.clone_from(directory);
+        }
+        if seen.transcript_path.is_some() {
+            self.transcript_path.clone_from(&seen.transcript_path);
+        }
+    }
+}
+
+impl Project {
+    fn take_in(&mut self, later: Project) {
+        self.git_remote = later.git_remote.or(self.git_remote.take());
+        self.current_branch = later.current_branch.or(self.current_branch.take());
+    }
+}
+
+fn reserved(id: Option<i64>) -> i64 {
+    id.expect("an id is reserved for each session and project that was asked for")
+}
