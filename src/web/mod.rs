@@ -4,9 +4,9 @@
 //! Out: the stream, pages of events, health, and the page that shows them.
 //!
 //! Promises
-//! - every route is behind the [`guard`]: a web page of another origin, a
-//!   rebound name and another user of this machine get nothing
-//! - `/health` answers in [`facts::PATIENCE`], whatever the database and the
+//! - every route is behind the [`guard`](door::guard): a web page of another
+//!   origin, a rebound name and another user of this machine get nothing
+//! - `/health` answers within 80 ms, whatever the database and the
 //!   service manager do
 //! - an accepted client gets an answer, even when the stop comes right after
 //! - headers, addresses, connections and waiting have bounds
@@ -14,26 +14,11 @@
 //!
 //! Not here: which events a reader gets and when (`stream`), SQL (`store`).
 
-mod assets;
-mod connection;
+mod door;
 mod error;
-mod events;
-mod explain;
-mod facts;
-mod guard;
-mod health;
-mod listen;
-mod peer;
-mod query;
-mod server;
-#[cfg(target_os = "linux")]
-mod sock_diag;
-mod stall;
+mod routes;
 #[cfg(test)]
 mod tests;
-mod unavailable;
-mod units;
-mod unwatched;
 
 use std::{
     io,
@@ -45,12 +30,14 @@ use std::{
 use axum::{Router, middleware, routing::get};
 use tokio_util::sync::CancellationToken;
 
-pub use listen::{Listener, bind_tcp, bind_unix};
-pub use unavailable::answer_unavailable;
+pub use door::{Listener, answer_unavailable, bind_tcp, bind_unix};
 
 use crate::{store::read::Reader, stream::Hub};
-use facts::Facts;
-use guard::Hosts;
+use door::{Hosts, guard};
+use routes::{
+    assets, events,
+    health::{self, Facts},
+};
 
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -101,8 +88,8 @@ pub async fn serve(
         started: Instant::now(),
     });
     app.facts.prepare().await;
-    tokio::spawn(unwatched::warn(app.clone(), shutdown.clone()));
-    server::serve(&settings, router(app), hub, listeners, shutdown).await
+    tokio::spawn(health::warn_unwatched(app.clone(), shutdown.clone()));
+    door::serve(&settings, router(app), hub, listeners, shutdown).await
 }
 
 fn router(app: Shared) -> Router {

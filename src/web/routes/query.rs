@@ -5,11 +5,11 @@ use axum::{
     http::{HeaderMap, Uri},
 };
 
-use super::error::Problem;
 use crate::{
     event::EventType,
     store::{Filter, read::PAGE_EVENTS},
     stream::Start,
+    web::error::Problem,
 };
 
 const DEFAULT_LIMIT: usize = 100;

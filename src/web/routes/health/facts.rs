@@ -11,7 +11,7 @@ use std::{
 
 use tokio::{sync::watch, time::timeout};
 
-use super::{Settings, units::Units};
+use super::units::Units;
 use crate::{
     health::{Beat, Local, beat},
     store::read::{Head, ReadError, Reader},
@@ -19,6 +19,7 @@ use crate::{
         Holder,
         shell::{self, ShellSupervisor},
     },
+    web::Settings,
 };
 
 /// How long an answer may wait for the database.

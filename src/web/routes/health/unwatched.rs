@@ -6,14 +6,14 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::{Shared, health};
+use crate::web::Shared;
 
 /// The watcher may be started together with the server.
 const FIRST: Duration = Duration::from_secs(5);
 const EVERY: Duration = Duration::from_secs(10);
 
 /// Warns when no watcher runs, once until one does.
-pub async fn warn(app: Shared, stop: CancellationToken) {
+pub async fn warn_unwatched(app: Shared, stop: CancellationToken) {
     let mut was_running = true;
     let mut pause = FIRST;
     while stop.run_until_cancelled(sleep(pause)).await.is_some() {
@@ -22,7 +22,7 @@ pub async fn warn(app: Shared, stop: CancellationToken) {
         if was_running && app.facts.has_watcher_here() {
             continue;
         }
-        let health = health::of(&app).await;
+        let health = super::of(&app).await;
         let reasons = health.reasons.join("; ");
         match (was_running, health.watcher.running) {
             (true, false) => {

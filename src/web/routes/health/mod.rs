@@ -1,7 +1,13 @@
 //! `/health`: a verdict over facts, as a pure function.
+//!
+//! `facts` and `units` ask the database and the service manager, and never wait
+//! longer than [`PATIENCE`](facts::PATIENCE); `unwatched` logs a warning while no watcher runs.
 
+mod facts;
 #[cfg(test)]
 mod tests;
+mod units;
+mod unwatched;
 
 use axum::{
     Extension, Json,
@@ -12,8 +18,16 @@ use axum::{
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{Shared, connection::Client, facts::Readings, peer::Peer};
-use crate::health::{self, Beat, Local, Watcher};
+use crate::{
+    health::{self, Beat, Local, Watcher},
+    web::{
+        Shared,
+        door::{Client, Peer},
+    },
+};
+
+pub use facts::{Facts, Readings};
+pub use unwatched::warn_unwatched;
 
 /// Everything the verdict rests on.
 pub struct Evidence<'a> {

@@ -19,7 +19,8 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use super::{Shared, connection::Client, error::Problem, peer::Peer};
+use super::{Client, Peer};
+use crate::web::{Shared, error::Problem};
 
 /// Longer addresses than this are refused.
 const MAX_ADDRESS: usize = 8 * 1024;

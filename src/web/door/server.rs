@@ -18,8 +18,8 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{info, warn};
 
-use super::{Listener, Settings, connection};
-use crate::{stream::Hub, supervise};
+use super::{Listener, connection};
+use crate::{stream::Hub, supervise, web::Settings};
 
 /// Connections beside the streams.
 const SPARE_CONNECTIONS: usize = 256;

@@ -9,8 +9,11 @@ use axum::{
 };
 use serde::Serialize;
 
-use super::{Shared, connection::Client, error::Problem, query};
-use crate::store::Stored;
+use super::query;
+use crate::{
+    store::Stored,
+    web::{Shared, door::Client, error::Problem},
+};
 
 #[derive(Serialize)]
 struct PageBody {
