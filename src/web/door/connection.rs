@@ -2,19 +2,16 @@
 
 use std::{
     convert::Infallible,
-    io,
     net::SocketAddr,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
 };
 
 use axum::{Router, body::Body, http::Request};
-use hyper::{body::Incoming, server::conn::http1, service::service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
-use socket2::{SockRef, TcpKeepalive};
+use hyper::{body::Incoming, service::service_fn};
+use hyper_util::rt::TokioIo;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpStream, UnixStream},
@@ -25,19 +22,13 @@ use tower::ServiceExt;
 use tracing::{debug, warn};
 
 use super::{
+    accept::Place,
     explain::Explaining,
+    limits::{self, HEAD_TIMEOUT},
     peer::Peer,
-    server::{Place, Server},
+    server::Server,
     stall::Stalling,
 };
-
-/// A request's head must be here by then; so must the next one on a connection
-/// that is kept.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
-const HEAD_BYTES: usize = 16 * 1024;
-const MOST_HEADERS: usize = 64;
-/// What the kernel may hold for a reader that does not read.
-const SEND_BUFFER: usize = 64 * 1024;
 
 /// The client at the other end of a request's connection.
 #[derive(Debug, Clone)]
@@ -86,14 +77,14 @@ pub async fn tcp(stream: TcpStream, peer: SocketAddr, place: Place) {
     }
     let local = stream.local_addr().ok();
     let peer = local.map_or(Peer::Other, |local| Peer::of_tcp(peer, local));
-    let _ = tune_tcp(&stream, server.patience);
+    let _ = limits::tune_tcp(&stream, server.patience);
     talk(server, stream, Client::new(false, peer)).await;
 }
 
 /// The same by unix socket.
 pub async fn unix(stream: UnixStream, place: Place) {
     let peer = Peer::of_unix(&stream);
-    let _ = tune_unix(&stream);
+    let _ = limits::tune_unix(&stream);
     talk(place.server(), stream, Client::new(true, peer)).await;
 }
 
@@ -124,8 +115,9 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
         asked.cancel();
         answer(server.router.clone(), client.clone(), request)
     });
-    let mut connection =
-        std::pin::pin!(http().serve_connection(TokioIo::new(Explaining::new(stream)), service));
+    let mut connection = std::pin::pin!(
+        limits::http().serve_connection(TokioIo::new(Explaining::new(stream)), service)
+    );
     let ended = tokio::select! {
         biased;
         ended = connection.as_mut() => ended,
@@ -150,33 +142,4 @@ async fn answer(
     let mut request = request.map(Body::new);
     request.extensions_mut().insert(client);
     router.oneshot(request).await
-}
-
-fn http() -> http1::Builder {
-    let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT)
-        .max_buf_size(HEAD_BYTES)
-        .max_headers(MOST_HEADERS);
-    http
-}
-
-/// A peer that vanished without a close is noticed by unanswered probes or data
-/// within half the patience, which leaves time for a heartbeat to find it.
-fn tune_tcp(stream: &TcpStream, patience: Duration) -> io::Result<()> {
-    let socket = SockRef::from(stream);
-    socket.set_tcp_nodelay(true)?;
-    socket.set_send_buffer_size(SEND_BUFFER)?;
-    let second = Duration::from_secs(1);
-    let probes = TcpKeepalive::new()
-        .with_time((patience / 4).max(second))
-        .with_interval((patience / 12).max(second));
-    socket.set_tcp_keepalive(&probes)?;
-    #[cfg(target_os = "linux")]
-    socket.set_tcp_user_timeout(Some(patience / 2))?;
-    Ok(())
-}
-
-fn tune_unix(stream: &UnixStream) -> io::Result<()> {
-    SockRef::from(stream).set_send_buffer_size(SEND_BUFFER)
 }

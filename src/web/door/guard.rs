@@ -19,11 +19,8 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use super::{Client, Peer};
+use super::{Client, Peer, limits::ADDRESS_BYTES};
 use crate::web::{Shared, error::Problem};
-
-/// Longer addresses than this are refused.
-const MAX_ADDRESS: usize = 8 * 1024;
 
 /// The names this server answers to, to the letter.
 #[derive(Debug, Default)]
@@ -81,7 +78,7 @@ fn check(hosts: &Hosts, client: &Client, request: &Request<Body>) -> Result<(), 
     if request
         .uri()
         .path_and_query()
-        .is_some_and(|whole| whole.as_str().len() > MAX_ADDRESS)
+        .is_some_and(|whole| whole.as_str().len() > ADDRESS_BYTES)
     {
         return Err(Problem::new(
             StatusCode::URI_TOO_LONG,

@@ -1,20 +1,24 @@
-//! Who comes in, and until when: sockets, connections, limits, the shutdown.
+//! Between a socket and a request: connections, users, limits, the shutdown.
 //!
 //! In: bound or inherited sockets, and the routes.
 //! Out: requests of clients that may ask, each with its [`Client`].
 //!
 //! ```text
-//! listen → server (accept, room, drain) → connection (limits, stalls) → peer → guard → route
+//! listen ─▶ accept ─▶ connection (limits, stall, explain) ─▶ peer ─▶ guard ─▶ route
+//!             └─── server: what connections share ─── shutdown
 //! ```
 //!
 //! Not here: what a route answers.
 
+mod accept;
 mod connection;
 mod explain;
 pub mod guard;
+mod limits;
 mod listen;
 mod peer;
 mod server;
+mod shutdown;
 #[cfg(target_os = "linux")]
 mod sock_diag;
 mod stall;
