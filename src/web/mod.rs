@@ -37,6 +37,7 @@ use door::{Hosts, guard};
 use routes::{
     assets, events,
     health::{self, Facts},
+    stream,
 };
 
 #[derive(Debug, Clone)]
@@ -95,8 +96,8 @@ pub async fn serve(
 fn router(app: Shared) -> Router {
     Router::new()
         .route("/health", get(health::show))
-        .route("/api/events", get(events::page_or_stream))
-        .route("/api/events/stream", get(events::stream))
+        .route("/api/events", get(events::show))
+        .route("/api/events/stream", get(stream::show))
         .route("/", get(assets::index))
         .route("/app.js", get(assets::app))
         .route("/sse-client.js", get(assets::sse_client))

@@ -1,15 +1,17 @@
-//! `/api/events`: pages and the stream.
+//! `/api/events`: a page of events, or the stream for a client that accepts one.
 
 use axum::{
-    Extension, Json,
-    body::Body,
-    extract::State,
-    http::{HeaderMap, Uri, header},
+    Extension, Json, RequestExt,
+    extract::{Request, State},
+    http::{HeaderMap, header},
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
 
-use super::query;
+use super::{
+    query::{PageQuery, Query},
+    stream,
+};
 use crate::{
     store::Stored,
     web::{Shared, door::Client, error::Problem},
@@ -25,47 +27,27 @@ struct PageBody {
     follow_after: i64,
 }
 
-pub async fn page_or_stream(
+pub async fn show(
     app: State<Shared>,
     client: Extension<Client>,
-    uri: Uri,
-    headers: HeaderMap,
+    mut request: Request,
 ) -> Result<Response, Problem> {
-    if wants_stream(&headers) {
-        return stream(app, client, uri, headers).await;
+    if wants_stream(request.headers()) {
+        let query = request.extract_parts().await?;
+        return stream::show(app, client, query, request.headers().clone()).await;
     }
-    page(&app, &uri).await
-}
-
-pub async fn stream(
-    State(app): State<Shared>,
-    Extension(client): Extension<Client>,
-    uri: Uri,
-    headers: HeaderMap,
-) -> Result<Response, Problem> {
-    let query = query::stream(&uri, &headers)?;
-    let wire = app.hub.connect(query.filter, query.start).ok_or_else(|| {
-        let settings = app.hub.settings();
-        let detail = format!("all {} streams are taken", settings.max_connections);
-        Problem::busy(detail, settings.retry_after.as_secs())
-    })?;
-    client.streams();
-    let headers = [
-        (header::CONTENT_TYPE.as_str(), "text/event-stream"),
-        (header::CACHE_CONTROL.as_str(), "no-cache"),
-        ("x-accel-buffering", "no"),
-    ];
-    Ok((headers, Body::from_stream(wire)).into_response())
+    let Query(query) = request.extract_parts().await?;
+    page(&app, query).await
 }
 
 /// The end is asked for before the page, so that what is committed in between
 /// is in the page, or comes by the stream, or both, but never in neither.
-async fn page(app: &Shared, uri: &Uri) -> Result<Response, Problem> {
-    let query = query::page(uri)?;
+async fn page(app: &Shared, query: PageQuery) -> Result<Response, Problem> {
+    let (before, after, limit) = (query.before(), query.after(), query.limit());
     let follow_after = app.reader.settled().await?;
     let page = app
         .reader
-        .page(&query.filter, query.before, query.after, query.limit)
+        .page(&query.filter(), before, after, limit)
         .await?;
     let oldest = page.events.last().map(|event| event.id);
     let body = PageBody {

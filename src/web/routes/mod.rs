@@ -4,3 +4,4 @@ pub mod assets;
 pub mod events;
 pub mod health;
 mod query;
+pub mod stream;

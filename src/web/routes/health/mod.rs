@@ -12,12 +12,13 @@ mod unwatched;
 use axum::{
     Extension, Json,
     extract::State,
-    http::{StatusCode, Uri},
+    http::StatusCode,
     response::{IntoResponse, Response},
 };
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::query::{HealthQuery, Query};
 use crate::{
     health::{self, Beat, Local, Watcher},
     web::{
@@ -95,13 +96,12 @@ struct Brief {
 pub async fn show(
     State(app): State<Shared>,
     Extension(client): Extension<Client>,
-    uri: Uri,
+    Query(query): Query<HealthQuery>,
 ) -> Response {
     let health = of(&app).await;
-    let strict = is_strict(uri.query().unwrap_or_default());
     let code = match health.status {
         Status::Unhealthy => StatusCode::SERVICE_UNAVAILABLE,
-        Status::Degraded if strict => StatusCode::SERVICE_UNAVAILABLE,
+        Status::Degraded if query.strict.0 => StatusCode::SERVICE_UNAVAILABLE,
         _ => StatusCode::OK,
     };
     if client.peer() == Peer::Ours {
@@ -128,14 +128,6 @@ pub async fn of(app: &Shared) -> Health {
         active_connections: app.hub.active_connections(),
         max_connections: app.hub.settings().max_connections,
         dropped_slow: app.hub.dropped_slow(),
-    })
-}
-
-/// `?strict`, `?strict=1`; not `?strict=0` or `?strict=false`.
-fn is_strict(query: &str) -> bool {
-    query.split('&').any(|pair| match pair.split_once('=') {
-        Some((name, value)) => name == "strict" && !["0", "false"].contains(&value),
-        None => pair == "strict",
     })
 }
 
