@@ -21,7 +21,7 @@ pub const INSTALL_EXAMPLES: &str = "Examples:
   headspace install --dry-run                   show what would be done
   sudo headspace install --system --user ada    a service of the machine that watches ada's sessions
 
-It can be run again, after an upgrade for example: what is so already is left alone.";
+Run it again after an upgrade: it changes what differs, and nothing else.";
 
 pub const UNINSTALL_EXAMPLES: &str = "Examples:
   headspace uninstall
@@ -30,26 +30,23 @@ pub const UNINSTALL_EXAMPLES: &str = "Examples:
 
 #[derive(clap::Args)]
 pub struct InstallArgs {
-    /// A service of the machine instead of your own; needs root and --user
+    /// Install a service of the machine instead of your own; needs root and --user
     #[arg(long)]
     system: bool,
-    /// The user whose sessions are watched, and as whom the services run
+    /// The user whose sessions are watched, and that the services run as
     #[arg(long, value_name = "NAME")]
     user: Option<String>,
     /// Keep your services running while you are logged out
     #[arg(long, conflicts_with = "system")]
     linger: bool,
-    /// Make the service's database on this machine's PostgreSQL, without a password
-    #[arg(long, requires = "system")]
-    create_database: bool,
-    /// Show what would be done, and do nothing
+    /// Show what would be done, and change nothing
     #[arg(long)]
     dry_run: bool,
 }
 
 #[derive(clap::Args)]
 pub struct UninstallArgs {
-    /// The machine's service instead of your own; needs root
+    /// Remove the machine's service instead of your own; needs root
     #[arg(long)]
     system: bool,
     /// Remove the recorded log too
@@ -58,7 +55,7 @@ pub struct UninstallArgs {
     /// Keep the recorded log, and do not ask
     #[arg(long)]
     keep_data: bool,
-    /// Show what would be done, and do nothing
+    /// Show what would be done, and change nothing
     #[arg(long)]
     dry_run: bool,
 }
@@ -70,17 +67,16 @@ pub fn install(flags: &config::Flags, args: &InstallArgs) -> anyhow::Result<Exit
         flags: flags.clone(),
         shell: shell(),
         linger: args.linger,
-        creates_database: args.create_database,
     };
     let facts = InstallFacts::gather(&request)?;
     let steps = install::plan(&facts, &install::inspect)?;
     if args.dry_run {
-        show(&steps);
-        return Ok(ExitCode::SUCCESS);
+        return Ok(show(&steps));
     }
     install::execute(&steps, &mut report)?;
+    report(&install::wait_until_ready(&facts.health_address())?);
     if !steps.iter().any(InstallStep::acts) {
-        say!("Everything was so already; nothing was changed.");
+        say!("Already installed; nothing was changed.");
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -95,36 +91,28 @@ pub fn uninstall(flags: &config::Flags, args: &UninstallArgs) -> anyhow::Result<
         say!("Nothing is installed here by `headspace install`.");
         return Ok(ExitCode::SUCCESS);
     };
-    let services = removal.services(&install::inspect);
+    let data = choose_data(args, removal.data(&install::inspect))?;
+    let steps = removal.plan(data, &install::inspect);
     if args.dry_run {
-        let data = if args.data { Data::Remove } else { Data::Keep };
-        show(&[services, removal.rest(data, &install::inspect)].concat());
-        return Ok(ExitCode::SUCCESS);
+        return Ok(show(&steps));
     }
-    let mut failed = install::execute_all(&services, &mut report);
-    let data = what_of_the_data(args, removal.data(&install::inspect))?;
-    failed.extend(install::execute_all(
-        &removal.rest(data, &install::inspect),
-        &mut report,
-    ));
+    let failed = install::execute_all(&steps, &mut report);
     if failed.is_empty() {
         return Ok(ExitCode::SUCCESS);
     }
     let lines: Vec<String> = failed.iter().map(ToString::to_string).collect();
-    bail!("not everything could be taken away:\n{}", lines.join("\n"))
+    bail!("not everything could be removed:\n{}", lines.join("\n"))
 }
 
-/// Asked only where somebody can answer; silence keeps.
-fn what_of_the_data(args: &UninstallArgs, folder: Option<&Path>) -> anyhow::Result<Data> {
-    let Some(folder) = folder else {
-        return Ok(if args.data { Data::Remove } else { Data::Keep });
-    };
+/// Asks only on a terminal; no answer keeps the data.
+fn choose_data(args: &UninstallArgs, folder: Option<&Path>) -> anyhow::Result<Data> {
     if args.data {
         return Ok(Data::Remove);
     }
-    if args.keep_data || !io::stdin().is_terminal() || !io::stdout().is_terminal() {
+    let can_ask = io::stdin().is_terminal() && io::stdout().is_terminal();
+    let Some(folder) = folder.filter(|_| can_ask && !args.keep_data && !args.dry_run) else {
         return Ok(Data::Keep);
-    }
+    };
     print!(
         "Remove the recorded log in {} too? [y/N] ",
         folder.display()
@@ -136,18 +124,19 @@ fn what_of_the_data(args: &UninstallArgs, folder: Option<&Path>) -> anyhow::Resu
     Ok(if is_yes { Data::Remove } else { Data::Keep })
 }
 
-fn show(steps: &[InstallStep]) {
+fn show(steps: &[InstallStep]) -> ExitCode {
     say!("Nothing is changed. This would be done:");
     for step in steps {
-        report(&step.line(false));
+        report(&step.line());
     }
+    ExitCode::SUCCESS
 }
 
 fn report(line: &str) {
     say!("{}", visible(line));
 }
 
-/// What the person who installs has set; text that is not UTF-8 is none of ours.
+/// The user's variables; one that is not UTF-8 is none of ours.
 fn shell() -> std::collections::BTreeMap<String, String> {
     let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
         Some((name.into_string().ok()?, value.into_string().ok()?))

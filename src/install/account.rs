@@ -12,55 +12,32 @@ pub struct Account {
     pub home: PathBuf,
 }
 
-/// Whoever runs this program.
+/// The user that runs this program.
 pub fn this_user() -> Result<Account, InstallRefused> {
     find(&rustix::process::geteuid().as_raw().to_string())
 }
 
-/// By name or by number. The libraries of the machine are asked, so that users
-/// of a directory server are found too.
-pub fn find(who: &str) -> Result<Account, InstallRefused> {
-    let unknown = || InstallRefused(format!("there is no user {who:?} on this machine"));
-    if who.is_empty() || who.starts_with('-') {
-        return Err(unknown());
-    }
-    let found = if cfg!(target_os = "macos") {
-        let name = command::query(&["id", "-un", who]).map_err(|_| unknown())?;
-        let record = format!("/Users/{}", name.trim());
-        let keys = ["UniqueID", "PrimaryGroupID", "NFSHomeDirectory"];
-        let text = command::query(&["dscl", ".", "-read", &record, keys[0], keys[1], keys[2]]);
-        text.ok().and_then(|text| of_dscl(name.trim(), &text))
-    } else {
-        let line = command::query(&["getent", "passwd", who]).map_err(|_| unknown())?;
-        of_passwd(line.trim_end())
+/// By name or by number. The machine's own tool looks, so that the users of a
+/// directory server are found too.
+pub fn find(name: &str) -> Result<Account, InstallRefused> {
+    let tool = match cfg!(target_os = "macos") {
+        true => ["id", "-P"],
+        false => ["getent", "passwd"],
     };
-    found.ok_or_else(unknown)
+    let is_name = !name.is_empty() && !name.starts_with('-');
+    is_name
+        .then(|| command::run(&[tool[0], tool[1], name]).ok())
+        .flatten()
+        .and_then(|line| parse(line.trim_end()))
+        .ok_or_else(|| InstallRefused(format!("there is no user {name:?} on this machine")))
 }
 
-/// `name:password:uid:gid:about:home:shell`
-fn of_passwd(line: &str) -> Option<Account> {
+/// `name:password:uid:gid:…:home:shell`; macOS has three fields more before the home.
+fn parse(line: &str) -> Option<Account> {
     let fields: Vec<&str> = line.split(':').collect();
-    let [name, _, uid, gid, _, home, ..] = fields[..] else {
+    let [name, _, uid, gid, .., home, _] = fields[..] else {
         return None;
     };
-    account(name, uid, gid, home)
-}
-
-/// `Key: value` lines; a long value stands on a line of its own.
-fn of_dscl(name: &str, text: &str) -> Option<Account> {
-    let value = |key: &str| {
-        let (_, rest) = text.split_once(&format!("{key}:"))?;
-        rest.trim_start().lines().next().map(str::trim)
-    };
-    account(
-        name,
-        value("UniqueID")?,
-        value("PrimaryGroupID")?,
-        value("NFSHomeDirectory")?,
-    )
-}
-
-fn account(name: &str, uid: &str, gid: &str, home: &str) -> Option<Account> {
     let home = PathBuf::from(home);
     Some(Account {
         name: (!name.is_empty()).then(|| name.to_owned())?,
@@ -74,26 +51,23 @@ fn account(name: &str, uid: &str, gid: &str, home: &str) -> Option<Account> {
 mod tests {
     use super::*;
 
-    fn ada(home: &str) -> Option<Account> {
-        account("ada", "501", "20", home)
-    }
-
     #[test]
     fn a_line_of_the_account_database_is_read() {
-        let line = "ada:x:501:20:Ada L.,,,:/home/ada:/bin/bash";
-        assert_eq!(of_passwd(line), ada("/home/ada"));
-        assert_eq!(of_passwd("ada:x:501:20::home:/bin/sh"), None);
-        assert_eq!(of_passwd("ada:x:many:20::/home/ada:/bin/sh"), None);
-        assert_eq!(of_passwd(""), None);
-    }
-
-    #[test]
-    fn a_record_of_the_mac_is_read() {
-        let text = "NFSHomeDirectory: /Users/ada\nPrimaryGroupID: 20\nUniqueID: 501\n";
-        assert_eq!(of_dscl("ada", text), ada("/Users/ada"));
-        let long = "NFSHomeDirectory:\n /Users/ada l\nPrimaryGroupID: 20\nUniqueID: 501\n";
-        assert_eq!(of_dscl("ada", long), ada("/Users/ada l"));
-        assert_eq!(of_dscl("ada", "No such key: UniqueID"), None);
+        let ada = Some(Account {
+            name: "ada".into(),
+            uid: 501,
+            gid: 20,
+            home: "/home/ada".into(),
+        });
+        assert_eq!(parse("ada:x:501:20:Ada L.,,,:/home/ada:/bin/bash"), ada);
+        assert_eq!(
+            parse("ada:*:501:20::0:0:Ada:/home/ada:/bin/zsh"),
+            ada,
+            "macOS"
+        );
+        assert_eq!(parse("ada:x:501:20::home:/bin/sh"), None);
+        assert_eq!(parse("ada:x:many:20::/home/ada:/bin/sh"), None);
+        assert_eq!(parse(""), None);
     }
 
     #[test]

@@ -1,7 +1,10 @@
-//! Files that should be there, compared with those that are.
+//! Files as they should be, compared with the files on disk.
 
 use std::{
     collections::BTreeSet,
+    fs, io,
+    io::Write,
+    os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, chown},
     path::{Path, PathBuf},
 };
 
@@ -10,38 +13,32 @@ use sha2::{Digest, Sha256};
 use super::{
     InstallRefused,
     manifest::{Manifest, SECRET},
-    plan::InstallStep,
+    steps::InstallStep,
+    systemd,
 };
 
-/// A file that should be there.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A file that should exist.
+#[derive(Clone)]
 pub struct PlannedFile {
     pub path: PathBuf,
-    pub content: FileContent,
-    pub mode: u32,
-    /// If it is another than whoever installs.
-    pub owner: Option<(u32, u32)>,
-    /// The services that have to be started again when it changes.
-    pub of: &'static [&'static str],
+    pub contents: Vec<u8>,
+    pub kind: FileKind,
+    /// The services that are restarted when it changes.
+    pub services: &'static [&'static str],
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum FileContent {
-    Text(String),
-    /// Text that nobody else may see.
-    Secret(String),
-    /// A file with this text, unless there is one, whatever it says.
-    Unless(String),
-    /// This program's file, with its hash.
-    Copy(PathBuf, String),
-}
-
-/// A folder that should be there.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PlannedFolder {
-    pub path: PathBuf,
-    pub mode: u32,
-    pub owner: Option<(u32, u32)>,
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileKind {
+    Plain,
+    /// A copy of this program.
+    Program,
+    /// For root or its user only; not even its hash is recorded.
+    Secret,
+    /// Settings for the user to edit: a file that exists stays as it is. A
+    /// password may be put there, so only this group reads it.
+    Example {
+        group: u32,
+    },
 }
 
 /// What stands at a path.
@@ -52,162 +49,204 @@ pub enum OnDisk {
     File { sha256: String, mode: u32 },
 }
 
-/// What is to be done about files, and what is known afterwards.
-#[derive(Debug, Default)]
+pub fn inspect(path: &Path) -> OnDisk {
+    match fs::metadata(path) {
+        Ok(meta) if meta.is_dir() => OnDisk::Folder,
+        Ok(meta) => OnDisk::File {
+            // What cannot be read was not written by an installation.
+            sha256: fs::read(path).map_or_else(|_| String::new(), |bytes| sha256(&bytes)),
+            mode: meta.mode() & 0o7777,
+        },
+        Err(_) => OnDisk::Nothing,
+    }
+}
+
+/// What an installation changes on disk.
+#[derive(Default)]
 pub struct Changes {
     pub steps: Vec<InstallStep>,
     /// The services whose files change.
-    pub of: BTreeSet<&'static str>,
+    pub services: BTreeSet<&'static str>,
+    /// For the manifest.
     pub folders: Vec<PathBuf>,
     pub files: Vec<(PathBuf, String)>,
 }
 
-pub fn plan(
-    folders: &[PlannedFolder],
+pub fn compare(
     files: &[PlannedFile],
-    earlier: Option<&Manifest>,
+    earlier: &Manifest,
     inspect: &dyn Fn(&Path) -> OnDisk,
 ) -> Result<Changes, InstallRefused> {
     let mut changes = Changes::default();
-    for folder in folders {
-        make_folder(folder, earlier, inspect, &mut changes)?;
-    }
     for file in files {
-        write(file, earlier, inspect, &mut changes)?;
+        changes.add(file, earlier, inspect(&file.path))?;
     }
-    if let Some(earlier) = earlier {
-        drop_what_is_not_wanted(earlier, files, inspect, &mut changes);
+    for path in earlier.paths() {
+        let is_wanted = files.iter().any(|file| file.path == path);
+        if let (false, Some(step)) = (is_wanted, earlier.removal(path, inspect)) {
+            if step.acts() {
+                changes.services.extend(systemd::SERVICES);
+            }
+            changes.steps.push(step);
+        }
     }
     Ok(changes)
 }
 
-fn make_folder(
-    folder: &PlannedFolder,
-    earlier: Option<&Manifest>,
-    inspect: &dyn Fn(&Path) -> OnDisk,
-    changes: &mut Changes,
-) -> Result<(), InstallRefused> {
-    for path in ancestors(&folder.path) {
-        let is_ours = earlier.is_some_and(|earlier| earlier.folders.iter().any(|at| at == path));
-        match inspect(path) {
-            OnDisk::File { .. } => {
-                let message = format!("{}: a folder is needed, a file is there", path.display());
-                return Err(InstallRefused(message));
+impl Changes {
+    fn add(
+        &mut self,
+        file: &PlannedFile,
+        earlier: &Manifest,
+        found: OnDisk,
+    ) -> Result<(), InstallRefused> {
+        let path = &file.path;
+        let wanted = sha256(&file.contents);
+        let is_example = matches!(file.kind, FileKind::Example { .. });
+        let (step, recorded) = match found {
+            OnDisk::Folder => return refuse(path, "a file is needed, but this is a folder"),
+            OnDisk::Nothing => (InstallStep::Write(file.clone()), Some(wanted)),
+            OnDisk::File { sha256, mode } => {
+                // A file that an installation did not write is not recorded,
+                // even where it is the same.
+                let is_ours = earlier.wrote(path, &sha256);
+                let is_same = sha256 == wanted && mode == file.kind.mode();
+                match () {
+                    () if is_example => {
+                        let text = format!("{} as it is", path.display());
+                        (InstallStep::note("keep", text), is_ours.then_some(sha256))
+                    }
+                    () if is_same => {
+                        let step = InstallStep::note("already", path.display());
+                        (step, is_ours.then_some(sha256))
+                    }
+                    () if is_ours => (InstallStep::Write(file.clone()), Some(wanted)),
+                    () => return refuse(path, NOT_OURS),
+                }
             }
-            OnDisk::Folder if !is_ours => continue,
-            OnDisk::Folder => {}
-            OnDisk::Nothing if changes.folders.iter().any(|at| at == path) => continue,
-            OnDisk::Nothing => changes.steps.push(InstallStep::Folder(PlannedFolder {
-                path: path.to_owned(),
-                mode: if path == folder.path {
-                    folder.mode
-                } else {
-                    0o755
-                },
-                owner: folder.owner.filter(|_| path == folder.path),
-            })),
-        }
-        if !changes.folders.iter().any(|at| at == path) {
-            changes.folders.push(path.to_owned());
-        }
-    }
-    Ok(())
-}
-
-/// The path and what it stands in, from the top.
-fn ancestors(path: &Path) -> Vec<&Path> {
-    let mut all: Vec<&Path> = path
-        .ancestors()
-        .filter(|at| at.parent().is_some())
-        .collect();
-    all.reverse();
-    all
-}
-
-fn write(
-    file: &PlannedFile,
-    earlier: Option<&Manifest>,
-    inspect: &dyn Fn(&Path) -> OnDisk,
-    changes: &mut Changes,
-) -> Result<(), InstallRefused> {
-    let is_ours = |hash: &str| earlier.is_some_and(|earlier| earlier.wrote(&file.path, hash));
-    let refused = |wrong: &str| Err(InstallRefused(format!("{}: {wrong}", file.path.display())));
-    match inspect(&file.path) {
-        OnDisk::Folder => return refused("a file is needed, a folder is there"),
-        OnDisk::Nothing => write_anew(file, changes),
-        OnDisk::File { sha256, .. } if matches!(file.content, FileContent::Unless(_)) => {
-            changes.steps.push(InstallStep::Kept(file.path.clone()));
-            if is_ours(&sha256) {
-                changes.files.push((file.path.clone(), sha256));
-            }
-        }
-        OnDisk::File { sha256, mode } if sha256 == file.sha256() && mode == file.mode => {
-            changes.steps.push(InstallStep::Same(file.path.clone()));
-            // Somebody else's stays theirs, even where it is the same.
-            if is_ours(&sha256) {
-                changes.files.push((file.path.clone(), file.recorded()));
-            }
-        }
-        OnDisk::File { sha256, .. } if is_ours(&sha256) => write_anew(file, changes),
-        OnDisk::File { .. } => return refused(NOT_OURS),
-    }
-    Ok(())
-}
-
-const NOT_OURS: &str = "is there and is not what an installation wrote, so it is left alone; \
-    move it away and run this again (settings of your own for a unit belong into a file \
-    beside it, such as 20-local.conf)";
-
-fn write_anew(file: &PlannedFile, changes: &mut Changes) {
-    changes.steps.push(InstallStep::Write(file.clone()));
-    changes.of.extend(file.of);
-    changes.files.push((file.path.clone(), file.recorded()));
-}
-
-fn drop_what_is_not_wanted(
-    earlier: &Manifest,
-    files: &[PlannedFile],
-    inspect: &dyn Fn(&Path) -> OnDisk,
-    changes: &mut Changes,
-) {
-    for path in earlier.paths() {
-        if files.iter().any(|file| file.path == path) {
-            continue;
-        }
-        let OnDisk::File { sha256, .. } = inspect(path) else {
-            continue;
         };
-        changes.steps.push(if earlier.wrote(path, &sha256) {
-            changes.of.extend(super::systemd::SERVICES);
-            InstallStep::Remove(path.to_owned())
-        } else {
-            InstallStep::Changed(path.to_owned())
-        });
+        if step.acts() {
+            self.services.extend(file.services);
+        }
+        if let Some(hash) = recorded {
+            let is_secret = file.kind == FileKind::Secret;
+            let hash = if is_secret { SECRET.into() } else { hash };
+            self.files.push((path.clone(), hash));
+        }
+        self.steps.push(step);
+        Ok(())
+    }
+}
+
+const NOT_OURS: &str = "exists and is not what an installation wrote, so it is left alone; move \
+    it away and run this again (settings of your own for a unit belong in a file beside it, such \
+    as 20-local.conf)";
+
+fn refuse<T>(path: &Path, problem: &str) -> Result<T, InstallRefused> {
+    Err(InstallRefused(format!("{}: {problem}", path.display())))
+}
+
+/// The folders of these files that an installation makes or made, parents first.
+pub fn made_folders<'a>(
+    paths: impl Iterator<Item = &'a Path>,
+    earlier: &Manifest,
+    inspect: &dyn Fn(&Path) -> OnDisk,
+) -> Result<Vec<PathBuf>, InstallRefused> {
+    let mut made: Vec<PathBuf> = Vec::new();
+    for path in paths {
+        let mut folders: Vec<&Path> = path.ancestors().skip(1).collect();
+        folders.reverse();
+        for folder in &folders[1..] {
+            let is_ours = earlier.folders.iter().any(|ours| ours == folder);
+            match inspect(folder) {
+                OnDisk::File { .. } => {
+                    return refuse(folder, "a folder is needed, but this is a file");
+                }
+                OnDisk::Folder if !is_ours => {}
+                _ if made.iter().any(|path| path == folder) => {}
+                _ => made.push(folder.to_path_buf()),
+            }
+        }
+    }
+    Ok(made)
+}
+
+impl FileKind {
+    pub fn mode(self) -> u32 {
+        match self {
+            FileKind::Plain => 0o644,
+            FileKind::Program => 0o755,
+            FileKind::Secret => 0o600,
+            FileKind::Example { .. } => 0o640,
+        }
     }
 }
 
 impl PlannedFile {
-    pub fn sha256(&self) -> String {
-        match &self.content {
-            FileContent::Text(text) | FileContent::Secret(text) | FileContent::Unless(text) => {
-                sha256(text.as_bytes())
-            }
-            FileContent::Copy(_, sha256) => sha256.clone(),
+    pub fn plain(path: &Path, text: &str, services: &'static [&'static str]) -> PlannedFile {
+        PlannedFile {
+            path: path.to_owned(),
+            contents: text.into(),
+            kind: FileKind::Plain,
+            services,
         }
     }
 
-    fn recorded(&self) -> String {
-        match &self.content {
-            FileContent::Secret(_) => SECRET.to_owned(),
-            _ => self.sha256(),
+    /// Writes the whole file or none of it, and never readable for others on the
+    /// way. The file of a running program can be replaced so, too.
+    pub fn write(&self) -> io::Result<()> {
+        let folder = self.path.parent().unwrap_or(Path::new("/"));
+        make_folders(folder)?;
+        let name = self.path.file_name().unwrap_or_default();
+        let new = folder.join(format!(".{}.new", name.to_string_lossy()));
+        unless_missing(fs::remove_file(&new))?;
+        let mut options = fs::File::options();
+        let file = options
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&new)?;
+        let done = self
+            .fill(file, &new)
+            .and_then(|()| fs::rename(&new, &self.path));
+        if done.is_err() {
+            unless_missing(fs::remove_file(&new))?;
         }
+        done
+    }
+
+    fn fill(&self, mut file: fs::File, path: &Path) -> io::Result<()> {
+        file.write_all(&self.contents)?;
+        if let FileKind::Example { group } = self.kind {
+            chown(path, None, Some(group))?;
+        }
+        fs::set_permissions(path, fs::Permissions::from_mode(self.kind.mode()))?;
+        file.sync_all()
+    }
+}
+
+/// Readable for all, unlike what the umask leaves.
+fn make_folders(folder: &Path) -> io::Result<()> {
+    let mut missing: Vec<&Path> = folder
+        .ancestors()
+        .take_while(|path| !path.exists())
+        .collect();
+    while let Some(path) = missing.pop() {
+        fs::create_dir(path)?;
+        fs::set_permissions(path, fs::Permissions::from_mode(0o755))?;
+    }
+    Ok(())
+}
+
+/// A file that does not exist need not be removed.
+pub fn unless_missing(done: io::Result<()>) -> io::Result<()> {
+    match done {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        done => done,
     }
 }
 
 pub fn sha256(bytes: &[u8]) -> String {
-    hex(&Sha256::digest(bytes))
-}
-
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let hash = Sha256::digest(bytes);
+    hash.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -1,4 +1,4 @@
-//! What was installed, so that it can be undone, and nothing else.
+//! What was installed, so that it can be removed, and nothing else.
 //!
 //! It stands beside the settings. For a system service only root may write
 //! there, because root removes what it names.
@@ -14,7 +14,7 @@ use std::{
 use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
 
-use super::{InstallRefused, Scope};
+use super::{InstallRefused, files::OnDisk, steps::InstallStep, target::Target};
 
 pub const NAME: &str = "installed.json";
 
@@ -24,7 +24,7 @@ pub const SYSTEM_FOLDER: &str = "/etc/headspace";
 /// Far more than one that we wrote.
 const MAX_BYTES: u64 = 1 << 20;
 
-/// In a hash's place, for what holds a secret: not even its hash is told.
+/// In place of the hash of a secret file.
 pub const SECRET: &str = "secret";
 
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -32,16 +32,16 @@ pub struct Manifest {
     /// The program that wrote it.
     pub version: String,
     pub user: String,
-    /// Where the data is; it outlives the service unless it is asked to go.
+    /// Where the data is; it is removed only on request.
     pub state: PathBuf,
     pub run: PathBuf,
     pub database: String,
-    /// What the services are told, chosen at one of the installations.
+    /// What the drop-ins set, chosen at one of the installations.
     pub environment: BTreeMap<String, String>,
     /// The folders that were made, parents first.
     pub folders: Vec<PathBuf>,
     /// What was written, with its SHA-256. While an installation is on its way,
-    /// a path may stand here with what it had and what it is going to have.
+    /// a path may stand here with both its old and its new hash.
     pub files: Vec<(PathBuf, String)>,
 }
 
@@ -54,31 +54,49 @@ impl Manifest {
         let path = Manifest::path(config_folder);
         let refused = |wrong: String| InstallRefused(format!("{}: {wrong}", path.display()));
         match read(&path) {
-            Ok(bytes) => match serde_json::from_slice(&bytes) {
-                Ok(manifest) => Ok(Some(manifest)),
-                Err(error) => Err(refused(format!(
-                    "is not what an installation wrote: {error}"
-                ))),
-            },
+            Ok(bytes) => serde_json::from_slice(&bytes)
+                .map(Some)
+                .map_err(|error| refused(format!("is not what an installation wrote: {error}"))),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(refused(error.to_string())),
         }
     }
 
-    pub fn bytes(&self) -> Vec<u8> {
-        let mut text = serde_json::to_string_pretty(self).expect("a manifest is plain JSON");
-        text.push('\n');
-        text.into_bytes()
+    pub fn text(&self) -> String {
+        serde_json::to_string_pretty(self).expect("a manifest is plain JSON") + "\n"
     }
 
-    pub fn has(&self, path: &Path) -> bool {
-        self.files.iter().any(|(written, _)| written == path)
+    /// Names what both name.
+    pub fn with(&self, earlier: &Manifest) -> Manifest {
+        let mut both = self.clone();
+        let files = earlier
+            .files
+            .iter()
+            .filter(|entry| !self.files.contains(entry));
+        both.files.extend(files.cloned());
+        let folders = earlier.folders.iter();
+        let folders = folders.filter(|folder| !self.folders.contains(folder));
+        both.folders.extend(folders.cloned());
+        both
     }
 
     pub fn wrote(&self, path: &Path, sha256: &str) -> bool {
-        self.files
-            .iter()
-            .any(|(written, hash)| written == path && (hash == sha256 || hash == SECRET))
+        let mut files = self.files.iter();
+        files.any(|(written, hash)| written == path && (hash == sha256 || hash == SECRET))
+    }
+
+    /// Removes a file that was written and not changed since.
+    pub fn removal(&self, path: &Path, inspect: &dyn Fn(&Path) -> OnDisk) -> Option<InstallStep> {
+        match inspect(path) {
+            OnDisk::Nothing => None,
+            OnDisk::File { sha256, .. } if self.wrote(path, &sha256) => {
+                Some(InstallStep::Remove(path.to_owned()))
+            }
+            _ => {
+                let text = format!("{}: it was changed since it was installed", path.display());
+                Some(InstallStep::note("leave", text))
+            }
+        }
     }
 
     /// The paths, each once, in the order they were written.
@@ -93,8 +111,8 @@ impl Manifest {
     }
 }
 
-/// As root this reads what a user may have put there: a device has no end, and
-/// nobody may ever write into a pipe.
+/// As root this may read a file that a user put there: a device has no end, and
+/// a pipe may never have a writer.
 fn read(path: &Path) -> io::Result<Vec<u8>> {
     let wrong = |what| Err(io::Error::new(io::ErrorKind::InvalidData, what));
     let file = fs::File::options()
@@ -113,17 +131,16 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// The manifest that the other kind of installation made for the same user.
-pub fn other(scope: Scope, user: &str, home: &Path) -> Option<PathBuf> {
-    let folder = match scope {
-        Scope::User => PathBuf::from(SYSTEM_FOLDER),
-        Scope::System if cfg!(target_os = "macos") => {
-            home.join("Library/Application Support/headspace")
-        }
-        Scope::System => home.join(".config/headspace"),
+/// The manifest that an installation of the other scope made for the same user.
+pub fn other(target: &Target) -> Option<PathBuf> {
+    let home = &target.account.home;
+    let folder = match target.is_system() {
+        false => PathBuf::from(SYSTEM_FOLDER),
+        true if !target.is_systemd() => home.join("Library/Application Support/headspace"),
+        true => home.join(".config/headspace"),
     };
     let manifest = Manifest::read(&folder).ok().flatten()?;
-    (manifest.user == user).then(|| Manifest::path(&folder))
+    (manifest.user == target.account.name).then(|| Manifest::path(&folder))
 }
 
 #[cfg(test)]
@@ -144,13 +161,13 @@ mod tests {
         assert!(refused().contains("is not a regular file"), "{}", refused());
         fs::remove_file(&path).unwrap();
         fs::write(&path, "[]").unwrap();
+        let message = refused();
         assert!(
-            refused().contains("is not what an installation wrote"),
-            "{}",
-            refused()
+            message.contains("is not what an installation wrote"),
+            "{message}"
         );
         let manifest = Manifest::default();
-        fs::write(&path, manifest.bytes()).unwrap();
+        fs::write(&path, manifest.text()).unwrap();
         assert_eq!(Manifest::read(dir.path()), Ok(Some(manifest)));
     }
 }

@@ -1,31 +1,31 @@
-//! headspace as a service of this machine: put there, brought up to date, and
-//! taken away again.
+//! headspace as a service of this machine: installed, brought up to date and
+//! removed.
 //!
 //! ```text
-//! request, machine ─▶ InstallFacts ─▶ Wanted ─▶ Plan: steps ─▶ done, one by one
-//!                      read     pure      pure, compared with what is there
+//! request, machine ─▶ InstallFacts ─▶ files with contents ─▶ steps ─▶ carried out
+//!                      read            pure                   compared with the disk
 //! ```
 //!
-//! In: who, which service manager, this program's file, the settings the
-//! service is going to have.
-//! Out: units as they are shipped, drop-ins with what is special here, running
-//! services, and a manifest.
+//! In: the user, the service manager, this program's file, the settings that the
+//! services will have.
+//! Out: units as they are shipped, drop-ins with what differs on this machine,
+//! running services, and one manifest.
 //!
 //! Promises
-//! - a plan that is only shown changes nothing; a plan that is carried out is
-//!   what was shown
-//! - what is so already is left alone, so a second run changes nothing
-//! - nothing that somebody else wrote or changed is overwritten or removed
+//! - a dry run changes nothing, and an installation does what the dry run shows
+//! - a second run changes nothing
+//! - a file that an installation did not write, or that was changed since, is
+//!   neither overwritten nor removed
 //! - a secret is in a file of its own that only its owner can read, and is never
 //!   printed
-//! - `uninstall` undoes what the manifest names, and data goes only when asked
+//! - `uninstall` removes what the manifest names, and the data only on request
 //!
-//! Not here: what the services do (`cli`), what is wrong with them (`doctor`).
+//! Not here: what the services do (`cli`), what is wrong with them (`doctor`),
+//! the roles of a database (`store`).
 
 mod account;
 mod command;
-mod database;
-mod execute;
+mod environment;
 mod facts;
 mod files;
 mod launchd;
@@ -33,29 +33,24 @@ mod manifest;
 mod plan;
 mod program;
 mod ready;
-mod remove;
-mod service_env;
-mod state;
+mod states;
+mod steps;
 mod systemd;
 mod target;
-pub mod units;
+mod uninstall;
+mod units;
 
 #[cfg(test)]
 mod tests;
 
-pub use execute::{StepError, execute, execute_all};
-pub use facts::{InstallFacts, Request, inspect};
-pub use plan::{InstallStep, plan};
-pub use remove::{Data, Removal};
+pub use facts::{InstallFacts, Request};
+pub use files::inspect;
+pub use plan::plan;
+pub use ready::wait_until_ready;
+pub use steps::{InstallStep, StepError, execute, execute_all};
+pub use uninstall::{Data, Removal};
 
-/// Target service it is: one user's own, or the machine's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scope {
-    User,
-    System,
-}
-
-/// Why nothing was done, and what would help.
+/// Why nothing was done, and what to do about it.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("{0}")]
 pub struct InstallRefused(pub String);

@@ -6,15 +6,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{InstallRefused, files, systemd};
+use super::{InstallRefused, systemd};
 
 /// The path that stays when a package manager puts the next version there: one
 /// that is found by name, if it is this program.
 pub fn this_program() -> Result<PathBuf, InstallRefused> {
-    let wrong = |error| InstallRefused(format!("cannot find this program's own file: {error}"));
     let exe = std::env::current_exe()
         .and_then(fs::canonicalize)
-        .map_err(wrong)?;
+        .map_err(|error| InstallRefused(format!("cannot find this program's own file: {error}")))?;
     // Without PATH no program is found by name, and the full path stands.
     let path = std::env::var_os("PATH").unwrap_or_default();
     let by_name = std::env::split_paths(&path)
@@ -28,7 +27,7 @@ pub fn this_program() -> Result<PathBuf, InstallRefused> {
 }
 
 /// A system service sees neither homes nor temporary folders, and should not
-/// run what somebody else than root can replace.
+/// run what another user than root can replace.
 pub fn is_reachable(program: &Path) -> bool {
     let hidden = ["/home", "/root", "/run/user", "/tmp", "/var/tmp"];
     let full = fs::canonicalize(program).unwrap_or_else(|_| program.to_owned());
@@ -36,11 +35,4 @@ pub fn is_reachable(program: &Path) -> bool {
         .metadata()
         .is_ok_and(|meta| meta.uid() == 0 && meta.mode() & 0o022 == 0);
     is_roots && !hidden.iter().any(|folder| full.starts_with(folder))
-}
-
-pub fn hash_of(path: &Path) -> Result<String, InstallRefused> {
-    let bytes = fs::read(path);
-    let bytes = bytes
-        .map_err(|error| InstallRefused(format!("cannot read {}: {error}", path.display())))?;
-    Ok(files::sha256(&bytes))
 }

@@ -1,4 +1,5 @@
-//! The account a service runs under, the manager that keeps it, and the folders that follow.
+//! The account that the services run as, the manager that runs them, and the
+//! folders that follow.
 
 use std::{
     collections::BTreeMap,
@@ -6,196 +7,181 @@ use std::{
 };
 
 use super::{
-    InstallRefused, Scope,
+    InstallRefused,
     account::{self, Account},
     command,
     facts::Request,
-    manifest, state,
+    manifest, states,
 };
+use crate::supervise::unit::Manager;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ServiceManager {
-    Systemd,
-    Launchd,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct Target {
-    pub manager: ServiceManager,
-    pub scope: Scope,
+    pub manager: Manager,
     pub account: Account,
+    /// The environment that the manager gives its services.
+    pub surroundings: BTreeMap<String, String>,
 }
 
 impl Target {
-    /// To install: the user must be said, or be the one who asks.
+    /// To install: the user must be named, or be the one that runs this.
     pub fn to_install(request: &Request) -> Result<Target, InstallRefused> {
-        let scope = scope(request)?;
-        Ok(Target {
-            manager: manager(scope)?,
-            account: account_of(request, scope)?,
-            scope,
-        })
+        let manager = manager(request)?;
+        Target::new(manager, account_of(request, manager)?)
     }
 
-    /// To take away: what is installed says whose it is.
+    /// To uninstall: the manifest names the user.
     pub fn installed(request: &Request) -> Result<Target, InstallRefused> {
-        let scope = scope(request)?;
-        Ok(Target {
-            manager: manager(scope)?,
-            account: account::this_user()?,
-            scope,
-        })
+        Target::new(manager(request)?, account::this_user()?)
     }
 
-    /// The environment the manager gives its services.
-    pub fn surroundings(&self) -> Result<BTreeMap<String, String>, InstallRefused> {
-        let mut given = match (self.manager, self.scope) {
-            (ServiceManager::Systemd, Scope::User) => self.of_user_manager()?,
+    fn new(manager: Manager, account: Account) -> Result<Target, InstallRefused> {
+        let mut surroundings = match manager {
+            Manager::User => of_user_manager(&account)?,
             _ => BTreeMap::new(),
         };
-        let home = self.account.home.to_string_lossy().into_owned();
-        given.entry("HOME".into()).or_insert(home);
+        let home = account.home.to_string_lossy().into_owned();
+        surroundings.entry("HOME".into()).or_insert(home);
         let pair = |(name, folder): &(&str, &str)| ((*name).to_owned(), (*folder).to_owned());
-        given.extend(self.unit_folders().iter().map(pair));
-        Ok(given)
+        surroundings.extend(unit_variables(manager).iter().map(pair));
+        Ok(Target {
+            manager,
+            account,
+            surroundings,
+        })
     }
 
-    fn of_user_manager(&self) -> Result<BTreeMap<String, String>, InstallRefused> {
-        let words = state::systemctl(self.scope, &["show-environment"]);
-        let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        let text = command::query(&words).map_err(|failed| {
-            let name = &self.account.name;
-            InstallRefused(format!(
-                "no service manager of user {name} answers ({failed}). It runs while you are \
-                 logged in, or always after `sudo loginctl enable-linger {name}`. Without one: \
-                 `headspace up`, or a system service: sudo headspace install --system --user {name}"
-            ))
-        })?;
-        Ok(variables(&text))
+    /// A service of the machine, not of one user.
+    pub fn is_system(&self) -> bool {
+        matches!(self.manager, Manager::System | Manager::Daemons)
     }
 
-    /// What the units have made for them, and are told about.
-    fn unit_folders(&self) -> &'static [(&'static str, &'static str)] {
-        match (self.manager, self.scope) {
-            (_, Scope::User) => &[],
-            (ServiceManager::Systemd, Scope::System) => &[
-                ("STATE_DIRECTORY", "/var/lib/headspace"),
-                ("RUNTIME_DIRECTORY", "/run/headspace"),
-                ("CONFIGURATION_DIRECTORY", "/etc/headspace"),
-            ],
-            (ServiceManager::Launchd, Scope::System) => {
-                &[("STATE_DIRECTORY", "/Library/Application Support/headspace")]
-            }
-        }
+    pub fn is_systemd(&self) -> bool {
+        matches!(self.manager, Manager::System | Manager::User)
     }
 
     /// Where the settings are, and the manifest.
-    pub fn config_folder(&self, surroundings: &BTreeMap<String, String>) -> PathBuf {
-        let home = &self.account.home;
-        match (self.manager, self.scope) {
-            (_, Scope::System) => manifest::SYSTEM_FOLDER.into(),
-            (ServiceManager::Launchd, Scope::User) => {
-                home.join("Library/Application Support/headspace")
-            }
-            (ServiceManager::Systemd, Scope::User) => {
-                self.xdg_config(surroundings).join("headspace")
-            }
+    pub fn config_folder(&self) -> PathBuf {
+        match self.manager {
+            Manager::System | Manager::Daemons => manifest::SYSTEM_FOLDER.into(),
+            Manager::Agents => self
+                .account
+                .home
+                .join("Library/Application Support/headspace"),
+            Manager::User => self.xdg_config().join("headspace"),
         }
     }
 
-    pub fn unit_folder(&self, surroundings: &BTreeMap<String, String>) -> PathBuf {
-        match (self.manager, self.scope) {
-            (ServiceManager::Systemd, Scope::System) => "/etc/systemd/system".into(),
-            (ServiceManager::Systemd, Scope::User) => {
-                self.xdg_config(surroundings).join("systemd/user")
-            }
-            (ServiceManager::Launchd, Scope::System) => "/Library/LaunchDaemons".into(),
-            (ServiceManager::Launchd, Scope::User) => {
-                self.account.home.join("Library/LaunchAgents")
-            }
+    pub fn secret_path(&self) -> PathBuf {
+        self.config_folder().join("database-url")
+    }
+
+    pub fn unit_folder(&self) -> PathBuf {
+        match self.manager {
+            Manager::System => "/etc/systemd/system".into(),
+            Manager::User => self.xdg_config().join("systemd/user"),
+            Manager::Daemons => "/Library/LaunchDaemons".into(),
+            Manager::Agents => self.account.home.join("Library/LaunchAgents"),
         }
     }
 
-    /// Where the user's manager looks, whatever this shell thinks.
-    fn xdg_config(&self, surroundings: &BTreeMap<String, String>) -> PathBuf {
-        let named = surroundings.get("XDG_CONFIG_HOME").map(PathBuf::from);
+    /// Where the user's manager looks, which may be another place than this shell's.
+    fn xdg_config(&self) -> PathBuf {
+        let named = self.surroundings.get("XDG_CONFIG_HOME").map(PathBuf::from);
         named
             .filter(|folder| folder.is_absolute())
             .unwrap_or_else(|| self.account.home.join(".config"))
     }
 
-    /// Where the socket unit puts its unix socket.
-    pub fn shipped_run(&self, surroundings: &BTreeMap<String, String>) -> PathBuf {
-        let named = surroundings.get("XDG_RUNTIME_DIR");
-        let named = named.filter(|_| self.scope == Scope::User);
+    /// Where the shipped socket unit puts its unix socket.
+    pub fn shipped_run(&self) -> PathBuf {
+        let named = self.surroundings.get("XDG_RUNTIME_DIR");
+        let named = named.filter(|_| !self.is_system());
         Path::new(named.map_or("/run", String::as_str)).join("headspace")
     }
 }
 
-fn scope(request: &Request) -> Result<Scope, InstallRefused> {
-    let is_root = rustix::process::geteuid().is_root();
-    let message = match (request.system, is_root) {
-        (false, _) => return Ok(Scope::User),
-        (true, true) if request.flags.state_dir.is_none() => return Ok(Scope::System),
-        (true, true) => {
-            "--state-dir: a system service keeps its data in /var/lib/headspace, the folder its \
-             unit has"
-        }
-        (true, false) => "a system service is for root to install or remove: run this with sudo",
-    };
-    Err(InstallRefused(message.into()))
+/// The folders that the units make, and the variables that name them.
+fn unit_variables(manager: Manager) -> &'static [(&'static str, &'static str)] {
+    match manager {
+        Manager::User | Manager::Agents => &[],
+        Manager::System => &[
+            ("STATE_DIRECTORY", "/var/lib/headspace"),
+            ("RUNTIME_DIRECTORY", "/run/headspace"),
+            ("CONFIGURATION_DIRECTORY", "/etc/headspace"),
+        ],
+        Manager::Daemons => &[("STATE_DIRECTORY", "/Library/Application Support/headspace")],
+    }
 }
 
-fn manager(scope: Scope) -> Result<ServiceManager, InstallRefused> {
-    if cfg!(target_os = "macos") {
-        return Ok(ServiceManager::Launchd);
+fn manager(request: &Request) -> Result<Manager, InstallRefused> {
+    let refused = |message: &str| Err(InstallRefused(message.into()));
+    if request.system && !rustix::process::geteuid().is_root() {
+        return refused("only root installs or removes a system service: run this with sudo");
     }
-    let is_there = match scope {
-        // A user's manager is asked itself, a little later.
-        Scope::User => command::query(&["systemctl", "--version"]).is_ok(),
-        Scope::System => Path::new("/run/systemd/system").is_dir(),
-    };
-    if is_there {
-        return Ok(ServiceManager::Systemd);
+    if request.system && request.flags.state_dir.is_some() {
+        return refused(
+            "--state-dir: a system service keeps its data in /var/lib/headspace, the folder of \
+             its unit",
+        );
     }
-    let message = "neither systemd nor launchd runs here, so there is nothing to install into: use \
-                `headspace up`, or packaging/run-watcher.sh under a supervisor of your own";
-    Err(InstallRefused(message.into()))
+    match (cfg!(target_os = "macos"), request.system) {
+        (true, true) => Ok(Manager::Daemons),
+        (true, false) => Ok(Manager::Agents),
+        (_, true) if Path::new("/run/systemd/system").is_dir() => Ok(Manager::System),
+        // Whether the user's own manager runs shows a little later.
+        (_, false) if command::run(&["systemctl", "--version"]).is_ok() => Ok(Manager::User),
+        _ => refused(
+            "neither systemd nor launchd runs here: use `headspace up`, or \
+             packaging/run-watcher.sh under a supervisor of your own",
+        ),
+    }
 }
 
-fn account_of(request: &Request, scope: Scope) -> Result<Account, InstallRefused> {
+fn account_of(request: &Request, manager: Manager) -> Result<Account, InstallRefused> {
     let us = account::this_user()?;
-    let message = match (&request.user, scope) {
-        (Some(name), Scope::System) => return account::find(name),
-        (None, Scope::System) => {
-            "whose sessions are to be watched? Say --system --user NAME".to_owned()
+    let is_system = matches!(manager, Manager::System | Manager::Daemons);
+    let message = match &request.user {
+        Some(name) if is_system => return account::find(name),
+        None if is_system => {
+            "name the user whose sessions are watched: --system --user NAME".into()
         }
-        (None, Scope::User) => return Ok(us),
-        (Some(name), Scope::User) if account::find(name)? == us => return Ok(us),
-        (Some(name), Scope::User) => format!(
-            "a user service is installed by its user: run this as {name}, or say --system for a \
+        None => return Ok(us),
+        Some(name) if account::find(name)? == us => return Ok(us),
+        Some(name) => format!(
+            "each user installs their own service: run this as {name}, or add --system for a \
              service of the machine"
         ),
     };
     Err(InstallRefused(message))
 }
 
+fn of_user_manager(account: &Account) -> Result<BTreeMap<String, String>, InstallRefused> {
+    let words = states::systemctl(Manager::User, &["show-environment"]);
+    let text = command::run(&words).map_err(|failed| {
+        let name = &account.name;
+        InstallRefused(format!(
+            "no service manager of user {name} answers ({failed}). It runs while you are \
+             logged in, or always after `sudo loginctl enable-linger {name}`. Without one: \
+             `headspace up`, or a system service: sudo headspace install --system --user {name}"
+        ))
+    })?;
+    Ok(variables(&text))
+}
+
 /// `NAME=value` lines; a value with odd characters is quoted as a shell would.
 fn variables(text: &str) -> BTreeMap<String, String> {
+    let unquoted = |value: &str| match value.strip_prefix("$'") {
+        Some(rest) => {
+            let rest = rest.trim_end_matches('\'');
+            rest.replace("\\'", "'").replace("\\\\", "\\")
+        }
+        None => value.to_owned(),
+    };
     let pairs = text.lines().filter_map(|line| line.split_once('='));
     pairs
         .map(|(name, value)| (name.to_owned(), unquoted(value)))
         .collect()
-}
-
-fn unquoted(value: &str) -> String {
-    match value.strip_prefix("$'") {
-        Some(rest) => rest
-            .trim_end_matches('\'')
-            .replace("\\'", "'")
-            .replace("\\\\", "\\"),
-        None => value.to_owned(),
-    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 //! The files of a service manager, as they are shipped: in the tree, in a
 //! package and here, byte for byte.
 
+use crate::supervise::unit::Manager;
+
 /// A unit or a plist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UnitFile {
@@ -9,33 +11,29 @@ pub struct UnitFile {
 }
 
 macro_rules! units {
-    ($folder:literal: $($name:literal),+) => {[$(UnitFile {
+    ($folder:literal: $($name:literal),+) => {&[$(UnitFile {
         name: $name,
         text: include_str!(concat!("../../", $folder, "/", $name)),
     }),+]};
 }
 
-/// For `/etc/systemd/system`, or a package's `/usr/lib/systemd/system`.
-pub const SYSTEM: [UnitFile; 4] = units!("systemd/system":
-    "headspace-watcher.service",
-    "headspace.service",
-    "headspace.socket",
-    "headspace-failure@.service");
-
-/// For `~/.config/systemd/user`, or a package's `/usr/lib/systemd/user`.
-pub const USER: [UnitFile; 4] = units!("systemd/user":
-    "headspace-watcher.service",
-    "headspace.service",
-    "headspace.socket",
-    "headspace-failure@.service");
-
-/// For `~/Library/LaunchAgents`; what is installed differs where it must name
-/// a path.
-pub const AGENTS: [UnitFile; 2] = units!("launchd/agents":
-    "com.headspace.watcher.plist",
-    "com.headspace.web.plist");
-
-/// For `/Library/LaunchDaemons`; what is installed also names the user.
-pub const DAEMONS: [UnitFile; 2] = units!("launchd/daemons":
-    "com.headspace.watcher.plist",
-    "com.headspace.web.plist");
+pub fn of(manager: Manager) -> &'static [UnitFile] {
+    match manager {
+        Manager::System => units!("systemd/system":
+            "headspace-watcher.service",
+            "headspace.service",
+            "headspace.socket",
+            "headspace-failure@.service"),
+        Manager::User => units!("systemd/user":
+            "headspace-watcher.service",
+            "headspace.service",
+            "headspace.socket",
+            "headspace-failure@.service"),
+        Manager::Agents => units!("launchd/agents":
+            "com.headspace.watcher.plist",
+            "com.headspace.web.plist"),
+        Manager::Daemons => units!("launchd/daemons":
+            "com.headspace.watcher.plist",
+            "com.headspace.web.plist"),
+    }
+}

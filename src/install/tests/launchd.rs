@@ -43,28 +43,10 @@ fn job(text: &str) -> Job {
     plist::from_bytes(text.as_bytes()).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 
-fn mac(scope: Scope) -> InstallFacts {
-    let is_user = scope == Scope::User;
-    let path = |user: &str, system: &str| PathBuf::from(if is_user { user } else { system });
-    let state = path(
-        "/Users/ada/Library/Application Support/headspace",
-        "/Library/Application Support/headspace",
-    );
+fn mac(manager: Manager) -> InstallFacts {
     InstallFacts {
-        manager: ServiceManager::Launchd,
         binary: "/usr/local/bin/headspace".into(),
-        unit_folder: path("/Users/ada/Library/LaunchAgents", "/Library/LaunchDaemons"),
-        config_folder: path(
-            "/Users/ada/Library/Application Support/headspace",
-            "/etc/headspace",
-        ),
-        listen: vec![Listen::Tcp("127.0.0.1:5055".parse().unwrap())],
-        shipped_run: state.clone(),
-        run: state.clone(),
-        state,
-        roots: vec!["/Users/ada/.claude".into()],
-        lingers: None,
-        ..facts(scope)
+        ..facts(manager)
     }
 }
 
@@ -73,7 +55,7 @@ fn installed(facts: &InstallFacts) -> (Job, Job) {
     let mut machine = Machine::default();
     machine.install(facts);
     let job_at = |label: &str| {
-        let path = facts.unit_folder.join(format!("{label}.plist"));
+        let path = facts.target.unit_folder().join(format!("{label}.plist"));
         job(machine.text(path.to_str().unwrap()))
     };
     (job_at(launchd::WATCHER), job_at(launchd::WEB))
@@ -81,8 +63,8 @@ fn installed(facts: &InstallFacts) -> (Job, Job) {
 
 #[test]
 fn the_shipped_plists_say_what_is_promised() {
-    for units in [units::AGENTS, units::DAEMONS] {
-        for unit in units {
+    for manager in [Manager::Agents, Manager::Daemons] {
+        for unit in units::of(manager) {
             let job = job(unit.text);
             assert_eq!(format!("{}.plist", job.label), unit.name);
             assert!(
@@ -119,7 +101,7 @@ fn the_shipped_plists_say_what_is_promised() {
 
 #[test]
 fn the_parser_knows_no_other_key() {
-    let odd = units::AGENTS[0]
+    let odd = units::of(Manager::Agents)[0]
         .text
         .replace("<key>Umask</key>", "<key>UMask</key>");
     assert!(plist::from_bytes::<Job>(odd.as_bytes()).is_err());
@@ -128,8 +110,8 @@ fn the_parser_knows_no_other_key() {
 #[test]
 fn usual_agents_are_installed_as_they_are_shipped() {
     let mut machine = Machine::default();
-    machine.install(&mac(Scope::User));
-    for unit in units::AGENTS {
+    machine.install(&mac(Manager::Agents));
+    for unit in units::of(Manager::Agents) {
         let path = format!("/Users/ada/Library/LaunchAgents/{}", unit.name);
         assert_eq!(machine.text(&path), unit.text);
     }
@@ -137,7 +119,7 @@ fn usual_agents_are_installed_as_they_are_shipped() {
 
 #[test]
 fn agents_are_loaded_once() {
-    let mut facts = mac(Scope::User);
+    let mut facts = mac(Manager::Agents);
     let mut machine = Machine::default();
     let steps = machine.plan(&facts).unwrap();
     let agents = "/Users/ada/Library/LaunchAgents";
@@ -152,7 +134,7 @@ fn agents_are_loaded_once() {
         format!("run launchctl bootstrap gui/501 {agents}/com.headspace.web.plist"),
     ];
     assert_eq!(commands, expected);
-    assert!(steps.contains(&InstallStep::Ready(facts.listen[0].clone())));
+    assert_eq!(facts.health_address().to_string(), "127.0.0.1:5055");
     machine.execute(&steps);
     let loaded = ServiceState {
         is_known: true,
@@ -163,7 +145,7 @@ fn agents_are_loaded_once() {
         .map(|label| (label, loaded.clone()))
         .collect();
     assert_eq!(acts(&machine.plan(&facts).unwrap()), Vec::<String>::new());
-    facts.listen = vec![Listen::Tcp("127.0.0.1:8080".parse().unwrap())];
+    listen_on(&mut facts, "127.0.0.1:8080");
     let steps = acts(&machine.plan(&facts).unwrap());
     assert!(
         steps.contains(&"run launchctl bootout gui/501/com.headspace.web".to_owned()),
@@ -177,12 +159,12 @@ fn agents_are_loaded_once() {
 
 #[test]
 fn an_agent_finds_its_program_its_settings_and_its_door() {
-    let mut facts = mac(Scope::User);
+    let mut facts = mac(Manager::Agents);
     facts.binary = "/Users/ada/b & c/headspace".into();
     facts
         .environment
         .insert("CLAUDE_CONFIG_DIR".into(), "/Users/ada/<c>".into());
-    facts.listen = vec![Listen::Tcp("127.0.0.1:8080".parse().unwrap())];
+    listen_on(&mut facts, "127.0.0.1:8080");
     let (watcher, web) = installed(&facts);
     for job in [&watcher, &web] {
         let path = &job.environment_variables["PATH"];
@@ -200,9 +182,9 @@ fn an_agent_finds_its_program_its_settings_and_its_door() {
 
 #[test]
 fn a_daemon_runs_as_its_user() {
-    let mut facts = mac(Scope::System);
+    let mut facts = mac(Manager::Daemons);
     facts.binary = "/Users/ada/bin/headspace".into();
-    facts.copy_of_binary = Some(files::sha256(b"the program"));
+    facts.copy = Some(b"the program".into());
     let (watcher, web) = installed(&facts);
     assert_eq!(watcher.user_name.as_deref(), Some("ada"));
     assert_eq!(web.user_name.as_deref(), Some("ada"));
@@ -211,28 +193,30 @@ fn a_daemon_runs_as_its_user() {
         ["/usr/local/bin/headspace", "watch"]
     );
     let steps = Machine::default().plan(&facts).unwrap();
-    let folder = steps.iter().find_map(|step| match step {
-        InstallStep::Folder(folder) if folder.path == facts.state => {
-            Some((folder.mode, folder.owner))
-        }
-        _ => None,
-    });
-    assert_eq!(folder, Some((0o700, Some((501, 20)))));
+    let folder = "run install -d -m 700 -o ada /Library/Application Support/headspace";
+    let log = "run install -m 600 -o ada /dev/null /Library/Logs/headspace.log";
+    for command in [folder, log] {
+        assert!(
+            acts(&steps).contains(&command.to_owned()),
+            "{:?}",
+            acts(&steps)
+        );
+    }
 }
 
 #[test]
 fn what_launchd_cannot_do_is_refused() {
     let refusal = |change: fn(&mut InstallFacts)| {
-        let mut facts = mac(Scope::User);
+        let mut facts = mac(Manager::Agents);
         change(&mut facts);
-        Machine::default().plan(&facts).unwrap_err().to_string()
+        Machine::default().plan(&facts).err().unwrap().to_string()
     };
     let secret = refusal(|facts| facts.secret = Some("postgres://a:hunter2@db/x".into()));
     assert!(
         secret.starts_with("DATABASE_URL") && !secret.contains("hunter2"),
         "{secret}"
     );
-    let door = refusal(|facts| facts.listen = vec![Listen::Tcp("[::1]:5055".parse().unwrap())]);
+    let door = refusal(|facts| listen_on(facts, "[::1]:5055"));
     assert!(door.starts_with("web.listen"), "{door}");
     let name = refusal(|facts| facts.binary = "/Users/ada/headspace-0.1".into());
     assert!(name.contains("an agent starts `headspace`"), "{name}");
@@ -240,8 +224,8 @@ fn what_launchd_cannot_do_is_refused() {
 
 #[test]
 fn a_job_has_the_time_to_exit_that_the_settings_allow() {
-    let mut facts = mac(Scope::User);
-    facts.shutdown_timeout_seconds = 20;
+    let mut facts = mac(Manager::Agents);
+    facts.settings.event_system.shutdown_timeout_seconds = 20;
     let (watcher, web) = installed(&facts);
     assert_eq!([watcher.exit_time_out, web.exit_time_out], [21, 21]);
 }

@@ -1,9 +1,8 @@
-//! Plans as tables: facts and what is there on one side, steps on the other.
+//! Plans as tables: facts and files on one side, steps on the other.
 
-mod database;
 mod launchd;
-mod removal;
 mod systemd;
+mod uninstall;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -11,17 +10,21 @@ use std::{
 };
 
 use super::{
-    InstallRefused, Scope,
+    InstallRefused,
     account::Account,
     facts::InstallFacts,
-    files::{self, FileContent, OnDisk},
+    files::{self, OnDisk},
     manifest::{Manifest, NAME},
-    plan::{InstallStep, plan},
-    state::{ServiceState, ServiceStates},
+    plan::plan,
+    states::{ServiceState, ServiceStates},
+    steps::InstallStep,
     systemd::{PACKAGED_PROGRAM, SERVICES},
-    target::ServiceManager,
+    target::Target,
 };
-use crate::config::Listen;
+use crate::{
+    config::{self, Flags, Listen},
+    supervise::unit::Manager,
+};
 
 /// Files and folders as a plan leaves them behind.
 #[derive(Default)]
@@ -54,20 +57,21 @@ impl Machine {
     fn execute(&mut self, steps: &[InstallStep]) {
         for step in steps {
             match step {
-                InstallStep::Folder(folder) => drop(self.folders.insert(folder.path.clone())),
-                InstallStep::Record(_, manifest) => self.manifest = Some(manifest.clone()),
-                InstallStep::Remove(path) if path.ends_with(NAME) => self.manifest = None,
-                InstallStep::Remove(path) => drop(self.files.remove(path)),
-                InstallStep::RemoveFolder(path) => drop(self.folders.remove(path)),
                 InstallStep::Write(file) => {
-                    let text = match &file.content {
-                        FileContent::Text(text)
-                        | FileContent::Secret(text)
-                        | FileContent::Unless(text) => text,
-                        FileContent::Copy(..) => "the program",
-                    };
-                    let file = (file.path.clone(), (text.to_owned(), file.mode));
-                    self.files.insert(file.0, file.1);
+                    let folders = file.path.ancestors().skip(1).map(Path::to_owned);
+                    self.folders.extend(folders);
+                    let text = String::from_utf8(file.contents.clone()).unwrap();
+                    if file.path.ends_with(NAME) {
+                        self.manifest = Some(serde_json::from_str(&text).unwrap());
+                    } else {
+                        let written = (text, file.kind.mode());
+                        self.files.insert(file.path.clone(), written);
+                    }
+                }
+                InstallStep::Remove(path) if path.ends_with(NAME) => self.manifest = None,
+                InstallStep::Remove(path) => {
+                    self.files.remove(path);
+                    self.folders.remove(path);
                 }
                 _ => {}
             }
@@ -87,51 +91,64 @@ impl Machine {
     }
 
     fn change(&mut self, path: &str, text: &str) {
-        let file = self.files.get_mut(Path::new(path)).expect("it is there");
+        let file = self.files.get_mut(Path::new(path)).expect("it exists");
         text.clone_into(&mut file.0);
     }
 }
 
-/// A package's program, nothing special, nothing there yet.
-fn facts(scope: Scope) -> InstallFacts {
-    let is_user = scope == Scope::User;
-    let path = |user: &str, system: &str| PathBuf::from(if is_user { user } else { system });
-    let run = path("/run/user/501/headspace", "/run/headspace");
-    let state = path("/home/ada/.local/state/headspace", "/var/lib/headspace");
-    InstallFacts {
-        manager: ServiceManager::Systemd,
-        scope,
+pub fn target(manager: Manager) -> Target {
+    let home = match manager {
+        Manager::System | Manager::User => "/home/ada",
+        Manager::Agents | Manager::Daemons => "/Users/ada",
+    };
+    let variables: &[(&str, &str)] = match manager {
+        Manager::User => &[("XDG_RUNTIME_DIR", "/run/user/501")],
+        Manager::System => &[
+            ("STATE_DIRECTORY", "/var/lib/headspace"),
+            ("RUNTIME_DIRECTORY", "/run/headspace"),
+        ],
+        Manager::Agents => &[],
+        Manager::Daemons => &[("STATE_DIRECTORY", "/Library/Application Support/headspace")],
+    };
+    let variables = [&[("HOME", home)], variables].concat();
+    let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+    Target {
+        manager,
         account: Account {
             name: "ada".into(),
             uid: 501,
             gid: 20,
-            home: "/home/ada".into(),
+            home: home.into(),
         },
+        surroundings: variables.into_iter().map(owned).collect(),
+    }
+}
+
+/// A package's program, default settings, nothing installed.
+fn facts(manager: Manager) -> InstallFacts {
+    let target = target(manager);
+    let environment = target.surroundings.clone();
+    let mut settings = config::load_as(&Flags::default(), environment).unwrap();
+    if manager == Manager::User {
+        settings.places.run = "/run/user/501/headspace".into();
+    }
+    InstallFacts {
+        target,
         binary: PACKAGED_PROGRAM.into(),
-        copy_of_binary: None,
-        unit_folder: path("/home/ada/.config/systemd/user", "/etc/systemd/system"),
-        config_folder: path("/home/ada/.config/headspace", "/etc/headspace"),
+        copy: None,
         packaged: Vec::new(),
         environment: BTreeMap::new(),
         secret: None,
-        listen: vec![
-            Listen::Tcp("127.0.0.1:5055".parse().unwrap()),
-            Listen::Unix(run.join("web.sock")),
-        ],
-        shipped_run: run.clone(),
-        run,
-        database: format!("sqlite:{}/headspace.db", state.display()),
-        state,
-        roots: vec!["/home/ada/.claude".into()],
-        remote_host: None,
-        shutdown_timeout_seconds: 2,
-        max_restarts: 5,
+        settings,
         earlier: None,
         states: ServiceStates::new(),
-        lingers: is_user.then_some(true),
+        lingers: true,
         wants_linger: false,
-        in_postgres: Vec::new(),
     }
+}
+
+fn listen_on(facts: &mut InstallFacts, address: &str) {
+    facts.settings.web.listen = vec![Listen::Tcp(address.parse().unwrap())];
 }
 
 /// As after a start.
@@ -142,24 +159,17 @@ fn running() -> ServiceStates {
         is_enabled: true,
         ..ServiceState::default()
     };
-    SERVICES
-        .into_iter()
-        .map(|name| (name, state.clone()))
-        .collect()
+    let pair = |name| (name, state.clone());
+    SERVICES.into_iter().map(pair).collect()
 }
 
-fn lines(steps: &[InstallStep]) -> Vec<String> {
-    let words = |step: &InstallStep| {
-        step.line(false)
-            .split_whitespace()
-            .collect::<Vec<_>>()
-            .join(" ")
-    };
-    steps.iter().map(words).collect()
+fn lines<'a>(steps: impl IntoIterator<Item = &'a InstallStep>) -> Vec<String> {
+    let words = |line: String| line.split_whitespace().collect::<Vec<_>>().join(" ");
+    let steps = steps.into_iter();
+    steps.map(|step| words(step.line())).collect()
 }
 
 /// The lines about what is changed.
 fn acts(steps: &[InstallStep]) -> Vec<String> {
-    let acting: Vec<InstallStep> = steps.iter().filter(|step| step.acts()).cloned().collect();
-    lines(&acting)
+    lines(steps.iter().filter(|step| step.acts()))
 }

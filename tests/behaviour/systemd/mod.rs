@@ -2,7 +2,6 @@
 
 mod bad_settings;
 mod crash_loop;
-mod create_database;
 mod door;
 mod hangs;
 mod health;

@@ -1,16 +1,15 @@
-//! What the services are told: by their manager, and by our drop-in.
+//! The environment of the services: what their manager sets, and what our
+//! drop-in adds.
 
 use std::{collections::BTreeMap, fs, path::Path};
 
-use super::{InstallRefused, Scope, database, facts::Request, manifest::Manifest, target::Target};
+use super::{InstallRefused, facts::Request, manifest::Manifest, target::Target};
 use crate::config::{self, Flags};
 
-pub const URL: &str = "HEADSPACE_DATABASE__URL";
+const URL: &str = "HEADSPACE_DATABASE__URL";
 
 pub struct ServiceEnv {
-    /// By their manager.
-    pub surroundings: BTreeMap<String, String>,
-    /// By our drop-in: chosen now or at an earlier installation.
+    /// Set by our drop-in: chosen now or at an earlier installation.
     pub chosen: BTreeMap<String, String>,
     /// The database's address, which may hold a password.
     pub secret: Option<String>,
@@ -19,62 +18,29 @@ pub struct ServiceEnv {
 impl ServiceEnv {
     pub fn new(
         target: &Target,
-        surroundings: BTreeMap<String, String>,
         request: &Request,
         earlier: Option<&Manifest>,
     ) -> Result<ServiceEnv, InstallRefused> {
         let mut chosen = earlier.map_or_else(BTreeMap::new, |earlier| earlier.environment.clone());
-        chosen.extend(choices(target.scope, &request.shell, &surroundings));
+        chosen.extend(choices(target, &request.shell));
         chosen.extend(of_flags(&request.flags)?);
-        let file = target.config_folder(&surroundings).join("database-url");
-        let secret = secret(&request.shell, &mut chosen, &file);
-        if request.creates_database {
-            let ours = database::url(&target.account.name, database::OWNER);
-            refuse_another_database(&ours, &chosen, secret.as_deref())?;
-            chosen.insert(URL.into(), ours);
-        }
-        Ok(ServiceEnv {
-            secret,
-            surroundings,
-            chosen,
-        })
+        let secret = secret(&request.shell, &mut chosen, &target.secret_path());
+        Ok(ServiceEnv { chosen, secret })
     }
 
     /// The environment as the services will have it.
-    pub fn all(&self) -> BTreeMap<String, String> {
-        let mut all = self.surroundings.clone();
+    pub fn all(&self, target: &Target) -> BTreeMap<String, String> {
+        let mut all = target.surroundings.clone();
         all.extend(self.chosen.clone());
-        if let Some(url) = &self.secret {
-            all.insert("DATABASE_URL".into(), url.clone());
-        }
+        let secret = self.secret.clone();
+        all.extend(secret.map(|url| ("DATABASE_URL".to_owned(), url)));
         all
     }
 }
 
-fn refuse_another_database(
-    ours: &str,
-    chosen: &BTreeMap<String, String>,
-    secret: Option<&str>,
-) -> Result<(), InstallRefused> {
-    let is_other = chosen.get(URL).is_some_and(|url| url != ours) || secret.is_some();
-    match is_other {
-        false => Ok(()),
-        true => Err(InstallRefused(
-            "--create-database: another database is chosen already, by --database-url, a \
-             variable of this shell, or at an earlier installation (then first: sudo headspace \
-             uninstall --system)"
-                .into(),
-        )),
-    }
-}
-
-/// What the shell knows and the manager does not. Of root's shell only what is
+/// What this shell sets and the manager does not. Of root's shell only what is
 /// meant for headspace counts: its folders are root's.
-fn choices(
-    scope: Scope,
-    shell: &BTreeMap<String, String>,
-    manager: &BTreeMap<String, String>,
-) -> BTreeMap<String, String> {
+fn choices(target: &Target, shell: &BTreeMap<String, String>) -> BTreeMap<String, String> {
     let of_the_user = [
         "CLAUDE_CONFIG_DIR",
         "HEADSPACE_STATE_DIR",
@@ -86,11 +52,10 @@ fn choices(
         name == "HEADSPACE_CONFIG" || rest.is_some_and(|rest| rest.contains("__"))
     };
     let counts =
-        |name: &str| is_setting(name) || scope == Scope::User && of_the_user.contains(&name);
-    let is_new = |name: &String, value: &String| manager.get(name) != Some(value);
-    let new = shell
-        .iter()
-        .filter(|(name, value)| counts(name) && !value.is_empty() && is_new(name, value));
+        |name: &str| is_setting(name) || !target.is_system() && of_the_user.contains(&name);
+    let new = shell.iter().filter(|(name, value)| {
+        counts(name) && !value.is_empty() && target.surroundings.get(*name) != Some(value)
+    });
     new.map(|(name, value)| (name.clone(), value.clone()))
         .collect()
 }
@@ -114,8 +79,8 @@ fn of_flags(flags: &Flags) -> Result<BTreeMap<String, String>, InstallRefused> {
     Ok(given.into_iter().filter_map(pair).collect())
 }
 
-/// An address that may hold a password goes into a file; one that is there
-/// already stays.
+/// An address that may hold a password goes into a file; the one of an earlier
+/// installation stays.
 fn secret(
     shell: &BTreeMap<String, String>,
     chosen: &mut BTreeMap<String, String>,
@@ -128,13 +93,14 @@ fn secret(
         return None;
     }
     let given = shell.get("DATABASE_URL").filter(|url| !url.is_empty());
-    let there = given.cloned().or_else(|| fs::read_to_string(file).ok())?;
-    Some(there.trim_end().to_owned())
+    let found = given.cloned().or_else(|| fs::read_to_string(file).ok())?;
+    Some(found.trim_end().to_owned())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{install::tests::target, supervise::unit::Manager};
 
     fn map<const N: usize>(pairs: [(&str, &str); N]) -> BTreeMap<String, String> {
         let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
@@ -142,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_the_manager_does_not_know_is_told() {
+    fn only_what_the_manager_does_not_set_is_added() {
         let shell = map([
             ("HOME", "/home/ada"),
             ("CLAUDE_CONFIG_DIR", "/c"),
@@ -152,26 +118,21 @@ mod tests {
             ("HEADSPACE_SUPERVISOR_PID_FILE", "/p"),
             ("DATABASE_URL", "postgres://a:b@c/d"),
         ]);
-        let manager = map([("XDG_STATE_HOME", "/s")]);
-        assert_eq!(
-            choices(Scope::User, &shell, &manager),
-            map([
-                ("CLAUDE_CONFIG_DIR", "/c"),
-                ("HEADSPACE_SSE__MAX_CONNECTIONS", "9")
-            ])
-        );
-        assert_eq!(
-            choices(Scope::System, &shell, &map([])),
-            map([("HEADSPACE_SSE__MAX_CONNECTIONS", "9")])
-        );
+        let mut user = target(Manager::User);
+        user.surroundings
+            .insert("XDG_STATE_HOME".into(), "/s".into());
+        let setting = ("HEADSPACE_SSE__MAX_CONNECTIONS", "9");
+        let expected = map([("CLAUDE_CONFIG_DIR", "/c"), setting]);
+        assert_eq!(choices(&user, &shell), expected);
+        assert_eq!(choices(&target(Manager::System), &shell), map([setting]));
     }
 
     #[test]
-    fn a_password_is_told_apart_and_an_earlier_secret_stays() {
+    fn an_address_with_a_password_is_kept_apart_and_an_earlier_one_stays() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("database-url");
         let with = "postgres://ada:pw@localhost/x";
-        let without = "postgres://ada@localhost/x";
+        let without = map([(URL, "postgres://ada@localhost/x")]);
         let secret_of = |shell: &BTreeMap<String, String>, mut chosen: BTreeMap<String, String>| {
             let secret = secret(shell, &mut chosen, &file);
             (secret, chosen)
@@ -179,21 +140,16 @@ mod tests {
         let shell = map([("DATABASE_URL", with)]);
         assert_eq!(secret_of(&map([]), map([])), (None, map([])));
         assert_eq!(secret_of(&shell, map([])), (Some(with.into()), map([])));
+        let chosen = map([(URL, with)]);
+        assert_eq!(secret_of(&map([]), chosen), (Some(with.into()), map([])));
         assert_eq!(
-            secret_of(&map([]), map([(URL, with)])),
-            (Some(with.into()), map([]))
-        );
-        let chosen = map([(URL, without)]);
-        assert_eq!(
-            secret_of(&shell, chosen.clone()),
-            (None, chosen),
-            "ours wins over it"
+            secret_of(&shell, without.clone()),
+            (None, without),
+            "ours wins"
         );
         fs::write(&file, "sqlite:/x\n").unwrap();
-        assert_eq!(
-            secret_of(&map([]), map([])),
-            (Some("sqlite:/x".into()), map([]))
-        );
+        let earlier = Some("sqlite:/x".to_owned());
+        assert_eq!(secret_of(&map([]), map([])), (earlier, map([])));
     }
 
     #[test]
@@ -209,17 +165,5 @@ mod tests {
             ("HEADSPACE_LOGGING__LEVEL", "debug"),
         ];
         assert_eq!(of_flags(&flags), Ok(map(expected)));
-    }
-
-    #[test]
-    fn one_database_is_enough() {
-        let ours = database::url("ada", database::OWNER);
-        let refused = |chosen: &BTreeMap<String, String>, secret| {
-            refuse_another_database(&ours, chosen, secret).is_err()
-        };
-        assert!(!refused(&map([]), None));
-        assert!(!refused(&map([(URL, &ours)]), None), "made before");
-        assert!(refused(&map([(URL, "sqlite:/x")]), None));
-        assert!(refused(&map([]), Some("postgres://a:b@c/d")));
     }
 }

@@ -1,15 +1,9 @@
-//! How the services stand, as their manager tells.
+//! The states of the services, as their manager reports them.
 
 use std::{collections::BTreeMap, os::unix::fs::MetadataExt, path::Path};
 
-use super::{
-    Scope,
-    account::Account,
-    command::{self, Failed},
-    launchd,
-    systemd::SERVICES,
-    target::ServiceManager,
-};
+use super::{InstallRefused, command, launchd, systemd::SERVICES, target::Target};
+use crate::supervise::unit::Manager;
 
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ServiceState {
@@ -19,44 +13,31 @@ pub struct ServiceState {
     pub is_enabled: bool,
     pub needs_reload: bool,
     pub main_pid: u32,
-    /// The process runs another file than the one that is wanted: it was
-    /// upgraded under it.
+    /// The process runs another file than it should: the program was upgraded.
     pub is_outdated: bool,
 }
 
 pub type ServiceStates = BTreeMap<&'static str, ServiceState>;
 
-/// `systemctl`, and whose.
-pub fn systemctl(scope: Scope, rest: &[&str]) -> Vec<String> {
-    let head: &[&str] = match scope {
-        Scope::User => &["systemctl", "--user"],
-        Scope::System => &["systemctl"],
+pub fn systemctl(manager: Manager, rest: &[&str]) -> Vec<String> {
+    let head: &[&str] = match manager {
+        Manager::User => &["systemctl", "--user"],
+        _ => &["systemctl"],
     };
-    [head, rest]
-        .concat()
-        .into_iter()
-        .map(str::to_owned)
-        .collect()
+    let words = [head, rest].concat();
+    words.into_iter().map(str::to_owned).collect()
 }
 
-pub fn of(
-    manager: ServiceManager,
-    scope: Scope,
-    account: &Account,
-    program: &Path,
-) -> Result<ServiceStates, Failed> {
-    match manager {
-        ServiceManager::Systemd => of_systemd(scope, program),
-        ServiceManager::Launchd => Ok(launchd::states(scope, account)),
+pub fn read(target: &Target, program: &Path) -> Result<ServiceStates, InstallRefused> {
+    if !target.is_systemd() {
+        return Ok(launchd::states(target));
     }
-}
-
-fn of_systemd(scope: Scope, program: &Path) -> Result<ServiceStates, Failed> {
     let properties = "Id,LoadState,ActiveState,SubState,UnitFileState,NeedDaemonReload,MainPID";
-    let words = systemctl(scope, &["show", "--property", properties]);
-    let mut words: Vec<&str> = words.iter().map(String::as_str).collect();
-    words.extend(SERVICES);
-    let mut states = of_show(&command::query(&words)?);
+    let show = [&["show", "--property", properties][..], &SERVICES].concat();
+    let text = command::run(&systemctl(target.manager, &show)).map_err(|failed| {
+        InstallRefused(format!("the service manager does not answer: {failed}"))
+    })?;
+    let mut states = parse(&text);
     for state in states.values_mut() {
         state.is_outdated = state.main_pid > 1 && runs_another(state.main_pid, program);
     }
@@ -64,7 +45,7 @@ fn of_systemd(scope: Scope, program: &Path) -> Result<ServiceStates, Failed> {
 }
 
 /// Blocks of `Key=value`, one for each unit, with an empty line between.
-fn of_show(text: &str) -> ServiceStates {
+fn parse(text: &str) -> ServiceStates {
     let mut states = ServiceStates::new();
     for block in text.split("\n\n") {
         let value = |key: &str| {
@@ -75,17 +56,16 @@ fn of_show(text: &str) -> ServiceStates {
         let Some(name) = name else { continue };
         let is = |key, wanted| value(key) == Some(wanted);
         let active = value("ActiveState").unwrap_or_default();
+        let pid = value("MainPID").and_then(|pid| pid.parse().ok());
         let state = ServiceState {
             is_known: is("LoadState", "loaded"),
-            // Between two tries it is not there.
+            // Between two tries no process runs.
             is_active: ["active", "activating", "reloading"].contains(&active)
                 && !is("SubState", "auto-restart"),
             has_failed: active == "failed",
             is_enabled: is("UnitFileState", "enabled"),
             needs_reload: is("NeedDaemonReload", "yes"),
-            main_pid: value("MainPID")
-                .and_then(|pid| pid.parse().ok())
-                .unwrap_or(0),
+            main_pid: pid.unwrap_or(0),
             is_outdated: false,
         };
         states.insert(name, state);
@@ -93,7 +73,7 @@ fn of_show(text: &str) -> ServiceStates {
     states
 }
 
-/// Cannot be told where there is no `/proc`; then it is taken for the same.
+/// Without `/proc` this cannot be seen; then the file counts as the same.
 fn runs_another(pid: u32, program: &Path) -> bool {
     let identity = |path: &Path| path.metadata().ok().map(|meta| (meta.dev(), meta.ino()));
     let running = identity(Path::new(&format!("/proc/{pid}/exe")));
@@ -111,16 +91,16 @@ mod tests {
             MainPID=42\nId=headspace-watcher.service\nLoadState=loaded\nActiveState=failed\n\
             UnitFileState=disabled\nNeedDaemonReload=yes\n\n\
             Id=headspace.service\nLoadState=not-found\nActiveState=inactive\nUnitFileState=\n";
-        let states = of_show(text);
+        let states = parse(text);
         let socket = &states["headspace.socket"];
         assert!(socket.is_known && socket.is_active && socket.is_enabled);
         let watcher = &states["headspace-watcher.service"];
         assert!(watcher.has_failed && watcher.needs_reload && !watcher.is_enabled);
         assert_eq!(watcher.main_pid, 42);
         assert_eq!(states["headspace.service"], ServiceState::default());
-        assert_eq!(of_show("nonsense"), ServiceStates::new());
+        assert_eq!(parse("nonsense"), ServiceStates::new());
         let text = "Id=headspace.service\nActiveState=activating\nSubState=auto-restart\n";
-        assert!(!of_show(text)["headspace.service"].is_active);
+        assert!(!parse(text)["headspace.service"].is_active);
     }
 
     #[test]
@@ -128,10 +108,8 @@ mod tests {
         let us = std::process::id();
         let exe = std::env::current_exe().unwrap();
         assert!(!runs_another(us, &exe));
-        assert_eq!(
-            runs_another(us, Path::new("/bin/sh")),
-            cfg!(target_os = "linux")
-        );
+        let is_linux = cfg!(target_os = "linux");
+        assert_eq!(runs_another(us, Path::new("/bin/sh")), is_linux);
         assert!(!runs_another(u32::MAX, &exe), "no such process");
     }
 }
