@@ -8,8 +8,21 @@ use super::say::say;
 use crate::{
     config,
     event::{self, EventType},
-    store::{SCHEMA_VERSION, Writer},
+    store::{Database, SCHEMA_VERSION, Writer, roles},
 };
+
+pub const MIGRATE_EXAMPLES: &str = "Examples:
+  headspace migrate
+  headspace --database-url postgres://me@localhost/headspace migrate
+  headspace --database-url postgres://me@localhost/headspace migrate --roles";
+
+#[derive(clap::Args)]
+pub struct MigrateArgs {
+    /// Also create the roles headspace_watcher and headspace_web, with their
+    /// rights on this database (PostgreSQL)
+    #[arg(long)]
+    roles: bool,
+}
 
 #[derive(clap::Args)]
 pub struct SchemaArgs {
@@ -28,9 +41,13 @@ pub enum ConfigCommand {
     Check,
 }
 
-pub fn migrate(flags: &config::Flags) -> anyhow::Result<ExitCode> {
+pub fn migrate(flags: &config::Flags, args: &MigrateArgs) -> anyhow::Result<ExitCode> {
     let settings = super::prepare(flags, "headspace")?;
-    let mut writer = Writer::new(super::database(&settings), super::host());
+    let database = super::database(&settings);
+    if args.roles && matches!(database, Database::Sqlite(_)) {
+        bail!("--roles: SQLite has no roles; name a PostgreSQL database in database.url");
+    }
+    let mut writer = Writer::new(database.clone(), super::host());
     let runtime = super::runtime()?;
     runtime.block_on(async {
         writer.ensure_link().await?;
@@ -38,7 +55,23 @@ pub fn migrate(flags: &config::Flags) -> anyhow::Result<ExitCode> {
         anyhow::Ok(())
     })?;
     say!("{}: schema version {SCHEMA_VERSION}", settings.database.url);
+    match database {
+        Database::Postgres(url) if args.roles => say_roles(&runtime.block_on(roles::grant(&url))?),
+        _ => {}
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+fn say_roles(executed: &[String]) {
+    let (watcher, web) = (roles::WATCHER, roles::WEB);
+    if executed.is_empty() {
+        say!("{watcher} and {web} already have their rights; nothing was changed");
+        return;
+    }
+    for statement in executed {
+        say!("  {statement}");
+    }
+    say!("Next, for the roles that connect: GRANT {watcher} TO ...; GRANT {web} TO ...");
 }
 
 pub fn schema(args: &SchemaArgs) -> anyhow::Result<ExitCode> {

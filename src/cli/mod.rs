@@ -91,10 +91,8 @@ enum Command {
     #[command(after_help = doctor::EXAMPLES)]
     Doctor(doctor::DoctorArgs),
     /// Bring the database's tables up to this version
-    #[command(
-        after_help = "Examples:\n  headspace migrate\n  headspace --database-url postgres://me@localhost/headspace migrate"
-    )]
-    Migrate,
+    #[command(after_help = admin::MIGRATE_EXAMPLES)]
+    Migrate(admin::MigrateArgs),
     /// Print the JSON Schemas of the event payloads
     #[command(
         after_help = "Examples:\n  headspace schema\n  headspace schema turn_detected\n  headspace schema --write config/schema"
@@ -145,7 +143,7 @@ pub fn main() -> ExitCode {
         Command::Verify(args) => verify::main(&flags, &args),
         Command::Status(args) => status::main(&flags, &args),
         Command::Doctor(args) => doctor::main(&flags, &args),
-        Command::Migrate => admin::migrate(&flags),
+        Command::Migrate(args) => admin::migrate(&flags, &args),
         Command::Schema(args) => admin::schema(&args),
         Command::Install(args) => install::install(&flags, &args),
         Command::Uninstall(args) => install::uninstall(&flags, &args),

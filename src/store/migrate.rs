@@ -12,7 +12,7 @@ use sqlx::{PgConnection, SqliteConnection, migrate::Migrator};
 use super::failure::Failure;
 
 static SQLITE: Migrator = sqlx::migrate!("src/store/migrations/sqlite");
-static POSTGRES: Migrator = sqlx::migrate!("src/store/migrations/postgres");
+pub static POSTGRES: Migrator = sqlx::migrate!("src/store/migrations/postgres");
 
 /// The version this program reads and writes.
 pub const SCHEMA_VERSION: i64 = 1;
@@ -200,12 +200,18 @@ fn refuse_foreign(ours: &Migrator, tables: Vec<String>) -> Result<(), SchemaErro
 
 /// The tables and views that the migrations make.
 fn made_by(migrations: &Migrator) -> Vec<&str> {
+    [
+        made(migrations, "CREATE TABLE "),
+        made(migrations, "CREATE VIEW "),
+    ]
+    .concat()
+}
+
+/// The names after this command at the start of a line.
+pub fn made<'a>(migrations: &'a Migrator, command: &str) -> Vec<&'a str> {
     let lines = migrations.iter().flat_map(|one| one.sql.as_str().lines());
-    let made = lines.filter_map(|line| {
-        let name = line.strip_prefix("CREATE TABLE ");
-        name.or_else(|| line.strip_prefix("CREATE VIEW "))
-    });
-    made.filter_map(|rest| rest.split_whitespace().next())
+    lines
+        .filter_map(|line| line.strip_prefix(command)?.split_whitespace().next())
         .collect()
 }
 

@@ -23,6 +23,7 @@ mod failure;
 mod migrate;
 mod postgres;
 pub mod read;
+pub mod roles;
 mod segment;
 mod sqlite;
 mod stored;

@@ -8,6 +8,7 @@ mod outage;
 mod poison;
 mod rights;
 mod round_trips;
+mod roles;
 mod schema;
 mod sqlite_busy;
 mod sqlite_disk;

@@ -96,7 +96,7 @@ fn a_second_run_changes_nothing_and_a_changed_unit_is_rewritten() {
     testbed.sh("echo '# mine' >> /etc/systemd/system/headspace-watcher.service");
     let told = failed(testbed.try_sh(INSTALL));
     assert!(
-        told.contains("/etc/systemd/system/headspace-watcher.service: is there"),
+        told.contains("/etc/systemd/system/headspace-watcher.service: exists"),
         "{told}"
     );
     let said = testbed.sh(UNINSTALL);
@@ -121,9 +121,7 @@ fn what_is_only_shown_changes_nothing() {
     // What was shown was done, in that order.
     let objects = |text: &str| -> Vec<String> {
         let lines = text.lines().filter(|line| line.starts_with("  "));
-        lines
-            .map(|line| line[10..].trim().split(',').next().unwrap().to_owned())
-            .collect()
+        lines.map(str::to_owned).collect()
     };
     assert_eq!(objects(&said), objects(&shown));
     let installed = files(&testbed);
@@ -245,7 +243,7 @@ fn the_units_limits_follow_the_settings_and_go_back_with_them() {
     assert_eq!(limits(WEB)[0], "21s");
     testbed.sh("echo 'event_system: {}' > /etc/headspace/config.yaml");
     testbed.sh(INSTALL);
-    assert_eq!(limits(WATCHER), ["3s", "5"]);
+    assert_eq!(limits(WATCHER), ["3s", "6"]);
     assert_eq!(limits(WEB)[0], "3s");
 }
 

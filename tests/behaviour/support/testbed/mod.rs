@@ -6,8 +6,6 @@
 
 mod postgres;
 
-pub use postgres::Postgres;
-
 use std::{
     fs,
     io::{BufRead, BufReader},
