@@ -2,16 +2,17 @@
 # Keeps the watcher running where no service manager does.
 #
 # Promises
-# - an unexpected end is followed by a restart within 5 s
-# - at most 5 restarts in any 60 s; when they are used up it says so and leaves
+# - it restarts a watcher that fails within 5 s
+# - at most 5 restarts in any 60 s (as the watcher's settings say); after them it logs
+#   an ERROR and exits
 # - TERM and INT reach the watcher whenever they come, and HUP once it runs
-# - it leaves with the watcher's last code, 128 + n for signal n
+# - it exits with the watcher's last code, 128 + n for signal n
 # - while the watcher runs it sleeps: nothing is polled
 #
-# Not here: stopping a watcher that does not want to stop.
+# Not here: killing a watcher that does not exit.
 #
-# Commands are substituted with backquotes: bash 5.2 loses a signal whose trap
-# falls into the reading of the newer form (2 of 400 in a trial).
+# Commands are substituted with backquotes: bash 5.2 loses a signal if its trap
+# runs while bash reads the newer form (2 of 400 in a trial).
 # shellcheck disable=SC2006
 
 usage() {
@@ -19,9 +20,9 @@ usage() {
 usage: run-watcher.sh [PROGRAM [ARGUMENT...]]
 
 Runs PROGRAM (default: headspace watch) and restarts it when it fails.
-Not restarted: exit code 0 (done), 2 (usage), 75 (its own crash limit), 78 (bad
-configuration), and any end after TERM or INT. HUP asks the watcher to reload; before a restart it ends
-the pause.
+Not restarted: exit code 0 (done), 2 (usage), 75 (its own crash limit), 78 (wrong
+settings), and any exit after TERM or INT. HUP makes the watcher reload; during the
+pause before a restart it ends the pause.
 
 environment:
   HEADSPACE_BIN                      the default program (headspace)
@@ -43,7 +44,7 @@ main() {
     default_restarts=5
     if [ "$#" -eq 0 ]; then
         set -- "${HEADSPACE_BIN:-headspace}" watch
-        [ -n "${HEADSPACE_MAX_RESTARTS_PER_MINUTE-}" ] || ask_for_the_limit "$1"
+        [ -n "${HEADSPACE_MAX_RESTARTS_PER_MINUTE-}" ] || read_limit_setting "$1"
     fi
     read_settings
     take_signals
@@ -52,7 +53,7 @@ main() {
 
 # The watcher counts restarts too, by its setting. If it cannot say, the default
 # stands: it says itself what is wrong when it starts.
-ask_for_the_limit() { # PROGRAM
+read_limit_setting() { # PROGRAM
     limit=`"$1" config show 2>/dev/null </dev/null |
         sed -n 's/^  max_restarts_per_minute: \([0-9]*\).*/\1/p'`
     default_restarts=${limit:-5}
@@ -110,7 +111,7 @@ start_watcher() {
         exec "$@"
     } &
     watcher=$!
-    [ -z "$stopping" ] || tell TERM
+    [ -z "$stopping" ] || send TERM
     write_pid_file
 }
 
@@ -154,10 +155,10 @@ stop_if_final() {
         exit "$code"
     fi
     case $code in
-        0) log INFO "$ended; it is done" ;;
-        2) log ERROR "$ended; it was called wrongly and is not restarted: correct the arguments and start again" ;;
-        75) log ERROR "$ended; it has crashed too often and is not restarted: find the cause in its own lines above, then start again" ;;
-        78) log ERROR "$ended; its configuration is bad and it is not restarted: correct it (headspace config check) and start again" ;;
+        0) log INFO "$ended; done" ;;
+        2) log ERROR "$ended; wrong usage, not restarted: correct the arguments and start again" ;;
+        75) log ERROR "$ended; the watcher's crash limit is reached and it is not restarted: find the cause in its log above, then start again" ;;
+        78) log ERROR "$ended; its settings are wrong and it is not restarted: correct them (headspace config check) and start again" ;;
         *) return 0 ;;
     esac
     exit "$code"
@@ -167,7 +168,7 @@ stop_if_looping() {
     now=`date +%s`
     forget_old_restarts
     [ "$recent" -ge "$max_restarts" ] || return 0
-    log ERROR "$ended; giving up, the limit of $max_restarts restarts in $window s is reached: find the cause in the watcher's own lines above, then start again"
+    log ERROR "$ended; crash limit reached: $max_restarts restarts in $window s are used up; find the cause in the watcher's log above, then start again"
     exit "$code"
 }
 
@@ -207,7 +208,7 @@ caught=    # what `wait` answers for the signals that came during it
 reminder=  # pid of the process that repeats an INT as TERM
 nap=       # pid of the pause before a restart
 
-# A log that nobody reads any more must not end the supervision, hence PIPE.
+# A closed log pipe must not end the supervision, hence PIPE.
 take_signals() {
     trap 'clean_up' EXIT
     trap 'stop TERM 143' TERM
@@ -222,18 +223,18 @@ stop() { # SIGNAL ANSWER
     caught="$caught $2"
     stopping=$1
     [ -z "$stop_mark" ] || echo "$1" >"$stop_mark"
-    tell "$1"
+    send "$1"
     [ "$1" != INT ] || remind_later
     end_pause
 }
 
 reload() {
     caught="$caught 129"
-    tell HUP
+    send HUP
     end_pause
 }
 
-tell() { # SIGNAL
+send() { # SIGNAL
     [ -z "$watcher" ] || kill -s "$1" "$watcher" 2>/dev/null
 }
 

@@ -1,17 +1,17 @@
-# headspace has no public home yet, so this formula names none. Whoever installs
-# it says where the source archive is:
+# headspace has no public home yet, so this formula reads from the environment where
+# the source archive is:
 #
 #   export HOMEBREW_HEADSPACE_ARCHIVE=/path/to/headspace-0.1.0.tar.gz
 #   export HOMEBREW_HEADSPACE_SHA256=$(shasum -a 256 "$HOMEBREW_HEADSPACE_ARCHIVE" | cut -d' ' -f1)
 class Headspace < Formula
-  def self.told(name, what)
+  def self.setting(name, what)
     ENV.fetch(name) { raise "headspace: set #{name} to #{what}; see the head of the formula" }
   end
 
   desc "Records what coding-agent sessions do and shows it live"
-  url "file://#{told("HOMEBREW_HEADSPACE_ARCHIVE", "the path of the source archive")}"
+  url "file://#{setting("HOMEBREW_HEADSPACE_ARCHIVE", "the path of the source archive")}"
   version "0.1.0"
-  sha256 told("HOMEBREW_HEADSPACE_SHA256", "the sum of the source archive")
+  sha256 setting("HOMEBREW_HEADSPACE_SHA256", "the sum of the source archive")
   license "Apache-2.0"
 
   depends_on "rust" => :build

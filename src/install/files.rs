@@ -65,7 +65,7 @@ pub fn inspect(path: &Path) -> OnDisk {
 #[derive(Default)]
 pub struct Changes {
     pub steps: Vec<InstallStep>,
-    /// The services whose files change.
+    /// The services to restart, since their files change.
     pub services: BTreeSet<&'static str>,
     /// For the manifest.
     pub folders: Vec<PathBuf>,

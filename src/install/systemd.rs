@@ -6,7 +6,7 @@ use std::{fmt::Write, net::IpAddr, path::Path};
 use super::{
     facts::InstallFacts,
     files::{Changes, FileKind, OnDisk, PlannedFile},
-    states::{ServiceState, systemctl},
+    states::{ServiceState, ServiceStates, systemctl},
     steps::InstallStep,
     target::Target,
     units,
@@ -119,12 +119,12 @@ fn section(name: &str, lines: &str) -> String {
     }
 }
 
-/// systemd counts starts, the first one included, so N restarts are N + 1 starts.
-/// The watcher itself counts restarts, and is exact.
+/// The first start, the restarts that the watcher allows, and the one that it
+/// refuses with a reason: the watcher counts exactly, in any minute.
 fn start_limit(facts: &InstallFacts) -> String {
     match facts.settings.event_system.max_restarts_per_minute {
         SHIPPED_MAX_RESTARTS => String::new(),
-        restarts => section("Unit", &format!("StartLimitBurst={}\n", restarts + 1)),
+        restarts => section("Unit", &format!("StartLimitBurst={}\n", restarts + 2)),
     }
 }
 
@@ -222,21 +222,17 @@ pub fn commands(
         let words = ["systemd-tmpfiles", "--create", TMPFILES];
         steps.push(InstallStep::Run(words.map(str::to_owned).into()));
     }
-    let state = |name: &str| facts.states.get(name).cloned().unwrap_or_default();
-    let units = |is: &dyn Fn(&ServiceState) -> bool| -> Vec<&str> {
-        SERVICES
-            .into_iter()
-            .filter(|name| is(&state(name)))
-            .collect()
-    };
-    if changes.touch(facts.target.unit_folder()) || !units(&|state| state.needs_reload).is_empty() {
+    let states = &facts.states;
+    let state = |name: &str| states.get(name).cloned().unwrap_or_default();
+    let needs_reload = !units(states, |state| state.needs_reload).is_empty();
+    if needs_reload || changes.touch(facts.target.unit_folder()) {
         steps.push(run(&["daemon-reload"]));
     }
-    match &units(&|state| !state.is_enabled)[..] {
+    match &units(states, |state| !state.is_enabled)[..] {
         [] => steps.push(InstallStep::note("already", "all units are enabled")),
         disabled => steps.push(run(&[&["enable"], disabled].concat())),
     }
-    let failed = units(&|state| state.has_failed);
+    let failed = units(states, |state| state.has_failed);
     if !failed.is_empty() {
         steps.push(run(&[&["reset-failed"], &failed[..]].concat()));
     }
@@ -263,6 +259,15 @@ pub fn commands(
     steps
 }
 
+/// The units in that state; one that the manager does not report has none.
+fn units(states: &ServiceStates, is: impl Fn(&ServiceState) -> bool) -> Vec<&'static str> {
+    let state = |name: &str| states.get(name).cloned().unwrap_or_default();
+    SERVICES
+        .into_iter()
+        .filter(|name| is(&state(name)))
+        .collect()
+}
+
 impl Changes {
     /// Whether a file at or below this path is written or removed.
     fn touch(&self, path: impl AsRef<Path>) -> bool {
@@ -276,23 +281,19 @@ impl Changes {
 }
 
 /// Stops and disables the units.
-pub fn stop(manager: Manager, states: &super::states::ServiceStates) -> Vec<InstallStep> {
-    let units = |is: &dyn Fn(&ServiceState) -> bool| -> Vec<&str> {
-        let is_it = |name: &&str| states.get(name).is_some_and(is);
-        SERVICES.into_iter().filter(is_it).collect()
-    };
+pub fn stop(manager: Manager, states: &ServiceStates) -> Vec<InstallStep> {
     let run = |verb: &[&str], names: &[&str]| {
         InstallStep::Run(systemctl(manager, &[verb, names].concat()))
     };
     let mut steps = Vec::new();
-    let mut known = units(&|state| state.is_known);
+    let mut known = units(states, |state| state.is_known);
     if !known.is_empty() {
         // The web service before its socket, or the next request starts it again.
         known.reverse();
         steps.push(run(&["disable", "--now"], &known));
         steps.push(run(&["stop"], &["headspace.slice"]));
     }
-    let failed = units(&|state| state.has_failed);
+    let failed = units(states, |state| state.has_failed);
     if !failed.is_empty() {
         steps.push(run(&["reset-failed"], &failed));
     }

@@ -4,7 +4,7 @@
 #   run-watcher.test.sh [SHELL...]     (default: dash, bash, "busybox sh")
 #
 # The shells are tried side by side. perl plays the watcher, because a shell
-# whose INT starts out ignored cannot trap it.
+# cannot trap an INT that is ignored when it starts.
 
 tests='
     it_is_restarted_within_five_seconds_of_an_unexpected_end
@@ -81,7 +81,7 @@ the_sixth_crash_within_a_minute_is_the_last() {
     started 6 || fail 'not six starts'
     [ "$(grep -c 'WARN.*restart' log)" -eq 5 ] || fail 'not five restarts in the log'
     [ "$(grep -c ERROR log)" -eq 1 ] || fail 'not one line of level ERROR'
-    grep -q 'ERROR.*exit code 7; giving up, the limit of 5 restarts in 60 s.*then start again' log ||
+    grep -q 'ERROR.*exit code 7; crash limit reached: 5 restarts in 60 s.*then start again' log ||
         fail 'the line does not say what happened and what to do'
 }
 

@@ -376,7 +376,7 @@ fn the_units_limits_follow_the_settings() {
     };
     assert_eq!(
         ending(systemd::WATCHER),
-        "[Unit]\nStartLimitBurst=11\n[Service]\nTimeoutStopSec=21\n"
+        "[Unit]\nStartLimitBurst=12\n[Service]\nTimeoutStopSec=21\n"
     );
     assert_eq!(ending(systemd::WEB), "[Service]\nTimeoutStopSec=21\n");
 }

@@ -89,18 +89,18 @@ fn an_installation_that_stops_halfway_says_why_and_can_be_undone() {
         "esac",
         "*'start headspace-watcher.service') echo 'Job failed.' >&2; exit 1 ;;\nesac",
     ));
-    let told = ground.failed(&["install"]);
+    let printed = ground.failed(&["install"]);
     assert!(
-        told.contains("headspace-watcher.service: Job failed."),
-        "{told}"
+        printed.contains("headspace-watcher.service: Job failed."),
+        "{printed}"
     );
     assert!(
-        told.contains("its last words, for --user -u headspace-watcher -n"),
-        "{told}"
+        printed.contains("its last words, for --user -u headspace-watcher -n"),
+        "{printed}"
     );
     assert!(
-        told.contains("more: journalctl --user -u headspace-watcher"),
-        "{told}"
+        printed.contains("more: journalctl --user -u headspace-watcher"),
+        "{printed}"
     );
     let unit = ground.path("config/systemd/user/headspace.service");
     let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("systemd/user/headspace.service");
@@ -126,9 +126,9 @@ fn a_password_is_never_shown() {
     let mut ground = Ground::with(CALM);
     let url = "postgres://ada:hunter2@127.0.0.1:1/x";
     ground.headspace.set("HEADSPACE_DATABASE__URL", url);
-    let told = ground.failed(&["install"]);
+    let printed = ground.failed(&["install"]);
     // The service manager of this test starts nothing, so nothing answers.
-    assert!(told.contains("does not answer"), "{told}");
+    assert!(printed.contains("does not answer"), "{printed}");
     let secret = ground.path("config/headspace/database-url");
     assert_eq!(
         fs::read_to_string(&secret).expect("there"),
@@ -143,32 +143,33 @@ fn a_password_is_never_shown() {
     let found = String::from_utf8(found.expect("grep runs").stdout).expect("paths");
     assert_eq!(found.trim(), secret.to_str().expect("a path"));
     let refused = ground.failed(&["install", "--database-url", url]);
-    let all = told + &refused + &ground.asked();
+    let all = printed + &refused + &ground.asked();
     assert!(!all.contains("hunter2"), "{all}");
 }
 
 #[test]
 fn a_manager_that_is_not_there_or_not_well_is_named() {
     let ground = Ground::with("echo 'No medium found' >&2; [ \"$1\" = --version ]");
-    let told = ground.failed(&["install"]);
+    let printed = ground.failed(&["install"]);
     assert!(
-        told.contains("No medium found") && told.contains("enable-linger"),
-        "{told}"
+        printed.contains("No medium found") && printed.contains("enable-linger"),
+        "{printed}"
     );
     let ground = Ground::with("exit 1");
-    let told = ground.failed(&["install"]);
+    let printed = ground.failed(&["install"]);
     assert!(
-        told.contains("neither systemd nor launchd") && told.contains("headspace up"),
-        "{told}"
+        printed.contains("neither systemd nor launchd") && printed.contains("headspace up"),
+        "{printed}"
     );
     let refuses = CALM.replace(
         "esac",
         "*' show '*) echo 'Access denied' >&2; exit 1 ;;\nesac",
     );
-    let told = Ground::with(&refuses).failed(&["install"]);
+    let printed = Ground::with(&refuses).failed(&["install"]);
     assert!(
-        told.contains("the service manager does not answer") && told.contains("Access denied"),
-        "{told}"
+        printed.contains("the service manager does not answer")
+            && printed.contains("Access denied"),
+        "{printed}"
     );
 }
 
@@ -180,10 +181,10 @@ fn a_taken_port_is_refused_by_name() {
     ground
         .headspace
         .set("HEADSPACE_WEB__LISTEN", format!("[\"{address}\"]"));
-    let told = ground.failed(&["install"]);
+    let printed = ground.failed(&["install"]);
     assert!(
-        told.contains(&format!("cannot listen on {address}")),
-        "{told}"
+        printed.contains(&format!("cannot listen on {address}")),
+        "{printed}"
     );
     ground
         .headspace
@@ -199,10 +200,10 @@ fn a_manifest_that_is_none_is_not_acted_upon() {
     let manifest = ground.path("config/headspace/installed.json");
     fs::write(&manifest, "{\"files\": 7}").expect("written");
     for command in ["install", "uninstall"] {
-        let told = ground.failed(&[command]);
+        let printed = ground.failed(&[command]);
         assert!(
-            told.contains("installed.json: is not what an installation wrote"),
-            "{told}"
+            printed.contains("installed.json: is not what an installation wrote"),
+            "{printed}"
         );
     }
     fs::remove_file(manifest).expect("removed");

@@ -19,15 +19,8 @@ fn the_sixth_crash_within_a_minute_is_the_last_and_one_error_says_so() {
         crash(&testbed);
     }
     testbed.signal(WATCHER, "KILL");
-    testbed.wait_for(WATCHER, "SubState", "failed");
     talk.say();
-
-    eventually("the notice is written", || !errors(&testbed).is_empty());
-    let errors = errors(&testbed);
-    assert_eq!(errors.len(), 1, "{errors:#?}");
-    assert_eq!(errors[0]["SYSLOG_IDENTIFIER"], "headspace-failure");
-    let message = errors[0]["MESSAGE"].as_str().expect("a message");
-    assert!(message.contains("is not started again"), "{message}");
+    assert_crash_limit(&testbed);
 
     // What the notice says helps.
     testbed.systemctl(&["reset-failed", "headspace-watcher"]);
@@ -48,20 +41,42 @@ fn the_sixth_crash_is_the_last_though_systemd_began_to_count_anew() {
         crash(&testbed);
     }
     testbed.signal(WATCHER, "KILL");
+    assert_crash_limit(&testbed);
+    testbed.systemctl(&["reset-failed", WATCHER]);
+    testbed.systemctl(&["start", WATCHER]);
+}
+
+#[test]
+fn a_watcher_that_ends_before_it_can_count_is_stopped_by_systemd() {
+    let testbed = Testbed::installed();
+    let broken = "[Service]\nExecStart=\nExecStart=/bin/false\n";
+    testbed.drop_in(WATCHER, "20-broken", broken);
+    testbed.systemctl(&["daemon-reload"]);
+    assert!(!testbed.try_systemctl(&["start", WATCHER]));
+    testbed.wait_for(WATCHER, "SubState", "failed");
+    eventually("the notice is written", || !errors(&testbed).is_empty());
+    let errors = errors(&testbed);
+    assert_eq!(errors.len(), 1, "{errors:#?}");
+    assert_eq!(errors[0]["SYSLOG_IDENTIFIER"], "headspace-failure");
+    let message = errors[0]["MESSAGE"].as_str().expect("a message");
+    assert!(message.contains("is not started again"), "{message}");
+    let restarts = testbed.property(WATCHER, "NRestarts");
+    // systemd counts the restart that it refuses.
+    assert_eq!(restarts, "7");
+}
+
+/// The watcher itself refuses the next restart, and the notice is no second error.
+fn assert_crash_limit(testbed: &Testbed) {
     testbed.wait_for(WATCHER, "SubState", "failed");
     assert_eq!(testbed.property(WATCHER, "ExecMainStatus"), "75");
-
     let notices = || testbed.journal(&["-u", WATCHER, "-t", "headspace-failure"]);
     eventually("the notice is written", || notices().len() == 1);
     assert_eq!(priority(&notices()[0]), 5, "{:?}", notices());
-    let errors = errors(&testbed);
+    let errors = errors(testbed);
     assert_eq!(errors.len(), 1, "{errors:#?}");
     assert_eq!(errors[0]["SYSLOG_IDENTIFIER"], "headspace-watcher");
     let message = errors[0]["MESSAGE"].as_str().expect("a message");
     assert!(message.contains("crash limit reached"), "{message}");
-
-    testbed.systemctl(&["reset-failed", WATCHER]);
-    testbed.systemctl(&["start", WATCHER]);
 }
 
 /// Kills it and waits until another one is ready.

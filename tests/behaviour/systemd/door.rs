@@ -1,5 +1,5 @@
-//! headspace.socket holds the door of the web process: nobody who comes while it
-//! starts, restarts or is away is turned down.
+//! headspace.socket holds the listening sockets of the web process: no client that
+//! connects while it starts, restarts or is away is refused.
 
 use std::{
     sync::atomic::{AtomicBool, AtomicUsize, Ordering},

@@ -29,9 +29,12 @@ fn a_watcher_that_stands_still_is_replaced_and_nothing_is_lost() {
     );
     talk.wait_until_recovered(&testbed.headspace);
 
-    let told = testbed.messages(&["-u", WATCHER, "_PID=1"]).join("\n");
-    assert!(told.contains("Watchdog timeout"), "{told}");
-    assert!(told.contains("Failed with result 'watchdog'"), "{told}");
+    let printed = testbed.messages(&["-u", WATCHER, "_PID=1"]).join("\n");
+    assert!(printed.contains("Watchdog timeout"), "{printed}");
+    assert!(
+        printed.contains("Failed with result 'watchdog'"),
+        "{printed}"
+    );
     assert_eq!(testbed.property(WATCHER, "NRestarts"), "1");
     testbed.assert_clean();
 }

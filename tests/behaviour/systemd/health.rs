@@ -1,4 +1,4 @@
-//! `/health`, asked of the sandboxed service: who may ask what, and what it says
+//! `/health` of the sandboxed service: what each user may read, and what it says
 //! of the watcher's unit.
 
 use serde_json::Value;
@@ -9,7 +9,7 @@ use crate::support::{
 };
 
 #[test]
-fn the_account_is_told_everything_and_others_only_how_it_is() {
+fn the_account_reads_everything_and_other_users_only_the_status() {
     let testbed = Testbed::installed();
     testbed.systemctl(&["start", WATCHER, SOCKET]);
     wait_for(&testbed, "healthy");
@@ -50,7 +50,7 @@ fn a_watcher_that_is_stopped_or_failed_is_told_with_its_unit() {
 
     testbed.write("/etc/headspace/config.yaml", "watch: {sesions: all}\n");
     assert!(!testbed.try_systemctl(&["start", WATCHER]));
-    eventually("the failure is told", || {
+    eventually("the failure is reported", || {
         testbed.get("/health").json()["watcher"]["active_state"] == "failed"
     });
     let reasons = testbed.get("/health").json()["reasons"].to_string();
@@ -70,7 +70,7 @@ fn wait_for(testbed: &Testbed, status: &str) -> Value {
     health
 }
 
-/// What a user of the machine is told, if he is let in.
+/// What a user of the machine reads, if the server lets them in.
 fn ask(testbed: &Testbed, user: &str, door: &str) -> Option<Value> {
     let program = "
 import socket, sys

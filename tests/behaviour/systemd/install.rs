@@ -92,12 +92,12 @@ fn a_second_run_changes_nothing_and_a_changed_unit_is_rewritten() {
     assert_eq!(testbed.pid(WEB), pids[1]);
     assert_same(&files(&testbed), &installed);
 
-    // Changed by somebody's own hand: it is theirs now.
+    // Changed by hand: it is the user's now.
     testbed.sh("echo '# mine' >> /etc/systemd/system/headspace-watcher.service");
-    let told = failed(testbed.try_sh(INSTALL));
+    let printed = failed(testbed.try_sh(INSTALL));
     assert!(
-        told.contains("/etc/systemd/system/headspace-watcher.service: exists"),
-        "{told}"
+        printed.contains("/etc/systemd/system/headspace-watcher.service: exists"),
+        "{printed}"
     );
     let said = testbed.sh(UNINSTALL);
     assert!(
@@ -136,13 +136,16 @@ fn a_service_that_does_not_start_is_named_with_its_last_words() {
     let before = files(&testbed);
     let broken = "[Service]\nExecStartPre=/bin/sh -c 'echo no coffee; exit 1'\n";
     testbed.drop_in(WATCHER, "20-broken", broken);
-    let told = failed(testbed.try_sh(INSTALL));
+    let printed = failed(testbed.try_sh(INSTALL));
     assert!(
-        told.contains("systemctl start headspace-watcher.service: "),
-        "{told}"
+        printed.contains("systemctl start headspace-watcher.service: "),
+        "{printed}"
     );
-    assert!(told.contains("no coffee"), "{told}");
-    assert!(told.contains("journalctl -u headspace-watcher"), "{told}");
+    assert!(printed.contains("no coffee"), "{printed}");
+    assert!(
+        printed.contains("journalctl -u headspace-watcher"),
+        "{printed}"
+    );
     // Wrong settings are found before anything is done.
     let wrong = failed(testbed.try_sh(&format!("HEADSPACE_SSE__MAX_CONNECTIONS=none {INSTALL}")));
     assert!(wrong.contains("sse.max_connections"), "{wrong}");
@@ -164,11 +167,11 @@ fn what_cannot_work_is_refused_before_anything_is_done() {
     testbed.sh("useradd --create-home other");
     let before = files(&testbed);
     let refused = |script: &str, part: &str| {
-        let told = failed(testbed.try_sh(script));
-        assert!(told.contains(part), "{script}: {told}");
+        let printed = failed(testbed.try_sh(script));
+        assert!(printed.contains(part), "{script}: {printed}");
     };
     refused(
-        "headspace install --system --user nobody-here",
+        "headspace install --system --user no-such-user",
         "there is no user",
     );
     refused("headspace install --system", "--system --user NAME");
@@ -201,8 +204,8 @@ fn what_cannot_work_is_refused_before_anything_is_done() {
         "installed for tester already",
     );
     start_manager(&testbed);
-    let told = testbed.try_sh(&as_account("headspace install"));
-    assert!(failed(told).contains("installed as a system service for tester already"));
+    let printed = testbed.try_sh(&as_account("headspace install"));
+    assert!(failed(printed).contains("installed as a system service for tester already"));
 }
 
 #[test]
@@ -239,11 +242,11 @@ fn the_units_limits_follow_the_settings_and_go_back_with_them() {
     let settings = "event_system: {shutdown_timeout_seconds: 20, max_restarts_per_minute: 9}";
     testbed.sh(&format!("echo '{settings}' > /etc/headspace/config.yaml"));
     testbed.sh(INSTALL);
-    assert_eq!(limits(WATCHER), ["21s", "10"]);
+    assert_eq!(limits(WATCHER), ["21s", "11"]);
     assert_eq!(limits(WEB)[0], "21s");
     testbed.sh("echo 'event_system: {}' > /etc/headspace/config.yaml");
     testbed.sh(INSTALL);
-    assert_eq!(limits(WATCHER), ["3s", "6"]);
+    assert_eq!(limits(WATCHER), ["3s", "7"]);
     assert_eq!(limits(WEB)[0], "3s");
 }
 
@@ -271,10 +274,10 @@ fn a_user_installs_for_herself() {
 
     let said = testbed.sh_as_account("headspace install");
     assert!(said.contains("nothing was changed"), "{said}");
-    let told = failed(testbed.try_sh(INSTALL));
+    let printed = failed(testbed.try_sh(INSTALL));
     assert!(
-        told.contains("installed as a user service for tester already"),
-        "{told}"
+        printed.contains("installed as a user service for tester already"),
+        "{printed}"
     );
 
     testbed.sh_as_account("headspace uninstall --data");
@@ -322,7 +325,7 @@ fn unit_files(testbed: &Testbed) -> String {
 
 fn failed(output: Output) -> String {
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    let told = said + &String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(1), "{told}");
-    told
+    let printed = said + &String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{printed}");
+    printed
 }

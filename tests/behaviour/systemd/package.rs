@@ -15,7 +15,7 @@ use crate::support::{
 
 const NEXT: &str = "Next: headspace install --system --user NAME";
 
-/// A kind of package, and who handles it.
+/// A kind of package, and its tools.
 struct Packages {
     old: PathBuf,
     new: PathBuf,
@@ -196,7 +196,7 @@ fn is_gone_once_removed(packages: &Packages, testbed: &Testbed) {
         assert_eq!(testbed.property(unit, "ActiveState"), "inactive", "{unit}");
         assert_eq!(testbed.property(unit, "LoadState"), "not-found", "{unit}");
     }
-    // No link of an enabled unit is left, nor anybody who listens.
+    // No link of an enabled unit is left, nor a program that listens.
     assert_eq!(
         testbed.sh("find /etc/systemd -name 'headspace*' -type l"),
         ""

@@ -1,4 +1,4 @@
-//! Who may read, as the shipped service sees it from within its sandbox.
+//! Which user may read, as the shipped service sees it from within its sandbox.
 
 use crate::support::testbed::{SOCKET, Testbed, WATCHER};
 

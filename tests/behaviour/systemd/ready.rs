@@ -15,7 +15,7 @@ fn what_is_written_right_after_the_start_is_recorded() {
     testbed.systemctl(&["start", WATCHER]);
     talk.say_all(2);
     talk.wait_until_recovered(&testbed.headspace);
-    eventually("the status tells sessions and events", || {
+    eventually("the status has sessions and events", || {
         let status = testbed.property(WATCHER, "StatusText");
         status.starts_with("1 sessions, 7 events written")
     });
@@ -31,7 +31,7 @@ fn without_its_database_it_starts_and_says_what_it_waits_for() {
     talk.say_all(4);
     testbed.systemctl(&["start", WATCHER]);
     let mut status = String::new();
-    eventually("the status tells that it waits", || {
+    eventually("the status says that it waits", || {
         status = testbed.property(WATCHER, "StatusText");
         status.contains("degraded")
     });
@@ -41,7 +41,7 @@ fn without_its_database_it_starts_and_says_what_it_waits_for() {
     eventually("everything is there", || {
         postgres.turns() == talk.said.len()
     });
-    eventually("the status tells that it is well", || {
+    eventually("the status is well again", || {
         !testbed.property(WATCHER, "StatusText").contains("degraded")
     });
     assert_eq!(testbed.property(WATCHER, "NRestarts"), "0");

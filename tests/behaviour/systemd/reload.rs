@@ -27,10 +27,10 @@ fn systemctl_reload_reads_the_settings_again_and_the_process_stays() {
 }
 
 #[test]
-fn a_reload_that_nobody_asked_systemd_for_is_seen_to_begin_and_to_end() {
+fn a_reload_by_a_signal_is_seen_by_systemd_to_begin_and_to_end() {
     let testbed = Testbed::installed();
     testbed.systemctl(&["start", WATCHER]);
-    // The states follow each other too soon to be asked for; systemd tells both.
+    // The states follow each other too soon to be asked for; systemd's signals have both.
     let mut monitor = testbed.command("timeout");
     monitor.args(["60", "busctl", "monitor", "--json=short", "--match"]);
     monitor.arg("path='/org/freedesktop/systemd1/unit/headspace_2dwatcher_2eservice'");
@@ -42,8 +42,8 @@ fn a_reload_that_nobody_asked_systemd_for_is_seen_to_begin_and_to_end() {
     assert!(first.starts_with("Monitoring"), "{first}");
 
     testbed.signal(WATCHER, "HUP");
-    let told = BufReader::new(monitor.stdout.take().expect("its output"));
-    let mut states = told
+    let signals = BufReader::new(monitor.stdout.take().expect("its output"));
+    let mut states = signals
         .lines()
         .filter_map(|line| state(&line.expect("a line")));
     assert!(states.any(|state| state == "reloading"), "no reload");
@@ -52,7 +52,7 @@ fn a_reload_that_nobody_asked_systemd_for_is_seen_to_begin_and_to_end() {
     monitor.wait().expect("it ends");
 }
 
-/// The unit's state in a signal that tells one.
+/// The unit's state in a signal that has one.
 fn state(signal: &str) -> Option<String> {
     let signal: serde_json::Value = serde_json::from_str(signal).expect("JSON");
     let state = &signal["payload"]["data"][1]["ActiveState"]["data"];

@@ -82,7 +82,7 @@ const NEEDED_BY_WEB: &str = "talk_to_the_kernel_about_the_network";
 #[test]
 fn what_it_does_not_need_is_refused() {
     let testbed = Testbed::installed();
-    // Somebody who is not on this machine, as far as addresses tell.
+    // An address that is not this machine's.
     testbed.sh("ip address add 192.0.2.1/32 dev lo");
     testbed.write("/opt/probe.py", include_str!("probe.py"));
     let outside = testbed.sh_as_account("cp -r . /var/tmp/home; python3 /opt/probe.py");

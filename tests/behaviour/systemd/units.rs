@@ -1,5 +1,5 @@
-//! The units are sound and closed, and say what is missing before they are told
-//! whose sessions are watched.
+//! The units are sound and closed, and say what is missing before a drop-in names
+//! the user.
 
 use crate::support::testbed::{SOCKET, Testbed, WATCHER, WEB, is_ours, priority};
 
