@@ -313,7 +313,7 @@ the_limit_is_the_watchers_own_setting() {
     configured=2 HEADSPACE_BIN=$dir/watcher launch
     ends_with 4
     started 3 || fail 'not two restarts'
-    grep -q 'the limit of 2 restarts in 60 s is reached' log || fail 'another limit in the log'
+    grep -q 'crash limit reached: 2 restarts in 60 s' log || fail 'another limit in the log'
     rm life
     configured=2 HEADSPACE_MAX_RESTARTS_PER_MINUTE=1 HEADSPACE_BIN=$dir/watcher launch
     ends_with 4
