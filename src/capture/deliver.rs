@@ -21,8 +21,9 @@ use super::{
     run::{Capture, Quarantine},
 };
 
-/// Events that share a transaction while catching up.
-const MAX_EVENTS: usize = 512;
+/// Events that share a transaction while catching up. The keys of a larger one
+/// share more pages of their index.
+const MAX_EVENTS: usize = 2048;
 /// Bytes that are read for one.
 const MAX_BYTES: u64 = 16 * 1024 * 1024;
 

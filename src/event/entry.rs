@@ -25,7 +25,7 @@ pub struct SessionSeen {
     pub project_path: String,
     /// Nothing if no record named it since we look.
     pub working_directory: Option<String>,
-    /// The session's own file; nothing if it was met in another's.
+    /// The session's own file; none if it was seen in another's.
     pub transcript_path: Option<String>,
     pub cli: &'static str,
     pub git_remote: Option<String>,

@@ -18,12 +18,12 @@ pub struct FactKey {
     stored: StoredKey,
 }
 
-/// How a database keeps a key: ten bytes of its group's digest, then ten of its
-/// own, so that a group's keys are a range.
-pub type StoredKey = [u8; 20];
+/// How a database keeps a key: eight bytes of its group's digest, then eight of
+/// its own, so that a group's keys are a range.
+pub type StoredKey = [u8; 16];
 
 /// What the stored keys of a group begin with.
-pub type StoredGroup = [u8; 10];
+pub type StoredGroup = [u8; 8];
 
 impl FactKey {
     fn new(text: String) -> FactKey {
@@ -87,9 +87,9 @@ impl FactKey {
 
     /// How a database keeps the key of this text.
     pub fn stored(key: &str) -> StoredKey {
-        let mut stored = [0; 20];
-        stored[..10].copy_from_slice(&FactKey::stored_group(start(key)));
-        stored[10..].copy_from_slice(&Sha256::digest(key)[..10]);
+        let mut stored = [0; 16];
+        stored[..8].copy_from_slice(&FactKey::stored_group(start(key)));
+        stored[8..].copy_from_slice(&Sha256::digest(key)[..8]);
         stored
     }
 
@@ -100,7 +100,7 @@ impl FactKey {
     }
 
     pub fn group_of(key: &StoredKey) -> StoredGroup {
-        *key.first_chunk().expect("20 bytes")
+        *key.first_chunk().expect("16 bytes")
     }
 
     pub fn as_stored(&self) -> StoredKey {
@@ -134,13 +134,15 @@ fn word(id: &str) -> String {
     }
 }
 
-/// 128 bits of SHA-256: no two texts will ever meet by chance.
+/// 128 bits of SHA-256: no two texts will ever have the same by chance.
 pub fn hex_digest(text: &str) -> String {
     hex(&Sha256::digest(text)[..16])
 }
 
 pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
+    let digit = |half: u8| char::from_digit(half.into(), 16).expect("below 16");
+    let digits = bytes.iter().flat_map(|b| [digit(b >> 4), digit(b & 15)]);
+    digits.collect()
 }
 
 #[cfg(test)]
@@ -162,9 +164,9 @@ mod tests {
     fn a_stored_key_begins_with_its_group() {
         let key = FactKey::agent_block("msg_1", "one");
         let group = FactKey::stored_group(&FactKey::message("msg_1"));
-        assert_eq!(FactKey::stored(key.as_str())[..10], group);
+        assert_eq!(FactKey::stored(key.as_str())[..8], group);
         let other = FactKey::stored(FactKey::agent_block("msg_1", "two").as_str());
-        assert_eq!(other[..10], group);
+        assert_eq!(other[..8], group);
         assert_ne!(other, FactKey::stored(key.as_str()));
     }
 

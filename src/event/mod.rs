@@ -77,7 +77,7 @@ impl Event {
         if keys.is_empty() {
             return Err(Refusal {
                 event_type: payload.event_type().as_str().into(),
-                problem: "missing a key that tells it from other facts".into(),
+                problem: "missing a key of its own".into(),
             });
         }
         Ok(Event {

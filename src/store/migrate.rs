@@ -88,8 +88,8 @@ pub async fn sqlite(link: &mut SqliteConnection) -> Result<(), Failure> {
 }
 
 /// The switch needs the file for itself. Of two programs that ask for it at once
-/// one is refused without waiting, and whoever just looks at the new file may
-/// hold it up for longer than a statement waits.
+/// one is refused without waiting, and a reader of the new file may hold it up
+/// for longer than a statement waits.
 async fn use_wal(link: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     let deadline = Instant::now() + LOCK_TIMEOUT;
     loop {
@@ -215,7 +215,7 @@ pub fn made<'a>(migrations: &'a Migrator, command: &str) -> Vec<&'a str> {
         .collect()
 }
 
-/// Waits without holding up the process: whoever has the lock may be stuck.
+/// Waits without holding up the process: the program that has the lock may be stuck.
 async fn lock_beside(file: &Path) -> std::io::Result<File> {
     let mut path = file.as_os_str().to_owned();
     path.push(".migrate");

@@ -42,8 +42,8 @@ SELECT json_build_object(
     'groups', (
         SELECT coalesce(json_agg((
             SELECT count(*) FROM facts
-            WHERE key BETWEEN start || '\x00000000000000000000'::bytea
-                          AND start || '\xffffffffffffffffffff'::bytea) ORDER BY n), '[]')
+            WHERE key BETWEEN start || '\x0000000000000000'::bytea
+                          AND start || '\xffffffffffffffff'::bytea) ORDER BY n), '[]')
         FROM unnest($2::bytea[]) WITH ORDINALITY AS asked (start, n)),
     'projects', (
         SELECT coalesce(json_agg(json_build_array(path, id)), '[]')

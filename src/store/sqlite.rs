@@ -4,6 +4,8 @@
 //! transaction stays true until its end, ids become visible in order, and the
 //! ids after the greatest belong to this writer.
 
+use std::collections::BTreeMap;
+
 use sqlx::{Row, Sqlite, SqliteConnection, sqlite::SqliteRow, types::Json};
 
 use crate::{
@@ -30,8 +32,8 @@ SELECT json_object(
     'groups', json((
         SELECT json_group_array((
             SELECT count(*) FROM facts
-            WHERE facts.key BETWEEN unhex(asked.value || '00000000000000000000')
-                                AND unhex(asked.value || 'ffffffffffffffffffff')))
+            WHERE facts.key BETWEEN unhex(asked.value || '0000000000000000')
+                                AND unhex(asked.value || 'ffffffffffffffff')))
         FROM (SELECT value FROM json_each(?2) ORDER BY key) AS asked)),
     'projects', json((
         SELECT json_group_array(json_array(path, id)) FROM projects
@@ -77,8 +79,8 @@ ON CONFLICT (id) DO UPDATE SET
     ended_at = excluded.ended_at, end_reason = excluded.end_reason,
     registrations = excluded.registrations";
 
-const FACTS: &str = "
-INSERT INTO facts (key, event_id) SELECT unhex(value ->> 0), value ->> 1 FROM json_each(?1)";
+/// The rows are one object: each key in hex, with its event.
+const FACTS: &str = "INSERT INTO facts (key, event_id) SELECT unhex(key), value FROM json_each(?1)";
 
 pub struct SqliteTransaction<'c>(sqlx::Transaction<'c, Sqlite>);
 
@@ -224,7 +226,7 @@ impl SqliteTransaction<'_> {
             FactOf::Stored(id) => (hex(&fact.key), id),
             FactOf::Planned(number) => (hex(&fact.key), first + number as i64),
         });
-        let insert = sqlx::query(FACTS).bind(Json(rows.collect::<Vec<_>>()));
+        let insert = sqlx::query(FACTS).bind(Json(rows.collect::<BTreeMap<_, _>>()));
         insert.execute(&mut *self.0).await?;
         Ok(())
     }

@@ -28,7 +28,7 @@ use super::{
     sqlite::{self, SqliteTransaction},
 };
 
-/// Longer than the server's own limit: whoever reaches this has lost it.
+/// Longer than the server's own limit: after this the server is lost.
 const LOST: Duration = STATEMENT_TIMEOUT.saturating_add(Duration::from_secs(3));
 
 pub struct Writer {
@@ -150,8 +150,8 @@ impl Writer {
         self.migrating.clone()
     }
 
-    /// Lets go of a SQLite file that no longer stands under its path; true if
-    /// it did.
+    /// Closes a SQLite file that no longer stands under its path; true if there
+    /// was one.
     pub fn let_go_of_lost_file(&mut self) -> bool {
         let lost = match (&self.database, &self.link) {
             (Database::Sqlite(path), Some(Link::Sqlite(link))) => file_id(path) != Some(link.file),
@@ -169,10 +169,10 @@ impl Writer {
         self.connections
     }
 
-    /// Lets the connection go in order.
+    /// Closes the connection in order.
     pub async fn close(&mut self) {
         match self.link.take() {
-            // A failed goodbye changes nothing: what was committed is committed.
+            // A failure here changes nothing: what was committed is committed.
             Some(Link::Sqlite(link)) => {
                 let _ = link.beats.close().await;
                 let _ = link.log.close().await;

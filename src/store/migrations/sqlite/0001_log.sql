@@ -142,10 +142,10 @@ CREATE INDEX events_agent_id ON events (agent_id);
 CREATE INDEX events_timestamp ON events (timestamp);
 CREATE INDEX events_command_id ON events (command_id) WHERE command_id IS NOT NULL;
 CREATE INDEX events_turn_id ON events (turn_id) WHERE turn_id IS NOT NULL;
-CREATE INDEX events_checkpoint_id ON events (checkpoint_id, source_offset);
+CREATE INDEX events_checkpoint_id ON events (checkpoint_id);
 
 -- Every key a stored fact is known by; a copy that has any of them is no new
--- fact. Ten bytes of the digest of the key's group, then ten of its own, so that
+-- fact. Eight bytes of the digest of the key's group, then eight of its own, so that
 -- a group is a range. No foreign key: a fact stays known after its event was pruned.
 CREATE TABLE facts (
     key      BLOB PRIMARY KEY,
