@@ -5,6 +5,7 @@
 
 pub mod capture;
 pub mod cli;
+pub mod client;
 pub mod config;
 pub mod derive;
 pub mod dialect;

@@ -7,11 +7,9 @@ use serde::Serialize;
 use super::say::say;
 use crate::{
     config::{self, Settings},
+    health::{self, Local},
     store::read::{AgentRow, ProjectRow, ReadError, Reader, WatcherRow},
-    supervise::{
-        Holder, shell,
-        unit::{self, Answer, Unit},
-    },
+    supervise::unit::{self, Answer},
     telemetry::visible,
 };
 
@@ -38,24 +36,14 @@ struct StatusReport {
     events: i64,
     rejected: i64,
     last_write_timestamp: Option<String>,
+    /// The watcher of this state folder, judged as in `/health`, and what is wrong.
+    watcher: health::Watcher,
+    reasons: Vec<String>,
+    /// What each watcher of this database reported last.
     watchers: Vec<WatcherRow>,
-    /// Who looks after the watcher of this state folder.
-    supervisor: Option<SupervisorReport>,
     projects: Vec<ProjectRow>,
     /// The agents seen last, open ones and ended ones.
     agents: Vec<AgentRow>,
-}
-
-#[derive(Serialize)]
-struct SupervisorReport {
-    supervisor: &'static str,
-    unit: Option<String>,
-    active_state: Option<String>,
-    sub_state: Option<String>,
-    restarts: Option<i64>,
-    since: Option<String>,
-    /// The command that starts what is not running.
-    start: Option<String>,
 }
 
 pub fn main(flags: &config::Flags, args: &StatusArgs) -> anyhow::Result<ExitCode> {
@@ -84,6 +72,8 @@ pub fn main(flags: &config::Flags, args: &StatusArgs) -> anyhow::Result<ExitCode
 
 async fn gather(settings: &Settings, reader: &Reader) -> Result<StatusReport, ReadError> {
     let head = reader.head().await?;
+    let watchers = reader.watchers().await?;
+    let mut reasons = Vec::new();
     Ok(StatusReport {
         database: settings.database.url.to_string(),
         backend: reader.backend(),
@@ -92,51 +82,29 @@ async fn gather(settings: &Settings, reader: &Reader) -> Result<StatusReport, Re
         events: head.oldest.map_or(0, |oldest| head.newest - oldest + 1),
         rejected: reader.rejected().await?,
         last_write_timestamp: reader.last_write().await?,
-        watchers: reader.watchers().await?,
-        supervisor: supervisor(settings).await,
+        watcher: judge(settings, &watchers, &mut reasons).await,
+        reasons,
+        watchers,
         projects: reader.projects().await?,
         agents: reader.agents(LISTED).await?,
     })
 }
 
-async fn supervisor(settings: &Settings) -> Option<SupervisorReport> {
-    let holder = Holder::of(&settings.places.state).pid();
-    if let Some(shell) = shell::supervisor(&settings.places.run) {
-        return Some(shell.into());
+async fn judge(
+    settings: &Settings,
+    rows: &[WatcherRow],
+    reasons: &mut Vec<String>,
+) -> health::Watcher {
+    let places = &settings.places;
+    let mut local = Local::read(&super::host(), &places.state, &places.run);
+    if local.shell.is_none()
+        && let Answer::Known(unit) = unit::ask_for_watcher(local.holder.pid()).await
+    {
+        local.unit = Some(unit);
     }
-    match unit::ask_for_watcher(holder).await {
-        Answer::Known(unit) => Some(unit.into()),
-        Answer::Absent | Answer::Unreadable(_) => None,
-    }
-}
-
-impl From<shell::ShellSupervisor> for SupervisorReport {
-    fn from(shell: shell::ShellSupervisor) -> SupervisorReport {
-        SupervisorReport {
-            supervisor: "shell",
-            unit: None,
-            active_state: None,
-            sub_state: None,
-            restarts: Some(shell.restarts),
-            since: shell.since.map(|since| format!("{since:.6}")),
-            start: None,
-        }
-    }
-}
-
-impl From<Unit> for SupervisorReport {
-    fn from(unit: Unit) -> SupervisorReport {
-        let is_down = unit.is("failed") || unit.is("inactive");
-        SupervisorReport {
-            supervisor: unit.manager.supervisor(),
-            start: is_down.then(|| unit.how_to_start()),
-            restarts: unit.restarts,
-            since: unit.since.map(|since| format!("{since:.6}")),
-            unit: Some(unit.name),
-            active_state: Some(unit.active_state),
-            sub_state: Some(unit.sub_state),
-        }
-    }
+    let now = jiff::Timestamp::now();
+    let beats = rows.iter().map(|row| health::beat(row.clone(), now));
+    health::judge(&local, Some(&beats.collect::<Vec<_>>()), now, reasons)
 }
 
 fn print(report: &StatusReport) {
@@ -151,26 +119,19 @@ fn print(report: &StatusReport) {
         report.events,
         report.rejected
     );
-    for watcher in &report.watchers {
-        let reason = watcher
-            .reason
-            .as_ref()
-            .map_or(String::new(), |why| format!(": {}", visible(why)));
+    say!("watcher   {}", visible(&report.watcher.to_string()));
+    for reason in &report.reasons {
+        say!("problem   {}", visible(reason));
+    }
+    for row in &report.watchers {
         say!(
-            "watcher   {} pid {}, {}{reason}; {} sessions, {} bytes behind, last beat {}",
-            visible(&watcher.host),
-            watcher.pid,
-            watcher.state,
-            watcher.sessions,
-            watcher.bytes_behind,
-            watcher.beat_at
+            "report    {} pid {}: {} sessions, {} bytes behind, at {}",
+            visible(&row.host),
+            row.pid,
+            row.sessions,
+            row.bytes_behind,
+            row.beat_at
         );
-    }
-    if report.watchers.is_empty() {
-        say!("watcher   none has ever run on this database");
-    }
-    if let Some(supervisor) = &report.supervisor {
-        say!("service   {}", describe(supervisor));
     }
     let open: Vec<&AgentRow> = report
         .agents
@@ -197,24 +158,4 @@ fn print(report: &StatusReport) {
             open.len() - SHOWN
         );
     }
-}
-
-fn describe(supervisor: &SupervisorReport) -> String {
-    let name = match &supervisor.unit {
-        Some(unit) => format!("{unit} ({})", supervisor.supervisor),
-        None => "shell supervisor".into(),
-    };
-    let states = [&supervisor.active_state, &supervisor.sub_state];
-    let states = states
-        .into_iter()
-        .flatten()
-        .map(|state| visible(state).to_string());
-    let restarts = supervisor.restarts.map(|count| format!("{count} restarts"));
-    let since = supervisor
-        .since
-        .as_ref()
-        .map(|since| format!("since {since}"));
-    let start = supervisor.start.clone();
-    let facts: Vec<String> = states.chain(restarts).chain(since).chain(start).collect();
-    format!("{name}: {}", facts.join(", "))
 }

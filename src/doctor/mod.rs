@@ -68,7 +68,7 @@ pub async fn examine(settings: &Result<Settings, config::Error>, host: &str) -> 
 /// with it the watcher; so the manager is asked first.
 async fn outside(settings: &Settings) -> (Vec<Managed>, Vec<Finding>) {
     let managed = units::collect().await;
-    let doors = doors::collect(settings, units::is_socket_idle(&managed)).await;
+    let doors = doors::examine(settings, units::is_socket_idle(&managed)).await;
     (managed, doors)
 }
 

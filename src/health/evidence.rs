@@ -1,9 +1,15 @@
 //! What shows whether a watcher lives: its lock, its supervisor and its unit on
 //! this machine, its row on any.
 
+use std::path::Path;
+
 use crate::{
     store::read::WatcherRow,
-    supervise::{Holder, shell::ShellSupervisor, unit::Unit},
+    supervise::{
+        Holder,
+        shell::{self, ShellSupervisor},
+        unit::Unit,
+    },
 };
 
 /// What is seen on this machine.
@@ -33,6 +39,20 @@ pub struct Beat {
 }
 
 impl Local {
+    /// The lock and the shell supervisor; the unit is for the caller to ask. A
+    /// watcher under the shell supervisor has none.
+    pub fn read(host: &str, state: &Path, run: &Path) -> Local {
+        let holder = Holder::of(state);
+        let is_its = |shell: &ShellSupervisor| holder.pid().is_none_or(|pid| pid == shell.watcher);
+        Local {
+            host: host.to_owned(),
+            state_dir: state.display().to_string(),
+            holder,
+            shell: shell::supervisor(run).filter(is_its),
+            unit: None,
+        }
+    }
+
     pub fn owns(&self, beat: &Beat) -> bool {
         beat.host == self.host && beat.state_dir == self.state_dir
     }

@@ -14,14 +14,16 @@
 //! - the judgement is a pure function: nothing is read here
 //! - every combination of the three has one verdict and at most one reason
 //!
-//! Not here: reading the lock and the unit (`supervise`), the rows
-//! (`store::read`), the verdict over the whole web process (`web`).
+//! Not here: asking for the unit (`supervise`), the rows (`store::read`), the
+//! verdict over the whole web process (`web`).
 
 mod evidence;
 #[cfg(test)]
 mod tests;
 
 pub use evidence::{Beat, Local, beat};
+
+use std::fmt;
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -46,6 +48,33 @@ pub struct Watcher {
     result: Option<String>,
     main_pid: Option<i64>,
     pub beat_age_seconds: Option<f64>,
+}
+
+/// One line, for `headspace status`.
+impl fmt::Display for Watcher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.running {
+            "running"
+        } else {
+            "not running"
+        })?;
+        f.write_str(&numbered(self.main_pid))?;
+        match (&self.unit, &self.active_state) {
+            (Some(unit), Some(state)) => write!(f, ", {unit} ({}) {state}", self.supervisor)?,
+            _ if self.supervisor == "none" => {}
+            _ => write!(f, ", under a {} supervisor", self.supervisor)?,
+        }
+        if let Some(restarts) = self.restarts {
+            write!(f, ", {restarts} restarts")?;
+        }
+        if let Some(since) = &self.since {
+            write!(f, ", since {since}")?;
+        }
+        match self.beat_age_seconds {
+            Some(age) => write!(f, ", reported {age:.0} s ago"),
+            None => f.write_str(", never reported to this database"),
+        }
+    }
 }
 
 /// How the watcher of this state folder is.

@@ -11,6 +11,7 @@ use super::{
     files::{self, FileKind, PlannedFile},
     systemd,
 };
+use crate::client::AskError;
 
 /// How many lines of a service's log are shown when it does not start.
 const LOG_LINES: &str = "8";
@@ -44,7 +45,7 @@ pub enum StepError {
     #[error("the service runs, but: {0}")]
     Unhealthy(String),
     #[error("the service runs, but its page does not answer at {address}: {error}")]
-    Silent { address: String, error: io::Error },
+    Silent { address: String, error: AskError },
 }
 
 /// Carries the steps out and reports each, until one fails.

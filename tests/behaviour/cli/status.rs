@@ -27,9 +27,20 @@ on_both! {
         let report = json(&headspace);
         assert_eq!(report["events"], count(&headspace.store));
         assert_eq!(report["watchers"][0]["state"], "running");
+        assert_eq!(report["watcher"]["running"], true);
+        assert_eq!(report["reasons"], serde_json::json!([]));
         assert_eq!(report["projects"].as_array().map(Vec::len), Some(2));
         assert_eq!(report["agents"].as_array().map(Vec::len), Some(2));
-        drop(watcher);
+        watcher.kill();
+        // Its row still says that it runs; the judge of `/health` knows better.
+        let output = headspace.run(&["status"]);
+        let text = String::from_utf8(output.stdout).expect("text");
+        for expected in ["watcher   not running", "problem   no watcher is running"] {
+            assert!(text.contains(expected), "{expected:?} is not in\n{text}");
+        }
+        let report = json(&headspace);
+        assert_eq!(report["watcher"]["running"], false);
+        assert_eq!(report["watchers"][0]["state"], "running");
     }
 }
 

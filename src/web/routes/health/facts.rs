@@ -2,23 +2,17 @@
 
 use std::{
     path::PathBuf,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
-use tokio::{sync::watch, time::timeout};
+use tokio::time::timeout;
 
-use super::units::Units;
+use super::{single_flight::SingleFlight, units::Units};
 use crate::{
     health::{Beat, Local, beat},
     store::read::{Head, ReadError, Reader},
-    supervise::{
-        Holder,
-        shell::{self, ShellSupervisor},
-    },
+    supervise::Holder,
     web::Settings,
 };
 
@@ -48,6 +42,7 @@ type Answer = Arc<Result<Readings, String>>;
 
 pub struct Facts {
     asker: Arc<Asker>,
+    answers: Arc<SingleFlight<Answer>>,
     units: Units,
     host: String,
     state: PathBuf,
@@ -56,12 +51,9 @@ pub struct Facts {
 
 struct Asker {
     reader: Reader,
-    asking: AtomicBool,
-    counting: AtomicBool,
-    answers: watch::Sender<Option<(Instant, Answer)>>,
     /// The last time it was read, and what was read then.
     last: Mutex<Option<(Instant, Readings)>>,
-    counted: Mutex<Option<Counted>>,
+    counts: Arc<SingleFlight<Option<Counted>>>,
 }
 
 /// How many events there are from the oldest one on, up to an id.
@@ -76,14 +68,12 @@ impl Facts {
     pub fn new(reader: Reader, settings: &Settings) -> Facts {
         let asker = Asker {
             reader,
-            asking: AtomicBool::new(false),
-            counting: AtomicBool::new(false),
-            answers: watch::Sender::new(None),
             last: Mutex::default(),
-            counted: Mutex::default(),
+            counts: Arc::default(),
         };
         Facts {
             asker: Arc::new(asker),
+            answers: Arc::default(),
             units: Units::default(),
             host: settings.host.clone(),
             state: settings.state.clone(),
@@ -94,20 +84,11 @@ impl Facts {
     /// What is seen of the watcher on this machine. A watcher under the shell
     /// supervisor has no unit, and no service manager is asked.
     pub async fn local(&self) -> Local {
-        let holder = Holder::of(&self.state);
-        let is_its = |shell: &ShellSupervisor| holder.pid().is_none_or(|pid| pid == shell.watcher);
-        let shell = shell::supervisor(&self.run).filter(is_its);
-        let unit = match shell {
-            Some(_) => None,
-            None => self.units.of_watcher(holder.pid()).await,
-        };
-        Local {
-            host: self.host.clone(),
-            state_dir: self.state.display().to_string(),
-            holder,
-            shell,
-            unit,
+        let mut local = Local::read(&self.host, &self.state, &self.run);
+        if local.shell.is_none() {
+            local.unit = self.units.of_watcher(local.holder.pid()).await;
         }
+        local
     }
 
     /// Whether a process of this machine holds the watcher's lock.
@@ -118,21 +99,17 @@ impl Facts {
     /// Asks once before the first request does: opening the database takes longer
     /// than an answer may.
     pub async fn prepare(&self) {
-        let mut answers = self.asker.answers.subscribe();
+        let mut answers = self.answers.subscribe();
         self.database().await;
         let _ = timeout(FIRST_PATIENCE, answers.wait_for(Option::is_some)).await;
     }
 
     /// The database's answer, a fresh enough earlier one, or why there is none.
-    /// One question at a time is under way, however many ask.
     pub async fn database(&self) -> Answer {
-        let mut answers = self.asker.answers.subscribe();
-        if !self.asker.asking.swap(true, Ordering::AcqRel) {
-            tokio::spawn(ask(self.asker.clone()));
-        }
+        let mut answers = self.answers.subscribe();
+        self.answers.ask(ask(self.asker.clone()));
         let _ = timeout(PATIENCE, answers.changed()).await;
-        let latest = answers.borrow().clone();
-        match latest {
+        match self.answers.latest() {
             Some((at, answer)) if at.elapsed() < STILL_GOOD => answer,
             _ => Arc::new(Err("the database does not answer".into())),
         }
@@ -148,19 +125,18 @@ impl Facts {
     }
 }
 
-/// Goes on when its request has given up; the next request gets the answer.
 /// Counting a long log for the first time takes longer than a request waits.
-async fn ask(asker: Arc<Asker>) {
-    let counting = tokio::spawn(count(asker.clone()));
-    let _ = timeout(PATIENCE / 2, counting).await;
+async fn ask(asker: Arc<Asker>) -> Answer {
+    let mut counts = asker.counts.subscribe();
+    if asker.counts.ask(count(asker.clone())) {
+        let _ = timeout(PATIENCE / 2, counts.changed()).await;
+    }
     let readings = read(&asker).await;
     if let Ok(readings) = &readings {
         let known = (Instant::now(), readings.clone());
         *asker.last.lock().expect("no panic while held") = Some(known);
     }
-    let answer = Arc::new(readings.map_err(|error| error.to_string()));
-    asker.asking.store(false, Ordering::Release);
-    asker.answers.send_replace(Some((Instant::now(), answer)));
+    Arc::new(readings.map_err(|error| error.to_string()))
 }
 
 async fn read(asker: &Asker) -> Result<Readings, ReadError> {
@@ -191,35 +167,31 @@ fn ids_in_use(head: Head) -> i64 {
 }
 
 fn known_count(asker: &Asker) -> Option<Counted> {
-    *asker.counted.lock().expect("no panic while held")
+    asker.counts.latest()?.1
 }
 
 /// Counts once, then only what is new; all over when old events were removed.
-async fn count(asker: Arc<Asker>) {
-    if asker.counting.swap(true, Ordering::AcqRel) {
-        return;
-    }
-    if let Err(error) = count_more(&asker).await {
+async fn count(asker: Arc<Asker>) -> Option<Counted> {
+    let known = known_count(&asker);
+    let counted = count_more(&asker.reader, known).await;
+    if let Err(error) = &counted {
         tracing::debug!(%error, "the events could not be counted");
     }
-    asker.counting.store(false, Ordering::Release);
+    counted.ok().or(known)
 }
 
-async fn count_more(asker: &Asker) -> Result<(), ReadError> {
-    let head = asker.reader.head().await?;
+async fn count_more(reader: &Reader, known: Option<Counted>) -> Result<Counted, ReadError> {
+    let head = reader.head().await?;
     let is_same = |known: &Counted| known.oldest == head.oldest && known.upto <= head.newest;
-    let known = known_count(asker).filter(is_same);
+    let known = known.filter(is_same);
     let from = known.map_or(0, |known| known.upto);
     let upto = (head.newest - UNSETTLED).max(from);
-    let more = asker.reader.count(from, upto).await?;
-    let events = known.map_or(0, |known| known.events) + more;
-    let counted = Counted {
+    let more = reader.count(from, upto).await?;
+    Ok(Counted {
         oldest: head.oldest,
         upto,
-        events,
-    };
-    *asker.counted.lock().expect("no panic while held") = Some(counted);
-    Ok(())
+        events: known.map_or(0, |known| known.events) + more,
+    })
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! longer than [`PATIENCE`](facts::PATIENCE); `unwatched` logs a warning while no watcher runs.
 
 mod facts;
+mod single_flight;
 #[cfg(test)]
 mod tests;
 mod units;

@@ -3,17 +3,11 @@
 //! It is asked when a client asks for health, never by a clock: an idle process
 //! starts no programs.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
-use tokio::{sync::watch, time::timeout};
+use tokio::time::timeout;
 
-use super::facts::PATIENCE;
+use super::{facts::PATIENCE, single_flight::SingleFlight};
 use crate::supervise::unit::{self, Answer, Unit};
 
 /// For this long the manager is not asked again.
@@ -26,19 +20,12 @@ const RESPITE: Duration = Duration::from_secs(30);
 
 #[derive(Default)]
 pub struct Units {
-    asker: Arc<Asker>,
+    flight: Arc<SingleFlight<Asked>>,
 }
 
-#[derive(Default)]
-struct Asker {
-    asking: AtomicBool,
-    answers: watch::Sender<Option<TimedAnswer>>,
-}
-
-/// An answer, when it came and which process it was asked for.
+/// An answer and the process it was asked for.
 #[derive(Clone)]
-struct TimedAnswer {
-    at: Instant,
+struct Asked {
     holder: Option<i64>,
     answer: Answer,
 }
@@ -67,7 +54,7 @@ impl Units {
 
     /// Waits for an answer about this process; one about another may come first.
     async fn next(&self, holder: Option<i64>) -> Answer {
-        let mut answers = self.asker.answers.subscribe();
+        let mut answers = self.flight.subscribe();
         loop {
             if let Some(answer) = self.recent(holder, FRESH) {
                 return answer;
@@ -79,42 +66,29 @@ impl Units {
     }
 
     fn recent(&self, holder: Option<i64>, age: Duration) -> Option<Answer> {
-        let latest = self.asker.answers.borrow();
-        let heard = latest.as_ref()?;
-        heard
-            .counts(holder, age, Instant::now())
-            .then(|| heard.answer.clone())
+        let (at, asked) = self.flight.latest()?;
+        asked
+            .counts(holder, age, at.elapsed())
+            .then_some(asked.answer)
     }
 
-    /// One question at a time is under way, however many ask.
     fn ask(&self, holder: Option<i64>) {
-        if !self.asker.asking.swap(true, Ordering::AcqRel) {
-            tokio::spawn(ask(self.asker.clone(), holder));
-        }
+        self.flight.ask(async move {
+            let answer = unit::ask_for_watcher(holder).await;
+            if let Answer::Unreadable(why) = &answer {
+                tracing::debug!(%why, "the watcher's unit cannot be read");
+            }
+            Asked { holder, answer }
+        });
     }
 }
 
-/// Goes on when its request has given up; the next request gets the answer.
-async fn ask(asker: Arc<Asker>, holder: Option<i64>) {
-    let answer = unit::ask_for_watcher(holder).await;
-    if let Answer::Unreadable(why) = &answer {
-        tracing::debug!(%why, "the watcher's unit cannot be asked for");
-    }
-    asker.asking.store(false, Ordering::Release);
-    asker.answers.send_replace(Some(TimedAnswer {
-        at: Instant::now(),
-        holder,
-        answer,
-    }));
-}
-
-impl TimedAnswer {
+impl Asked {
     /// When another process holds the lock, or none, the unit has changed, too.
-    fn counts(&self, holder: Option<i64>, age: Duration, now: Instant) -> bool {
-        let passed = now.duration_since(self.at);
+    fn counts(&self, holder: Option<i64>, limit: Duration, age: Duration) -> bool {
         match self.answer {
-            Answer::Unreadable(_) => passed < RESPITE,
-            Answer::Known(_) | Answer::Absent => self.holder == holder && passed < age,
+            Answer::Unreadable(_) => age < RESPITE,
+            Answer::Known(_) | Answer::Absent => self.holder == holder && age < limit,
         }
     }
 }
@@ -125,20 +99,18 @@ mod tests {
 
     #[test]
     fn an_answer_counts_for_its_process_and_its_time() {
-        let at = Instant::now();
-        let heard = |answer| TimedAnswer {
-            at,
+        let asked = |answer| Asked {
             holder: Some(7),
             answer,
         };
-        let later = |seconds| at + Duration::from_secs(seconds);
-        let absent = heard(Answer::Absent);
+        let later = Duration::from_secs;
+        let absent = asked(Answer::Absent);
         assert!(absent.counts(Some(7), FRESH, later(1)));
         assert!(!absent.counts(Some(7), FRESH, later(2)));
         assert!(absent.counts(Some(7), STILL_GOOD, later(9)));
         assert!(!absent.counts(Some(8), FRESH, later(1)));
         assert!(!absent.counts(None, FRESH, later(1)));
-        let silent = heard(Answer::Unreadable("no bus".into()));
+        let silent = asked(Answer::Unreadable("no bus".into()));
         assert!(silent.counts(None, FRESH, later(29)));
         assert!(!silent.counts(None, FRESH, later(30)));
     }
