@@ -2,15 +2,15 @@
 //! It deletes by age, when a session starts: `cleanupPeriodDays`, 30 by default.
 
 use std::{
-    collections::HashMap,
     fs,
-    path::{Path, PathBuf},
+    path::Path,
     time::{Duration, SystemTime},
 };
 
 use super::{
     finding::{Finding, count, quoted},
     roots::{Root, Transcript},
+    stored::StoredOffsets,
 };
 
 const CHECK: &str = "transcripts";
@@ -18,14 +18,6 @@ const DEFAULT_DAYS: u64 = 30;
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// What is due within this time is reported.
 const SOON: Duration = Duration::from_secs(3 * 24 * 60 * 60);
-
-/// How far each file is stored.
-#[derive(Debug)]
-pub enum StoredOffsets {
-    /// By path, the offset up to which it is.
-    Upto(HashMap<PathBuf, u64>),
-    Unknown,
-}
 
 /// What a root's `settings.json` says about cleaning up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,11 +49,15 @@ fn read(settings: &str) -> Period {
     }
 }
 
-pub fn judge(roots: &[(Root, Period)], stored: &StoredOffsets, now: SystemTime) -> Vec<Finding> {
+pub fn judge(
+    roots: &[(Root, Period)],
+    stored: &Option<StoredOffsets>,
+    now: SystemTime,
+) -> Vec<Finding> {
     let mut findings: Vec<Finding> = Vec::new();
     for (root, period) in roots {
         findings.extend(wrong_period(root, *period));
-        if !root.inputs.transcripts.is_empty() {
+        if !root.transcripts.is_empty() {
             findings.push(judge_root(root, *period, stored, now));
         }
     }
@@ -71,16 +67,20 @@ pub fn judge(roots: &[(Root, Period)], stored: &StoredOffsets, now: SystemTime) 
     findings
 }
 
-fn judge_root(root: &Root, period: Period, stored: &StoredOffsets, now: SystemTime) -> Finding {
+fn judge_root(
+    root: &Root,
+    period: Period,
+    stored: &Option<StoredOffsets>,
+    now: SystemTime,
+) -> Finding {
     let days = match period {
         Period::Days(days) => days,
         Period::Never | Period::Unreadable => DEFAULT_DAYS,
     };
-    let StoredOffsets::Upto(offsets) = stored else {
+    let Some(offsets) = stored else {
         return Finding::unchecked(CHECK, "what is stored is only known to the database");
     };
     let unstored: Vec<&Transcript> = root
-        .inputs
         .transcripts
         .iter()
         .filter(|file| file.size > offsets.get(&file.path).copied().unwrap_or(0))
@@ -112,7 +112,7 @@ fn is_due(modified: SystemTime, days: u64, now: SystemTime) -> bool {
 }
 
 fn at_rest(root: &Root, unstored: usize, days: u64) -> String {
-    let all = root.inputs.transcripts.len();
+    let all = root.transcripts.len();
     let waiting = match unstored {
         0 => "all stored".to_owned(),
         some => format!("{some} not fully stored yet, none of them due soon"),
@@ -155,10 +155,7 @@ fn wrong_period(root: &Root, period: Period) -> Option<Finding> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::doctor::{
-        finding::Severity,
-        roots::{At, Inputs},
-    };
+    use crate::doctor::Severity::{Ok as Fine, Warning};
 
     fn now() -> SystemTime {
         SystemTime::UNIX_EPOCH + DAY * 20_000
@@ -171,24 +168,15 @@ mod tests {
             size: 100,
             modified: now() - DAY * *days,
         });
-        Root {
-            path: "/r".into(),
-            at: At::Readable { owner: 7 },
-            inputs: Inputs {
-                transcripts: transcripts.collect(),
-                ..Inputs::default()
-            },
-        }
+        let mut root = Root::new(Path::new("/r"), Ok(7));
+        root.transcripts = transcripts.collect();
+        root
     }
 
-    fn stored(offsets: &[(u32, u64)]) -> StoredOffsets {
-        let path = |days| PathBuf::from(format!("/r/projects/-p/{days}.jsonl"));
-        StoredOffsets::Upto(
-            offsets
-                .iter()
-                .map(|(days, upto)| (path(days), *upto))
-                .collect(),
-        )
+    fn stored(offsets: &[(u32, u64)]) -> Option<StoredOffsets> {
+        let path = |days: u32| format!("/r/projects/-p/{days}.jsonl").into();
+        let offsets = offsets.iter();
+        Some(offsets.map(|(days, upto)| (path(*days), *upto)).collect())
     }
 
     #[test]
@@ -205,31 +193,17 @@ mod tests {
         ] {
             let root = root(ages);
             let found = judge_root(&root, Period::Days(days), &stored(offsets), now());
-            match at_risk {
-                None => assert_eq!(found.state, Severity::Ok, "{ages:?} {days} {offsets:?}"),
-                Some(how_many) => {
-                    assert_eq!(
-                        found.state,
-                        Severity::Warning,
-                        "{ages:?} {days} {offsets:?}"
-                    );
-                    assert!(found.found.starts_with(how_many), "{}", found.found);
-                    let oldest = format!("{} days ago", ages.iter().max().unwrap());
-                    assert!(found.found.ends_with(&oldest), "{}", found.found);
-                }
-            }
+            let case = format!("{ages:?} {days} {offsets:?}: {found:?}");
+            assert_eq!(found.state, at_risk.map_or(Fine, |_| Warning), "{case}");
+            let oldest = format!("{} days ago", ages.iter().max().unwrap());
+            assert!(
+                found.found.starts_with(at_risk.unwrap_or_default()),
+                "{case}"
+            );
+            assert_eq!(found.found.ends_with(&oldest), at_risk.is_some(), "{case}");
         }
-        let unknown = judge_root(
-            &root(&[27]),
-            Period::Days(30),
-            &StoredOffsets::Unknown,
-            now(),
-        );
-        assert!(
-            unknown.found.starts_with("not checked"),
-            "{}",
-            unknown.found
-        );
+        let unknown = judge_root(&root(&[27]), Period::Days(30), &None, now());
+        assert!(unknown.found.starts_with("not checked"), "{unknown:?}");
     }
 
     #[test]

@@ -34,24 +34,16 @@ impl Finding {
         Finding::new(check, Severity::Note, found, None)
     }
 
-    /// The means are missing, or it would tell nothing here.
+    /// The means are missing, or the answer would mean nothing here.
     pub fn unchecked(check: &'static str, why: impl std::fmt::Display) -> Finding {
         Finding::note(check, format!("not checked: {why}"))
     }
 
-    pub fn warning(
-        check: &'static str,
-        found: impl Into<String>,
-        fix: impl Into<String>,
-    ) -> Finding {
+    pub fn warning(check: &'static str, found: impl Into<String>, fix: impl Into<String>) -> Self {
         Finding::new(check, Severity::Warning, found, Some(fix.into()))
     }
 
-    pub fn failed(
-        check: &'static str,
-        found: impl Into<String>,
-        fix: impl Into<String>,
-    ) -> Finding {
+    pub fn failed(check: &'static str, found: impl Into<String>, fix: impl Into<String>) -> Self {
         Finding::new(check, Severity::Failed, found, Some(fix.into()))
     }
 
@@ -94,17 +86,6 @@ pub fn count(number: usize, one: &str, many: &str) -> String {
     format!("{number} {noun}")
 }
 
-/// Sizes as people say them.
-pub fn size(bytes: u64) -> String {
-    let units = [("GiB", 30), ("MiB", 20), ("KiB", 10)];
-    match units.iter().find(|(_, shift)| bytes >= 1 << shift) {
-        Some((unit, shift)) => {
-            format!("{:.1} {unit}", bytes as f64 / f64::from(1_u32 << shift))
-        }
-        None => format!("{bytes} bytes"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -129,8 +110,5 @@ mod tests {
     fn numbers_read_well() {
         assert_eq!(count(1, "file", "files"), "1 file");
         assert_eq!(count(0, "file", "files"), "0 files");
-        for (bytes, shown) in [(7, "7 bytes"), (2048, "2.0 KiB"), (3 << 30, "3.0 GiB")] {
-            assert_eq!(size(bytes), shown);
-        }
     }
 }

@@ -7,6 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use indicatif::HumanBytes;
 use rustix::{
     fs::{Access, StatVfsMountFlags, access, statvfs},
     process::geteuid,
@@ -14,7 +15,7 @@ use rustix::{
 
 use super::{
     accounts::user_name,
-    finding::{Finding, quoted, size},
+    finding::{Finding, quoted},
 };
 use crate::config::Places;
 
@@ -24,52 +25,53 @@ const NO_ROOM: u64 = 64 << 20;
 const LITTLE_ROOM: u64 = 1 << 30;
 
 /// A file or folder of ours as it was found.
-#[derive(Debug, Clone)]
-pub struct Seen {
-    pub path: PathBuf,
-    pub owner: u32,
-    pub mode: u32,
-    pub is_folder: bool,
-    pub is_writable: bool,
+struct Seen {
+    path: PathBuf,
+    owner: u32,
+    mode: u32,
+    is_folder: bool,
+    is_writable: bool,
 }
 
-#[derive(Debug)]
-pub enum FolderFacts {
-    Missing(PathBuf),
-    Unreadable(PathBuf, String),
-    /// The folder first, then what lies in it.
-    There(Vec<Seen>),
-}
-
-#[derive(Debug)]
-pub struct Room {
-    pub path: PathBuf,
-    pub free: u64,
-    pub is_read_only: bool,
-}
-
-pub fn collect(places: &Places) -> Vec<FolderFacts> {
-    let mut folders = vec![inspect(&places.state)];
+pub fn examine(places: &Places) -> Vec<Finding> {
+    let us = geteuid().as_raw();
+    let mut findings = examine_folder(&places.state, us);
     if places.run != places.state {
-        folders.push(inspect(&places.run));
+        findings.extend(examine_folder(&places.run, us));
     }
-    folders
+    if findings.is_empty() {
+        let found = "the folders are this user's alone, and can be written";
+        findings.push(Finding::ok(CHECK, found));
+    }
+    findings.push(examine_room(&places.state));
+    findings
 }
 
-fn inspect(path: &Path) -> FolderFacts {
-    let listed = see(path).and_then(|folder| {
-        let entries = match folder.is_folder {
-            true => fs::read_dir(path)?.flatten().collect(),
-            false => Vec::new(),
-        };
-        let inside = entries.iter().filter_map(|entry| see(&entry.path()).ok());
-        Ok(std::iter::once(folder).chain(inside).collect())
-    });
-    match listed {
-        Ok(seen) => FolderFacts::There(seen),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => FolderFacts::Missing(path.into()),
-        Err(error) => FolderFacts::Unreadable(path.into(), error.to_string()),
+fn examine_folder(path: &Path, us: u32) -> Vec<Finding> {
+    let shown = path.display();
+    match list(path) {
+        Ok(seen) => judge(&seen, us),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let found = format!("{shown} is not there yet; the first start makes it");
+            vec![Finding::note(CHECK, found)]
+        }
+        Err(error) => vec![Finding::failed(
+            CHECK,
+            format!("{shown} cannot be read: {error}"),
+            format!("sudo chown -R {} {}", user_name(us), quoted(path)),
+        )],
     }
+}
+
+/// The folder first, then what lies in it.
+fn list(path: &Path) -> io::Result<Vec<Seen>> {
+    let folder = see(path)?;
+    let entries = match folder.is_folder {
+        true => fs::read_dir(path)?.flatten().collect(),
+        false => Vec::new(),
+    };
+    let inside = entries.iter().filter_map(|entry| see(&entry.path()).ok());
+    Ok(std::iter::once(folder).chain(inside).collect())
 }
 
 fn see(path: &Path) -> io::Result<Seen> {
@@ -83,222 +85,77 @@ fn see(path: &Path) -> io::Result<Seen> {
     })
 }
 
-/// Of the file system a path lies on, or will lie on.
-pub fn room(path: &Path) -> Option<Room> {
-    let there = path.ancestors().find(|path| path.exists())?;
-    let free = statvfs(there).ok()?;
-    Some(Room {
-        path: path.to_owned(),
-        free: free.f_bavail.saturating_mul(free.f_frsize),
-        is_read_only: free.f_flag.contains(StatVfsMountFlags::RDONLY),
-    })
-}
-
-pub fn judge(folders: &[FolderFacts]) -> Vec<Finding> {
-    let us = geteuid().as_raw();
-    let mut findings: Vec<Finding> = folders
-        .iter()
-        .flat_map(|folder| judge_folder(folder, us))
-        .collect();
-    if findings.is_empty() {
-        findings.push(Finding::ok(
-            CHECK,
-            "the folders are this user's alone, and can be written",
-        ));
-    }
-    findings
-}
-
-fn judge_folder(folder: &FolderFacts, us: u32) -> Vec<Finding> {
-    match folder {
-        FolderFacts::Missing(path) => vec![Finding::note(
-            CHECK,
-            format!(
-                "{} is not there yet; the first start makes it",
-                path.display()
-            ),
-        )],
-        FolderFacts::Unreadable(path, error) => vec![Finding::failed(
-            CHECK,
-            format!("{} cannot be read: {error}", path.display()),
-            format!("sudo chown -R {} {}", user_name(us), quoted(path)),
-        )],
-        FolderFacts::There(seen) => judge_seen(seen, us),
-    }
-}
-
 /// One finding of a kind is enough: its fix is for all of them.
-fn judge_seen(seen: &[Seen], us: u32) -> Vec<Finding> {
-    let Some(folder) = seen.first() else {
-        return vec![];
-    };
+fn judge(seen: &[Seen], us: u32) -> Vec<Finding> {
+    let folder = &seen[0];
     if !folder.is_folder {
         let found = format!("{} is not a folder", folder.path.display());
         let fix = format!("move it away: mv {0} {0}.old", quoted(&folder.path));
         return vec![Finding::failed(CHECK, found, fix)];
     }
-    [foreign(seen, us), locked(seen, us), open(seen)]
-        .into_iter()
-        .flatten()
-        .collect()
+    let foreign = seen.iter().find(|one| one.owner != us);
+    let locked = seen.iter().find(|one| one.owner == us && !one.is_writable);
+    // A file in a closed folder is out of reach, but not once it is copied.
+    let open = seen.iter().find(|one| one.mode & 0o077 != 0);
+    let all = [
+        foreign.map(|one| judge_foreign(one, &folder.path, us)),
+        locked.map(judge_locked),
+        open.map(|one| judge_open(one, &folder.path)),
+    ];
+    all.into_iter().flatten().collect()
 }
 
-fn foreign(seen: &[Seen], us: u32) -> Option<Finding> {
-    let one = seen.iter().find(|one| one.owner != us)?;
+fn judge_foreign(one: &Seen, folder: &Path, us: u32) -> Finding {
     let (owner, name) = (user_name(one.owner), user_name(us));
     let found = format!(
         "{} belongs to {owner}, and this is {name}",
         one.path.display()
     );
-    let folder = &seen[0].path;
-    Some(match us {
+    match us {
         // Root may read and write it all, and must not make files in between.
-        0 => Finding::warning(
-            CHECK,
-            found,
-            format!("run headspace as {owner}: sudo -u {owner} headspace doctor"),
-        ),
+        0 => {
+            let fix = format!("run headspace as {owner}: sudo -u {owner} headspace doctor");
+            Finding::warning(CHECK, found, fix)
+        }
         _ => Finding::failed(
             CHECK,
             found,
             format!("sudo chown -R {name} {}", quoted(folder)),
         ),
-    })
+    }
 }
 
-fn locked(seen: &[Seen], us: u32) -> Option<Finding> {
-    let one = seen
-        .iter()
-        .find(|one| one.owner == us && !one.is_writable)?;
-    Some(Finding::failed(
-        CHECK,
-        format!(
-            "{} (mode {:04o}) cannot be read and written",
-            one.path.display(),
-            one.mode
-        ),
-        format!("chmod u+rwX {}", quoted(&one.path)),
-    ))
+fn judge_locked(one: &Seen) -> Finding {
+    let (shown, mode) = (one.path.display(), one.mode);
+    let found = format!("{shown} (mode {mode:04o}) cannot be read and written");
+    Finding::failed(CHECK, found, format!("chmod u+rwX {}", quoted(&one.path)))
 }
 
-/// A file in a closed folder is out of reach, but not once it is copied.
-fn open(seen: &[Seen]) -> Option<Finding> {
-    let one = seen.iter().find(|one| one.mode & 0o077 != 0)?;
-    Some(Finding::warning(
-        CHECK,
-        format!(
-            "{} is open to other users (mode {:04o})",
-            one.path.display(),
-            one.mode
-        ),
-        format!("chmod -R go= {}", quoted(&seen[0].path)),
-    ))
+fn judge_open(one: &Seen, folder: &Path) -> Finding {
+    let (shown, mode) = (one.path.display(), one.mode);
+    let found = format!("{shown} is open to other users (mode {mode:04o})");
+    Finding::warning(CHECK, found, format!("chmod -R go= {}", quoted(folder)))
 }
 
-pub fn judge_room(room: Option<&Room>) -> Finding {
-    let Some(room) = room else {
-        return Finding::unchecked("disk", "the file system does not say how much is free");
+/// Of the file system the folder lies on, or will lie on.
+fn examine_room(path: &Path) -> Finding {
+    const CHECK: &str = "disk";
+    let there = path.ancestors().find(|path| path.exists());
+    let Some(disk) = there.and_then(|path| statvfs(path).ok()) else {
+        return Finding::unchecked(CHECK, "the file system does not say how much is free");
     };
-    let shown = room.path.display();
-    let found = format!("{} free for {shown}", size(room.free));
+    let shown = path.display();
+    let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+    let found = format!("{} free for {shown}", HumanBytes(free));
     let fix = "make room on that file system, or move the state folder: --state-dir DIR";
-    match room.free {
-        _ if room.is_read_only => Finding::failed(
-            "disk",
+    match free {
+        _ if disk.f_flag.contains(StatVfsMountFlags::RDONLY) => Finding::failed(
+            CHECK,
             format!("the file system of {shown} is read-only"),
             "remount it for writing, or name another state folder: --state-dir DIR",
         ),
-        ..NO_ROOM => Finding::failed("disk", found, fix),
-        NO_ROOM..LITTLE_ROOM => Finding::warning("disk", found, fix),
-        _ => Finding::ok("disk", found),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::doctor::finding::Severity::{self, Failed, Ok, Warning};
-
-    fn seen(name: &str, owner: u32, mode: u32) -> Seen {
-        Seen {
-            path: format!("/s/{name}").into(),
-            owner,
-            mode,
-            is_folder: name.is_empty(),
-            is_writable: mode & 0o600 == 0o600,
-        }
-    }
-
-    #[test]
-    fn owner_and_mode_have_their_verdict() {
-        // Accounts that no machine has a name for.
-        const ME: u32 = 70_007;
-        const OTHER: u32 = 70_008;
-        for (us, folder, file, expected) in [
-            (ME, (ME, 0o700), (ME, 0o600), &[][..]),
-            (
-                ME,
-                (ME, 0o755),
-                (ME, 0o600),
-                &[(Warning, "chmod -R go= /s/")],
-            ),
-            (
-                ME,
-                (ME, 0o700),
-                (ME, 0o644),
-                &[(Warning, "chmod -R go= /s/")],
-            ),
-            (ME, (ME, 0o500), (ME, 0o600), &[(Failed, "chmod u+rwX /s/")]),
-            (
-                ME,
-                (ME, 0o700),
-                (ME, 0o400),
-                &[(Failed, "chmod u+rwX /s/headspace.db")],
-            ),
-            (
-                ME,
-                (ME, 0o700),
-                (OTHER, 0o600),
-                &[(Failed, "sudo chown -R 70007 /s/")],
-            ),
-            (
-                0,
-                (ME, 0o700),
-                (ME, 0o600),
-                &[(Warning, "sudo -u 70007 headspace doctor")],
-            ),
-        ] {
-            let seen = [
-                seen("", folder.0, folder.1),
-                seen("headspace.db", file.0, file.1),
-            ];
-            let found = judge_seen(&seen, us);
-            assert_eq!(
-                found.len(),
-                expected.len(),
-                "{folder:?} {file:?}: {found:?}"
-            );
-            for (finding, (state, fix)) in found.iter().zip(expected) {
-                assert_eq!(finding.state, *state, "{finding:?}");
-                assert!(finding.fix.as_ref().unwrap().contains(fix), "{finding:?}");
-            }
-        }
-    }
-
-    #[test]
-    fn room_on_the_disk_has_two_bounds() {
-        let state = |free, is_read_only| -> Severity {
-            judge_room(Some(&Room {
-                path: "/s".into(),
-                free,
-                is_read_only,
-            }))
-            .state
-        };
-        assert_eq!(state(NO_ROOM - 1, false), Failed);
-        assert_eq!(state(NO_ROOM, false), Warning);
-        assert_eq!(state(LITTLE_ROOM, false), Ok);
-        assert_eq!(state(LITTLE_ROOM, true), Failed);
-        assert!(room(Path::new("/no/such/folder")).is_some(), "the root's");
+        ..NO_ROOM => Finding::failed(CHECK, found, fix),
+        NO_ROOM..LITTLE_ROOM => Finding::warning(CHECK, found, fix),
+        _ => Finding::ok(CHECK, found),
     }
 }

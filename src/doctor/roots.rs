@@ -25,33 +25,15 @@ const CHECK: &str = "roots";
 #[derive(Debug)]
 pub struct Root {
     pub path: PathBuf,
-    pub at: At,
+    owner: io::Result<u32>,
+    has_projects: io::Result<bool>,
     /// What lies below its `projects`.
-    pub inputs: Inputs,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum At {
-    Missing,
-    NotAFolder,
-    Unreadable(String),
-    /// There, without `projects` so far.
-    Empty {
-        owner: u32,
-    },
-    Readable {
-        owner: u32,
-    },
-}
-
-#[derive(Debug, Default)]
-pub struct Inputs {
     pub transcripts: Vec<Transcript>,
-    pub sessions: usize,
+    sessions: usize,
     /// Folders and files that cannot be read.
-    pub unreadable: Vec<PathBuf>,
+    unreadable: Vec<PathBuf>,
     /// Not everything was seen: the time was over.
-    pub is_partial: bool,
+    is_partial: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -63,58 +45,50 @@ pub struct Transcript {
 
 /// Looks through a root until `end`.
 pub fn collect(path: &Path, end: Instant) -> Root {
-    let at = at(path);
-    let inputs = match at {
-        At::Readable { .. } => inputs(path, end),
-        _ => Inputs::default(),
+    let mut root = Root::new(path, fs::metadata(path).map(|metadata| metadata.uid()));
+    let projects = path.join("projects");
+    root.has_projects = match fs::read_dir(&projects) {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
     };
-    Root {
-        path: path.to_owned(),
-        at,
-        inputs,
+    if matches!(root.has_projects, Ok(true)) {
+        root.walk(&projects.canonicalize().unwrap_or(projects), end);
     }
+    root
 }
 
-fn at(path: &Path) -> At {
-    let metadata = match fs::metadata(path) {
-        Ok(metadata) => metadata,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return At::Missing,
-        Err(error) => return At::Unreadable(error.to_string()),
-    };
-    if !metadata.is_dir() {
-        return At::NotAFolder;
-    }
-    let owner = metadata.uid();
-    match fs::read_dir(path.join("projects")) {
-        Ok(_) => At::Readable { owner },
-        Err(error) if error.kind() == io::ErrorKind::NotFound => At::Empty { owner },
-        Err(error) => At::Unreadable(error.to_string()),
-    }
-}
-
-/// Below `projects` no link is followed, as the watcher does not.
-fn inputs(root: &Path, end: Instant) -> Inputs {
-    let mut inputs = Inputs::default();
-    let projects = root.join("projects");
-    let projects = projects.canonicalize().unwrap_or(projects);
-    let mut open = vec![projects.clone()];
-    while let Some(folder) = open.pop() {
-        if Instant::now() > end {
-            inputs.is_partial = true;
-            break;
-        }
-        let Ok(entries) = fs::read_dir(&folder) else {
-            inputs.unreadable.push(folder);
-            continue;
-        };
-        for entry in entries.flatten() {
-            inputs.take(&projects, &entry, &mut open);
+impl Root {
+    pub fn new(path: &Path, owner: io::Result<u32>) -> Root {
+        Root {
+            path: path.to_owned(),
+            owner,
+            has_projects: Ok(true),
+            transcripts: Vec::new(),
+            sessions: 0,
+            unreadable: Vec::new(),
+            is_partial: false,
         }
     }
-    inputs
-}
 
-impl Inputs {
+    /// No link is followed, as the watcher does not.
+    fn walk(&mut self, projects: &Path, end: Instant) {
+        let mut open = vec![projects.to_owned()];
+        while let Some(folder) = open.pop() {
+            if Instant::now() > end {
+                self.is_partial = true;
+                return;
+            }
+            let Ok(entries) = fs::read_dir(&folder) else {
+                self.unreadable.push(folder);
+                continue;
+            };
+            for entry in entries.flatten() {
+                self.take(projects, &entry, &mut open);
+            }
+        }
+    }
+
     fn take(&mut self, projects: &Path, entry: &fs::DirEntry, open: &mut Vec<PathBuf>) {
         let path = entry.path();
         let Ok(metadata) = entry.metadata() else {
@@ -140,58 +114,59 @@ impl Inputs {
 
 pub fn judge<'a>(roots: impl IntoIterator<Item = &'a Root>) -> Vec<Finding> {
     let us = geteuid().as_raw();
-    let mut roots = roots.into_iter().peekable();
-    if roots.peek().is_none() {
-        return vec![Finding::failed(
-            CHECK,
-            "there is no folder of Claude Code's to watch",
-            "name it in claude.roots in the settings",
-        )];
+    let mut findings: Vec<Finding> = roots
+        .into_iter()
+        .flat_map(|root| judge_root(root, us))
+        .collect();
+    if findings.is_empty() {
+        let found = "there is no folder of Claude Code's to watch";
+        let fix = "name it in claude.roots in the settings";
+        findings.push(Finding::failed(CHECK, found, fix));
     }
-    roots.flat_map(|root| judge_root(root, us)).collect()
+    findings
 }
 
 fn judge_root(root: &Root, us: u32) -> Vec<Finding> {
+    use io::ErrorKind::{NotADirectory, NotFound};
     let shown = root.path.display();
-    let owner = match &root.at {
-        At::Missing => {
+    let (owner, has_projects) = match (&root.owner, &root.has_projects) {
+        (Ok(owner), Ok(has_projects)) => (*owner, *has_projects),
+        (Err(error), _) if error.kind() == NotFound => {
             let found = format!("{shown} does not exist");
             let fix = "start Claude Code once, or name its folder in claude.roots in the settings";
             return vec![Finding::warning(CHECK, found, fix)];
         }
-        At::NotAFolder => {
+        (_, Err(error)) if error.kind() == NotADirectory => {
             let found = format!("{shown} is not a folder");
             let fix = "name Claude Code's folder in claude.roots in the settings";
             return vec![Finding::failed(CHECK, found, fix)];
         }
-        At::Unreadable(error) => {
+        (Err(error), _) | (_, Err(error)) => {
             let found = format!("{shown} cannot be read: {error}");
-            return vec![Finding::failed(CHECK, found, readable(&root.path))];
+            return vec![Finding::failed(CHECK, found, make_readable(&root.path))];
         }
-        At::Empty { owner } | At::Readable { owner } => *owner,
     };
-    let mut findings = vec![held(root)];
+    let mut findings = vec![content(root, has_projects)];
     if owner != us {
         findings.push(foreign(root, owner, us));
     }
-    findings.extend(unreadable(&root.inputs));
+    findings.extend(unreadable(&root.unreadable));
     findings
 }
 
-fn held(root: &Root) -> Finding {
+fn content(root: &Root, has_projects: bool) -> Finding {
     let shown = root.path.display();
-    let inputs = &root.inputs;
-    if matches!(root.at, At::Empty { .. }) {
+    if !has_projects {
         let found = format!("{shown} has no projects/ yet; it is watched for");
         return Finding::note(CHECK, found);
     }
-    let agents = inputs.transcripts.len() - inputs.sessions;
+    let agents = root.transcripts.len() - root.sessions;
     let found = format!(
         "{shown} holds {} and {}",
-        count(inputs.sessions, "session", "sessions"),
+        count(root.sessions, "session", "sessions"),
         count(agents, "file of a subagent", "files of subagents"),
     );
-    match inputs.is_partial {
+    match root.is_partial {
         true => Finding::note(
             CHECK,
             format!("{found}, and more than could be counted in time"),
@@ -202,31 +177,22 @@ fn held(root: &Root) -> Finding {
 
 fn foreign(root: &Root, owner: u32, us: u32) -> Finding {
     let (owner, us) = (user_name(owner), user_name(us));
-    Finding::warning(
-        CHECK,
-        format!(
-            "{} belongs to {owner}, and this is {us}",
-            root.path.display()
-        ),
-        format!("run headspace as the user whose sessions these are: sudo -u {owner} headspace up"),
-    )
-}
-
-fn unreadable(inputs: &Inputs) -> Option<Finding> {
-    let first = inputs.unreadable.first()?;
     let found = format!(
-        "{} cannot be read, such as {}",
-        count(
-            inputs.unreadable.len(),
-            "file or folder",
-            "files and folders"
-        ),
-        first.display()
+        "{} belongs to {owner}, and this is {us}",
+        root.path.display()
     );
-    Some(Finding::failed(CHECK, found, readable(first)))
+    let fix = "run headspace as the user whose sessions these are";
+    Finding::warning(CHECK, found, format!("{fix}: sudo -u {owner} headspace up"))
 }
 
-fn readable(path: &Path) -> String {
+fn unreadable(paths: &[PathBuf]) -> Option<Finding> {
+    let first = paths.first()?;
+    let number = count(paths.len(), "file or folder", "files and folders");
+    let found = format!("{number} cannot be read, such as {}", first.display());
+    Some(Finding::failed(CHECK, found, make_readable(first)))
+}
+
+fn make_readable(path: &Path) -> String {
     let us = geteuid().as_raw();
     match fs::symlink_metadata(path) {
         Ok(metadata) if metadata.uid() == us => format!("chmod -R u+rX {}", quoted(path)),
@@ -237,63 +203,31 @@ fn readable(path: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::doctor::finding::Severity;
-
-    fn root(at: At) -> Root {
-        Root {
-            path: "/home/me/.claude".into(),
-            at,
-            inputs: Inputs::default(),
-        }
-    }
+    use crate::doctor::Severity;
+    use std::time::Duration;
 
     #[test]
-    fn each_root_has_its_verdict_and_its_way_out() {
-        use Severity::{Failed, Note, Ok, Warning};
-        for (at, us, states) in [
-            (At::Missing, 7, &[Warning][..]),
-            (At::NotAFolder, 7, &[Failed]),
-            (At::Unreadable("Permission denied".into()), 7, &[Failed]),
-            (At::Empty { owner: 7 }, 7, &[Note]),
-            (At::Readable { owner: 7 }, 7, &[Ok]),
-            (At::Readable { owner: 7 }, 0, &[Ok, Warning]),
-        ] {
-            let found = judge_root(&root(at.clone()), us);
-            let found: Vec<Severity> = found.iter().map(|finding| finding.state).collect();
-            assert_eq!(found, states, "{at:?}");
-        }
-        assert_eq!(judge(&[])[0].state, Failed);
-    }
-
-    #[test]
-    fn sessions_are_counted_as_the_watcher_sees_them() {
+    fn sessions_are_counted_as_the_watcher_sees_them_as_far_as_there_is_time() {
         let dir = tempfile::tempdir().unwrap();
-        let project = dir.path().join("projects/-p");
-        fs::create_dir_all(project.join("a/subagents")).unwrap();
+        let agents = dir.path().join("projects/-p/a/subagents");
+        fs::create_dir_all(&agents).unwrap();
         for name in [
-            "a.jsonl",
-            "b.jsonl",
-            "a/subagents/agent-1.jsonl",
-            "notes.txt",
+            "../../a.jsonl",
+            "../../b.jsonl",
+            "agent-1.jsonl",
+            "../../notes.txt",
         ] {
-            fs::write(project.join(name), "12").unwrap();
+            fs::write(agents.join(name), "12").unwrap();
         }
-        let found = collect(
-            dir.path(),
-            Instant::now() + std::time::Duration::from_secs(60),
-        );
-        assert_eq!(found.inputs.sessions, 2);
-        assert_eq!(found.inputs.transcripts.len(), 3);
-        assert!(!found.inputs.is_partial);
-        let said = &judge(&[found])[0].found;
+        let look = |end| judge(&[collect(dir.path(), end)]).remove(0);
+        let found = look(Instant::now() + Duration::from_secs(60));
+        let said = "holds 2 sessions and 1 file of a subagent";
         assert!(
-            said.ends_with("holds 2 sessions and 1 file of a subagent"),
-            "{said}"
+            found.state == Severity::Ok && found.found.ends_with(said),
+            "{found:?}"
         );
-        let late = collect(
-            dir.path(),
-            Instant::now() - std::time::Duration::from_secs(1),
-        );
-        assert!(late.inputs.is_partial);
+        let late = look(Instant::now() - Duration::from_secs(1));
+        assert_eq!(late.state, Severity::Note, "{late:?}");
+        assert_eq!(judge(&[])[0].state, Severity::Failed);
     }
 }

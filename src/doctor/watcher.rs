@@ -1,120 +1,94 @@
-//! The watcher: whether it lives, works, and is the one that belongs to us.
+//! The watcher: whether it lives and works, as `health` judges it, and how it is
+//! put right.
 
 use jiff::Timestamp;
 
-use super::finding::{Finding, size};
+use super::finding::Finding;
 use crate::{
-    health::{self, Beat},
+    config::Places,
+    health::{self, Beat, Local},
     store::read::WatcherRow,
-    supervise::Holder,
+    supervise::{Holder, restarts_lately},
 };
 
 const CHECK: &str = "watcher";
 
-/// What is known of the watcher of this state folder.
-#[derive(Debug)]
-pub struct WatcherFacts<'a> {
-    pub holder: Holder,
-    pub row: Row<'a>,
-    pub now: Timestamp,
-    /// The command that starts it here.
-    pub start: &'a str,
-    pub restarts: usize,
-    pub most_restarts: u32,
+/// What this machine shows of it.
+pub struct Life {
+    local: Local,
+    restarts: usize,
+    most_restarts: u32,
 }
 
-/// Its row; an error if the database could not be asked.
-pub type Row<'a> = Result<Option<&'a WatcherRow>, ()>;
-
-pub fn judge(facts: &WatcherFacts<'_>) -> Vec<Finding> {
-    let mut findings = vec![life(facts)];
-    if let Ok(Some(row)) = facts.row
-        && facts.holder != Holder::Free
-    {
-        findings.extend(version(row, facts.start));
+pub fn look(places: &Places, host: &str, most_restarts: u32) -> Life {
+    let now = Timestamp::now().as_second().unsigned_abs();
+    Life {
+        local: Local::read(host, &places.state, &places.run),
+        restarts: restarts_lately(&places.state, now),
+        most_restarts,
     }
-    findings.extend(crashes(facts));
+}
+
+/// `rows` is nothing when the database does not answer; `start` is the command
+/// that starts the watcher here.
+pub fn judge(life: &Life, rows: Option<&[(WatcherRow, Beat)]>, start: &str) -> Vec<Finding> {
+    let beats: Option<Vec<Beat>> =
+        rows.map(|rows| rows.iter().map(|(_, beat)| beat.clone()).collect());
+    let mut reasons = Vec::new();
+    let judged = health::judge(
+        &life.local,
+        beats.as_deref(),
+        Timestamp::now(),
+        &mut reasons,
+    );
+    let reasons = reasons.into_iter();
+    let mut findings: Vec<Finding> = reasons
+        .map(|reason| wrong(life, beats.as_deref(), reason, start))
+        .collect();
+    if findings.is_empty() {
+        findings.push(match beats {
+            Some(_) => Finding::ok(CHECK, judged.to_string()),
+            None => Finding::note(CHECK, format!("{judged}; its reports are in the database")),
+        });
+    }
+    let mut own = rows.unwrap_or_default().iter();
+    let own = own.find(|(_, beat)| life.local.owns(beat) && life.local.holder != Holder::Free);
+    findings.extend(own.and_then(|(row, _)| version(row, start)));
+    findings.extend(crashes(life.restarts, life.most_restarts));
     findings
 }
 
-fn life(facts: &WatcherFacts<'_>) -> Finding {
-    let (pid, age) = match facts.holder {
-        Holder::Process { pid, age_seconds } => (pid, age_seconds),
-        Holder::Free => {
-            let found = "no watcher is running: what happens now is recorded when one starts";
-            return Finding::warning(CHECK, found, facts.start);
+fn wrong(life: &Life, beats: Option<&[Beat]>, reason: String, start: &str) -> Finding {
+    let mut fresh = beats
+        .unwrap_or_default()
+        .iter()
+        .filter(|beat| health::is_fresh(beat));
+    match life.local.holder {
+        _ if fresh.any(|beat| beat.state == "degraded") => {
+            let fix = "put that right; it recovers by itself, and nothing is lost meanwhile";
+            Finding::warning(CHECK, reason, fix)
         }
-        Holder::Unknown => return Finding::unchecked(CHECK, "its lock cannot be read"),
-    };
-    let Ok(row) = facts.row else {
-        let found = format!("runs (pid {pid}); what it reports is in the database");
-        return Finding::note(CHECK, found);
-    };
-    let beat = row.map(|row| health::beat(row.clone(), facts.now));
-    let own = row.zip(beat.as_ref()).filter(|(row, _)| row.pid == pid);
-    let works = health::works(pid, age, beat.as_ref());
-    match own {
-        Some((row, beat)) if works => reported(row, beat),
-        None if works => Finding::ok(CHECK, format!("has just started (pid {pid})")),
-        own => Finding::failed(
+        Holder::Process { pid, .. } => Finding::failed(
             CHECK,
-            silent(pid, own.map(|(_, beat)| beat)),
-            restart(pid, facts.start),
+            reason,
+            format!("kill -9 {pid}; if no service manager starts it again: {start}"),
         ),
+        Holder::Free => Finding::warning(CHECK, reason, start),
+        Holder::Unknown => Finding::unchecked(CHECK, reason),
     }
-}
-
-fn silent(pid: i64, beat: Option<&Beat>) -> String {
-    match beat {
-        None => format!("pid {pid} holds the lock and has never reported to this database"),
-        Some(beat) if beat.state == "stopped" => {
-            format!("pid {pid} holds the lock and has stopped its work")
-        }
-        Some(beat) => format!("pid {pid} has not reported for {:.0} s", beat.age_seconds),
-    }
-}
-
-fn reported(row: &WatcherRow, beat: &Beat) -> Finding {
-    let (pid, silent) = (row.pid, beat.age_seconds);
-    if row.state == "degraded" {
-        let why = row.reason.as_deref().unwrap_or("it does not say why");
-        let fix = "put that right; it recovers by itself, and nothing is lost meanwhile";
-        return Finding::warning(CHECK, format!("degraded: {why}"), fix);
-    }
-    let behind = match row.bytes_behind {
-        ..=0 => "nothing behind".into(),
-        bytes => format!("{} behind", size(bytes.unsigned_abs())),
-    };
-    Finding::ok(
-        CHECK,
-        format!("runs (pid {pid}), reported {silent:.0} s ago, {behind}"),
-    )
-}
-
-fn restart(pid: i64, start: &str) -> String {
-    format!("kill -9 {pid}; what looks after it starts it again, else: {start}")
 }
 
 fn version(row: &WatcherRow, start: &str) -> Option<Finding> {
-    let ours = env!("CARGO_PKG_VERSION");
-    (row.version != ours).then(|| {
-        let found = format!(
-            "the watcher is version {}, this program is {ours}",
-            row.version
-        );
-        Finding::warning(
-            CHECK,
-            found,
-            format!(
-                "kill {}; then, if nothing starts it again: {start}",
-                row.pid
-            ),
-        )
+    let (theirs, ours) = (&row.version, env!("CARGO_PKG_VERSION"));
+    (theirs != ours).then(|| {
+        let found = format!("the watcher is version {theirs}, this program is {ours}");
+        let pid = row.pid;
+        let fix = format!("kill {pid}; then, if no service manager starts it again: {start}");
+        Finding::warning(CHECK, found, fix)
     })
 }
 
-fn crashes(facts: &WatcherFacts<'_>) -> Option<Finding> {
-    let (restarts, most) = (facts.restarts, facts.most_restarts);
+fn crashes(restarts: usize, most: u32) -> Option<Finding> {
     let found = format!("it was restarted {restarts} times within a minute; {most} are allowed");
     let fix = "find the cause in its log: journalctl -u headspace-watcher -p err";
     match restarts {
@@ -129,17 +103,79 @@ mod tests {
     use super::*;
     use crate::doctor::finding::Severity::{self, Failed, Note, Ok as Fine, Warning};
 
-    const NOW: &str = "2026-11-21T12:00:00Z";
+    /// What the judge says is tested in `health`; here, how bad it is.
+    #[test]
+    fn each_verdict_has_its_severity_and_its_fix() {
+        let beat = |age_seconds: f64, state: &str| Beat {
+            host: "h".into(),
+            state_dir: "/s".into(),
+            pid: 7,
+            started_at: "2026-11-21T11:00:00Z".into(),
+            age_seconds,
+            state: state.into(),
+            reason: Some("the disk is full".into()),
+            failed_writes: 0,
+            bytes_behind: 0,
+        };
+        let held = Holder::Process {
+            pid: 7,
+            age_seconds: 600.0,
+        };
+        let table: [(Holder, Option<Beat>, Severity, &str, &str); 5] = [
+            (
+                held,
+                Some(beat(5.0, "running")),
+                Fine,
+                "running (pid 7)",
+                "",
+            ),
+            (
+                held,
+                Some(beat(40.0, "running")),
+                Failed,
+                "not reported for 40 s",
+                "kill -9 7",
+            ),
+            (
+                held,
+                Some(beat(5.0, "degraded")),
+                Warning,
+                "degraded: the disk",
+                "by itself",
+            ),
+            (
+                Holder::Free,
+                Some(beat(5.0, "running")),
+                Warning,
+                "no watcher is",
+                "headspace up",
+            ),
+            (held, None, Note, "in the database", ""),
+        ];
+        for (holder, beat, state, found, fix) in table {
+            let mut life = look(&Places::default(), "h", 5);
+            (life.local.holder, life.local.state_dir) = (holder, "/s".into());
+            let rows = beat.map(|beat| vec![(row(), beat)]);
+            let all = judge(&life, rows.as_deref(), "headspace up");
+            let one = &all[0];
+            assert_eq!((all.len(), one.state), (1, state), "{all:?}");
+            assert!(one.found.contains(found), "{one:?}");
+            assert!(
+                one.fix.as_deref().unwrap_or_default().contains(fix),
+                "{one:?}"
+            );
+        }
+    }
 
-    fn row(pid: i64, beat_at: &str, state: &str) -> WatcherRow {
+    fn row() -> WatcherRow {
         WatcherRow {
             id: 1,
             host: "h".into(),
             state_dir: "/s".into(),
-            pid,
+            pid: 7,
             version: env!("CARGO_PKG_VERSION").into(),
-            started_at: "2026-11-21T11:00:00.000000Z".into(),
-            beat_at: beat_at.into(),
+            started_at: String::new(),
+            beat_at: String::new(),
             last_write_at: None,
             events_written: 0,
             duplicates: 0,
@@ -148,89 +184,9 @@ mod tests {
             rejected: 0,
             bytes_behind: 0,
             sessions: 0,
-            state: state.into(),
-            reason: Some("the disk is full".into()),
+            state: String::new(),
+            reason: None,
         }
-    }
-
-    fn facts<'a>(holder: Holder, row: Row<'a>) -> WatcherFacts<'a> {
-        WatcherFacts {
-            holder,
-            row,
-            now: NOW.parse().unwrap(),
-            start: "headspace up",
-            restarts: 0,
-            most_restarts: 5,
-        }
-    }
-
-    fn held(age_seconds: f64) -> Holder {
-        Holder::Process {
-            pid: 7,
-            age_seconds,
-        }
-    }
-
-    #[test]
-    fn the_lock_decides_whether_it_runs_and_the_row_how() {
-        let fresh = row(7, "2026-11-21T11:59:55.000000Z", "running");
-        let stale = row(7, "2026-11-21T11:59:00.000000Z", "running");
-        let before = row(6, "2026-11-21T11:59:59.000000Z", "running");
-        let degraded = row(7, "2026-11-21T11:59:55.000000Z", "degraded");
-        let stopped = row(7, "2026-11-21T11:59:55.000000Z", "stopped");
-        let table: [(Holder, Row, Severity, &str); 12] = [
-            (
-                held(600.0),
-                Ok(Some(&stopped)),
-                Failed,
-                "has stopped its work",
-            ),
-            (
-                Holder::Free,
-                Ok(Some(&fresh)),
-                Warning,
-                "no watcher is running",
-            ),
-            (Holder::Free, Err(()), Warning, "no watcher is running"),
-            (Holder::Unknown, Ok(Some(&fresh)), Note, "not checked"),
-            (
-                held(600.0),
-                Ok(Some(&fresh)),
-                Fine,
-                "pid 7), reported 5 s ago, nothing behind",
-            ),
-            (held(600.0), Err(()), Note, "in the database"),
-            (
-                held(600.0),
-                Ok(Some(&stale)),
-                Failed,
-                "has not reported for 60 s",
-            ),
-            (held(5.0), Ok(Some(&stale)), Fine, "runs"),
-            (held(5.0), Ok(None), Fine, "just started"),
-            (held(5.0), Ok(Some(&before)), Fine, "just started"),
-            (held(600.0), Ok(Some(&before)), Failed, "never reported"),
-            (
-                held(600.0),
-                Ok(Some(&degraded)),
-                Warning,
-                "degraded: the disk is full",
-            ),
-        ];
-        for (holder, row, state, said) in table {
-            let found = judge(&facts(holder, row));
-            assert_eq!(found.len(), 1, "{found:?}");
-            assert_eq!(found[0].state, state, "{holder:?} {row:?}");
-            assert!(found[0].found.contains(said), "{found:?}");
-        }
-    }
-
-    #[test]
-    fn another_version_is_reported_while_it_runs() {
-        let mut old = row(7, "2026-11-21T11:59:55.000000Z", "running");
-        old.version = "0.0.1".into();
-        assert_eq!(judge(&facts(held(60.0), Ok(Some(&old))))[1].state, Warning);
-        assert_eq!(judge(&facts(Holder::Free, Ok(Some(&old)))).len(), 1);
     }
 
     #[test]
@@ -242,11 +198,8 @@ mod tests {
             (4, Some(Warning)),
             (5, Some(Failed)),
         ] {
-            let facts = WatcherFacts {
-                restarts: number,
-                ..facts(Holder::Free, Ok(None))
-            };
-            assert_eq!(crashes(&facts).map(|found| found.state), state, "{number}");
+            let found = crashes(number, 5).map(|found| found.state);
+            assert_eq!(found, state, "{number}");
         }
     }
 }

@@ -59,10 +59,13 @@ impl fmt::Display for Watcher {
             "not running"
         })?;
         f.write_str(&numbered(self.main_pid))?;
-        match (&self.unit, &self.active_state) {
-            (Some(unit), Some(state)) => write!(f, ", {unit} ({}) {state}", self.supervisor)?,
-            _ if self.supervisor == "none" => {}
-            _ => write!(f, ", under a {} supervisor", self.supervisor)?,
+        match &self.unit {
+            Some(unit) => write!(f, ", {unit} ({}): ", self.supervisor)?,
+            None if self.supervisor == "none" => {}
+            None => write!(f, ", {} supervisor", self.supervisor)?,
+        }
+        if let (Some(active), Some(sub)) = (&self.active_state, &self.sub_state) {
+            write!(f, "{active}, {sub}")?;
         }
         if let Some(restarts) = self.restarts {
             write!(f, ", {restarts} restarts")?;
@@ -72,7 +75,7 @@ impl fmt::Display for Watcher {
         }
         match self.beat_age_seconds {
             Some(age) => write!(f, ", reported {age:.0} s ago"),
-            None => f.write_str(", never reported to this database"),
+            None => Ok(()),
         }
     }
 }

@@ -109,7 +109,7 @@ fn the_services_of_a_user_must_linger_and_must_not_clash_with_the_systems() {
         "",
     );
     report.says("linger", "ok", "run without a login", "");
-    report.says("watcher", "ok", "runs", "");
+    report.says("watcher", "ok", "running (pid", "");
     testbed.sh(&format!("rm /var/lib/systemd/linger/{ACCOUNT}"));
     let fix = as_account(&testbed, "").says(
         "linger",
