@@ -100,42 +100,40 @@ impl Changes {
         earlier: &Manifest,
         found: OnDisk,
     ) -> Result<(), InstallRefused> {
-        let path = &file.path;
         let wanted = sha256(&file.contents);
-        let is_example = matches!(file.kind, FileKind::Example { .. });
+        let is_ours = |hash: &str| earlier.wrote(&file.path, hash);
         let (step, recorded) = match found {
-            OnDisk::Folder => return refuse(path, "a file is needed, but this is a folder"),
+            OnDisk::Folder => return refuse(&file.path, "a file is needed, but this is a folder"),
             OnDisk::Nothing => (InstallStep::Write(file.clone()), Some(wanted)),
-            OnDisk::File { sha256, mode } => {
-                // A file that an installation did not write is not recorded,
-                // even where it is the same.
-                let is_ours = earlier.wrote(path, &sha256);
-                let is_same = sha256 == wanted && mode == file.kind.mode();
-                match () {
-                    () if is_example => {
-                        let text = format!("{} as it is", path.display());
-                        (InstallStep::note("keep", text), is_ours.then_some(sha256))
-                    }
-                    () if is_same => {
-                        let step = InstallStep::note("already", path.display());
-                        (step, is_ours.then_some(sha256))
-                    }
-                    () if is_ours => (InstallStep::Write(file.clone()), Some(wanted)),
-                    () => return refuse(path, NOT_OURS),
+            // A file that an installation did not write is not recorded, even
+            // where it is the same.
+            OnDisk::File { sha256, mode } => match file.kind {
+                FileKind::Example { .. } => {
+                    (keep(&file.path), Some(sha256).filter(|hash| is_ours(hash)))
                 }
-            }
+                kind if sha256 == wanted && mode == kind.mode() => {
+                    let step = InstallStep::note("already", file.path.display());
+                    (step, Some(sha256).filter(|hash| is_ours(hash)))
+                }
+                _ if is_ours(&sha256) => (InstallStep::Write(file.clone()), Some(wanted)),
+                _ => return refuse(&file.path, NOT_OURS),
+            },
         };
         if step.acts() {
             self.services.extend(file.services);
         }
-        if let Some(hash) = recorded {
-            let is_secret = file.kind == FileKind::Secret;
-            let hash = if is_secret { SECRET.into() } else { hash };
-            self.files.push((path.clone(), hash));
-        }
+        let secret = (file.kind == FileKind::Secret).then(|| SECRET.to_owned());
+        let recorded = recorded.map(|hash| secret.unwrap_or(hash));
+        self.files
+            .extend(recorded.map(|hash| (file.path.clone(), hash)));
         self.steps.push(step);
         Ok(())
     }
+}
+
+/// What is the user's own.
+pub fn keep(path: &Path) -> InstallStep {
+    InstallStep::note("keep", format!("{} as it is", path.display()))
 }
 
 const NOT_OURS: &str = "exists and is not what an installation wrote, so it is left alone; move \

@@ -223,7 +223,6 @@ pub fn commands(
         steps.push(InstallStep::Run(words.map(str::to_owned).into()));
     }
     let states = &facts.states;
-    let state = |name: &str| states.get(name).cloned().unwrap_or_default();
     let needs_reload = !units(states, |state| state.needs_reload).is_empty();
     if needs_reload || changes.touch(facts.target.unit_folder()) {
         steps.push(run(&["daemon-reload"]));
@@ -236,6 +235,19 @@ pub fn commands(
     if !failed.is_empty() {
         steps.push(run(&[&["reset-failed"], &failed[..]].concat()));
     }
+    steps.extend(starts(facts, changes));
+    if facts.wants_linger && !facts.lingers {
+        let words = ["loginctl", "enable-linger", &facts.target.account.name];
+        steps.push(InstallStep::Run(words.map(str::to_owned).into()));
+    }
+    steps
+}
+
+/// Starts what does not run, and restarts what runs an older file.
+fn starts(facts: &InstallFacts, changes: &Changes) -> Vec<InstallStep> {
+    let run = |words: &[&str]| InstallStep::Run(systemctl(facts.target.manager, words));
+    let state = |name: &str| facts.states.get(name).cloned().unwrap_or_default();
+    let mut steps = Vec::new();
     // Running services are restarted in one go: their manager knows the order.
     let is_outdated = |name: &&str| {
         let state = state(name);
@@ -251,10 +263,6 @@ pub fn commands(
             true => InstallStep::note("already", format!("{name} runs")),
             false => run(&["start", name]),
         });
-    }
-    if facts.wants_linger && !facts.lingers {
-        let words = ["loginctl", "enable-linger", &facts.target.account.name];
-        steps.push(InstallStep::Run(words.map(str::to_owned).into()));
     }
     steps
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::{
     InstallRefused,
     facts::Request,
-    files::OnDisk,
+    files::{self, OnDisk},
     launchd,
     manifest::Manifest,
     states::{self, ServiceStates, systemctl},
@@ -68,7 +68,7 @@ impl Removal {
         }
         steps.extend(self.data(inspect).map(|folder| match data {
             Data::Remove => InstallStep::RemoveAll(folder.to_owned()),
-            Data::Keep => InstallStep::note("keep", format!("{} as it is", folder.display())),
+            Data::Keep => files::keep(folder),
         }));
         let own = Manifest::path(&self.target.config_folder());
         let folders = manifest.folders.iter().rev();

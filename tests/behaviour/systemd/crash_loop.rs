@@ -1,11 +1,13 @@
 //! A watcher that crashes again and again stays down, and one entry says so.
 
+use std::time::{Duration, Instant};
+
 use serde_json::Value;
 
 use crate::support::{
     conversation::Conversation,
     headspace::eventually,
-    testbed::{Testbed, WATCHER, is_ours, priority},
+    testbed::{Testbed, WATCHER, WEB, is_ours, priority},
 };
 
 #[test]
@@ -63,6 +65,24 @@ fn a_watcher_that_ends_before_it_can_count_is_stopped_by_systemd() {
     let restarts = testbed.property(WATCHER, "NRestarts");
     // systemd counts the restart that it refuses.
     assert_eq!(restarts, "7");
+}
+
+/// It has no limit of starts, or its socket would close with it.
+#[test]
+fn a_web_process_that_cannot_start_is_started_once_a_second() {
+    let testbed = Testbed::installed();
+    let broken = "[Service]\nExecStart=\nExecStart=/bin/false\n";
+    testbed.drop_in(WEB, "20-broken", broken);
+    testbed.systemctl(&["daemon-reload"]);
+    let begun = Instant::now();
+    assert!(!testbed.try_systemctl(&["start", WEB]));
+    eventually("it was restarted three times", || {
+        let restarts = testbed.property(WEB, "NRestarts");
+        restarts.parse::<u32>().expect("a number") >= 3
+    });
+    let elapsed = begun.elapsed();
+    assert!(elapsed > Duration::from_millis(2500), "{elapsed:?}");
+    testbed.systemctl(&["stop", WEB]);
 }
 
 /// The watcher itself refuses the next restart, and the notice is no second error.
