@@ -27,7 +27,7 @@ class Headspace < Formula
   end
 
   # One formula has one service: both processes in one, as `headspace up` has
-  # them. `headspace install` makes two agents of them, and the door launchd's.
+  # them. `headspace install` makes two agents, and launchd holds the port.
   service do
     run [opt_bin/"headspace", "up"]
     keep_alive successful_exit: false

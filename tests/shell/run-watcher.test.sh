@@ -22,11 +22,11 @@ tests='
     a_signal_at_any_moment_ends_both
     a_signal_in_a_crash_loop_ends_it_at_any_moment
     a_signal_to_the_whole_group_gives_the_watchers_own_code
-    term_in_the_pause_leaves_at_once_with_the_last_code
+    term_in_the_pause_exits_at_once_with_the_last_code
     a_clean_end_is_not_restarted
     bad_configuration_and_wrong_usage_are_not_restarted
     a_missing_program_is_a_failure_like_any_other
-    the_pid_file_tells_pids_restarts_and_start_and_goes_at_the_end
+    the_pid_file_holds_pids_restarts_and_start_and_is_removed_at_the_end
     the_pid_file_of_another_supervisor_stays
     a_pid_file_that_cannot_be_written_does_not_stop_the_watcher
     arguments_arrive_unchanged
@@ -215,7 +215,7 @@ a_signal_to_the_whole_group_gives_the_watchers_own_code() {
     done
 }
 
-term_in_the_pause_leaves_at_once_with_the_last_code() {
+term_in_the_pause_exits_at_once_with_the_last_code() {
     export HEADSPACE_RESTART_DELAY_SECONDS=4
     plan 'exit 3'
     supervise
@@ -251,7 +251,7 @@ a_missing_program_is_a_failure_like_any_other() {
     grep -q 'exit code 127; restart 1 of' log || fail 'no restart'
 }
 
-the_pid_file_tells_pids_restarts_and_start_and_goes_at_the_end() {
+the_pid_file_holds_pids_restarts_and_start_and_is_removed_at_the_end() {
     plan 'exit 1' 'exit 1' 'serve 0'
     before=$(date +%s)
     supervise
@@ -501,7 +501,7 @@ main() {
     script=$(cd "$(dirname "$0")/../../packaging" && pwd)/run-watcher.sh
     stage=$(mktemp -d "${TMPDIR:-/tmp}/run-watcher-test.XXXXXX") || exit 1
     trap 'rm -rf "$stage"' EXIT
-    [ -r /proc/self/status ] || leave_out_the_idle_test
+    [ -r /proc/self/status ] || skip_the_idle_test
     suites=0
     for shell in "$@"; do
         suites=$((suites + 1))
@@ -520,7 +520,7 @@ main() {
     [ "$failed" -eq 0 ]
 }
 
-leave_out_the_idle_test() {
+skip_the_idle_test() {
     echo 'not run and not counted: an_idle_supervisor_is_never_woken, it needs /proc'
     tests=$(echo "$tests" | grep -v an_idle_supervisor)
 }
