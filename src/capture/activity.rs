@@ -55,6 +55,11 @@ impl Activity {
         self.due.values().any(|due| *due <= now)
     }
 
+    /// When the next session will be over, if nothing happens in it.
+    pub fn next_over(&self) -> Option<Instant> {
+        self.due.values().min().copied()
+    }
+
     /// How many sessions are open.
     pub fn open(&self) -> u64 {
         self.due.len() as u64
@@ -76,6 +81,7 @@ mod tests {
         assert_eq!(activity.take_over(now, 9), ["b"]);
         assert!(activity.take_over(now, 9).is_empty());
         assert_eq!(activity.open(), 1);
+        assert_eq!(activity.next_over(), Some(now + hour));
         assert!(!activity.is_any_over(now + hour / 2) && activity.is_any_over(now + hour));
         assert_eq!(activity.take_over(now + hour, 9), ["a"]);
     }

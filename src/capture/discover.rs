@@ -1,133 +1,100 @@
-//! Finds the transcripts below a root.
+//! Where the input is: hints of the kernel, and now and then a pass over all
+//! folders, which finds what the hints missed.
 
 use std::{
-    collections::HashMap,
-    fs, io,
     path::{Path, PathBuf},
-    time::SystemTime,
+    time::{Duration, Instant},
 };
 
-use crate::{
-    dialect::claude::{Place, place},
-    tail::file::Snapshot,
-};
+use crate::{dialect::claude::Place, tail::Tail};
 
-/// What one pass over a root found.
-#[derive(Debug, Default)]
-pub struct Found {
-    pub folders: Vec<PathBuf>,
-    pub files: Vec<PathBuf>,
-    /// Folders that could not be read, with the reason.
-    pub unreadable: Vec<(PathBuf, io::Error)>,
+use super::{clock::Now, hints::Hints, queue::Queue, roots::Roots};
+
+/// How often everything is looked at when the kernel gives no hints.
+const BLIND_RECONCILE: Duration = Duration::from_secs(1);
+
+pub struct Discovery {
+    roots: Roots,
+    hints: Hints,
+    next_scan: Instant,
 }
 
-/// What folders held when they were last read. One that has not changed since
-/// is not read again: reading a watched folder is itself a notification.
-#[derive(Debug, Default)]
-pub struct Listings(HashMap<PathBuf, Listing>);
+impl Discovery {
+    pub fn new(roots: &[PathBuf], now: Instant) -> Discovery {
+        Discovery {
+            roots: Roots::new(roots),
+            hints: Hints::new(),
+            next_scan: now,
+        }
+    }
 
-#[derive(Debug)]
-struct Listing {
-    /// The folder as it was read; nothing if it may have changed in that moment.
-    read_at: Option<Snapshot>,
-    files: Vec<PathBuf>,
-    folders: Vec<PathBuf>,
-}
+    /// Asks the kernel for hints about every folder there is.
+    pub fn watch_all(&mut self, now: Now) {
+        self.roots.watch_all(&mut self.hints, now.wall);
+    }
 
-/// Finds what is below `start`, which is `projects` or a folder in it.
-/// Symbolic links are not followed: what they point to inside the root is
-/// found by its own name, and what is outside is none of ours.
-pub fn scan(
-    projects: &Path,
-    start: &Path,
-    listings: &mut Listings,
-    visit_folder: &mut dyn FnMut(&Path),
-) -> Found {
-    let mut found = Found::default();
-    let mut open = vec![start.to_owned()];
-    while let Some(folder) = open.pop() {
-        // Told first, read after: whatever appears in between shows in one of the two.
-        visit_folder(&folder);
-        match listings.of(projects, &folder) {
-            Ok(listing) => {
-                open.extend_from_slice(&listing.folders);
-                found.files.extend_from_slice(&listing.files);
-                found.folders.push(folder);
+    /// Waits until there is a hint.
+    pub async fn hinted(&self) {
+        self.hints.hinted().await;
+    }
+
+    /// Queues what the hints name, and when it is time for it every file that
+    /// changed since it was read; says whether it looked at all of them.
+    pub fn look_around(
+        &mut self,
+        now: Now,
+        every: Duration,
+        tail: &Tail,
+        queue: &mut Queue,
+    ) -> bool {
+        let changed = self.hints.take();
+        let everywhere = changed.everywhere || now.steady >= self.next_scan;
+        if everywhere {
+            self.hints.forget_gone();
+            self.roots.scan_all(&mut self.hints, tail, queue, now.wall);
+            self.next_scan = now.steady + every;
+        }
+        for path in changed.paths {
+            self.roots
+                .hinted(&path, &mut self.hints, tail, queue, now.wall);
+        }
+        // Also when it is a hint that led to a folder which cannot be watched.
+        if self.hints.blind().is_some() || cfg!(target_os = "macos") {
+            self.next_scan = self.next_scan.min(now.steady + BLIND_RECONCILE);
+        }
+        everywhere
+    }
+
+    /// Looks at everything at the next step.
+    pub fn scan_at_once(&mut self, now: Instant) {
+        self.next_scan = now;
+    }
+
+    pub fn next_scan(&self) -> Instant {
+        self.next_scan
+    }
+
+    /// What a path is to us.
+    pub fn place(&self, path: &Path) -> Place {
+        self.roots.place(path)
+    }
+
+    /// Whether a path could be read; says once why it cannot.
+    pub fn note_read<T>(&mut self, path: &Path, read: std::io::Result<T>) -> Option<T> {
+        match read {
+            Ok(found) => {
+                self.roots.can_read(path);
+                Some(found)
             }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => found.unreadable.push((folder, error)),
-        }
-    }
-    found
-}
-
-impl Listings {
-    fn of(&mut self, projects: &Path, folder: &Path) -> io::Result<&Listing> {
-        let now = Snapshot::of(&fs::metadata(folder)?);
-        let known = self.0.get(folder).and_then(|listing| listing.read_at);
-        if known != Some(now) {
-            self.0.remove(folder);
-            let settled = now.is_settled(SystemTime::now());
-            let listing = Listing::read(projects, folder, settled.then_some(now))?;
-            self.0.insert(folder.to_owned(), listing);
-        }
-        Ok(&self.0[folder])
-    }
-}
-
-impl Listing {
-    fn read(projects: &Path, folder: &Path, read_at: Option<Snapshot>) -> io::Result<Listing> {
-        let (mut files, mut folders) = (Vec::new(), Vec::new());
-        for entry in fs::read_dir(folder)?.flatten() {
-            let Ok(kind) = entry.file_type() else {
-                continue;
-            };
-            let path = entry.path();
-            let relative = path.strip_prefix(projects).unwrap_or(&path);
-            match place(relative) {
-                Place::Folder if kind.is_dir() => folders.push(path),
-                Place::Session | Place::Subagent(_) if kind.is_file() => files.push(path),
-                _ => {}
+            Err(error) => {
+                self.roots.cannot_read(path, &error);
+                None
             }
         }
-        Ok(Listing {
-            read_at,
-            files,
-            folders,
-        })
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_scan_finds_every_transcript_and_follows_no_link() {
-        let dir = tempfile::tempdir().unwrap();
-        let projects = dir.path();
-        let session = projects.join("-p/a1/subagents");
-        fs::create_dir_all(&session).unwrap();
-        fs::write(session.join("agent-7.jsonl"), "").unwrap();
-        fs::write(projects.join("-p/a1.jsonl"), "").unwrap();
-        std::os::unix::fs::symlink(projects, projects.join("-p/loop")).unwrap();
-        std::os::unix::fs::symlink("/etc/passwd", projects.join("-p/out.jsonl")).unwrap();
-        let mut visited = 0;
-        let mut listings = Listings::default();
-        let mut found = scan(projects, projects, &mut listings, &mut |_| visited += 1);
-        found.files.sort();
-        assert_eq!(
-            found.files,
-            [
-                projects.join("-p/a1/subagents/agent-7.jsonl"),
-                projects.join("-p/a1.jsonl")
-            ]
-        );
-        assert_eq!(visited, found.folders.len());
-        assert_eq!(found.folders.len(), 4);
-        fs::write(session.join("agent-8.jsonl"), "").unwrap();
-        fs::remove_file(projects.join("-p/a1.jsonl")).unwrap();
-        let again = scan(projects, projects, &mut listings, &mut |_| {});
-        assert_eq!(again.files.len(), 2, "{:?}", again.files);
+    /// Why not all folders are watched; nothing if they are.
+    pub fn blind(&self) -> Option<&str> {
+        self.hints.blind()
     }
 }

@@ -19,18 +19,29 @@
 //! Not here: what a line means (`dialect`), what a second copy means (`derive`).
 
 mod activity;
+mod aside;
+mod backlog;
+mod beat;
+mod clock;
 mod deliver;
 mod discover;
 mod hints;
+mod options;
 mod patience;
-mod pulse;
+mod positions;
+mod quarantine;
 mod queue;
 mod reread;
 mod retry;
 mod roots;
+mod row;
 mod run;
+mod scan;
+mod status;
 
+pub use options::{Options, Rhythm};
 pub use reread::{Reread, reread};
 pub use retry::Schedule;
 pub use roots::Roots;
-pub use run::{Capture, Options, Progress, Status, TICK};
+pub use run::{Capture, Progress};
+pub use status::Status;

@@ -13,9 +13,9 @@ use crate::{
 };
 
 use super::{
-    discover::{self, Listings},
     hints::Hints,
     queue::Queue,
+    scan::{self, Listings},
 };
 
 /// Claude Code's folders, each with its `projects`.
@@ -48,13 +48,13 @@ impl Roots {
     }
 
     /// Asks the kernel for hints about every folder there is.
-    pub fn watch_all(&mut self, hints: &mut Hints) {
+    pub fn watch_all(&mut self, hints: &mut Hints, now: SystemTime) {
         for projects in &self.projects {
             if !projects.is_dir() {
                 watch_nearest(projects, hints);
             }
             // What cannot be read is reported by the scan that reads.
-            discover::scan(projects, projects, &mut self.listings, &mut |folder| {
+            scan::scan(projects, projects, &mut self.listings, now, &mut |folder| {
                 hints.watch(folder);
             });
         }
@@ -62,12 +62,12 @@ impl Roots {
 
     /// Looks everywhere: watches every folder, queues every file that has
     /// changed since its last look, oldest first.
-    pub fn scan_all(&mut self, hints: &mut Hints, tail: &Tail, queue: &mut Queue) {
+    pub fn scan_all(&mut self, hints: &mut Hints, tail: &Tail, queue: &mut Queue, now: SystemTime) {
         for projects in self.projects.clone() {
             if !projects.is_dir() {
                 watch_nearest(&projects, hints);
             }
-            self.scan(&projects, &projects, hints, tail, queue);
+            self.scan(&projects, &projects, hints, tail, queue, now);
         }
         for path in tail.vanished() {
             queue.push_backlog(path, 0);
@@ -75,13 +75,20 @@ impl Roots {
     }
 
     /// Takes a hint: a transcript is queued as live, a folder is looked through.
-    pub fn hinted(&mut self, path: &Path, hints: &mut Hints, tail: &Tail, queue: &mut Queue) {
+    pub fn hinted(
+        &mut self,
+        path: &Path,
+        hints: &mut Hints,
+        tail: &Tail,
+        queue: &mut Queue,
+        now: SystemTime,
+    ) {
         match self.place(path) {
             Place::Session | Place::Subagent(_) => queue.push_live(path.to_owned()),
             Place::Folder if is_folder(path) => {
                 hints.forget_below(path);
                 if let Some(projects) = self.root_of(path) {
-                    self.scan(&projects, path, hints, tail, queue);
+                    self.scan(&projects, path, hints, tail, queue, now);
                 }
             }
             Place::Folder => hints.forget_below(path),
@@ -90,7 +97,7 @@ impl Roots {
                 for projects in self.projects.clone() {
                     if projects.starts_with(path) {
                         watch_nearest(&projects, hints);
-                        self.scan(&projects, &projects, hints, tail, queue);
+                        self.scan(&projects, &projects, hints, tail, queue, now);
                     }
                 }
             }
@@ -123,8 +130,9 @@ impl Roots {
         hints: &mut Hints,
         tail: &Tail,
         queue: &mut Queue,
+        now: SystemTime,
     ) {
-        let found = discover::scan(projects, start, &mut self.listings, &mut |folder| {
+        let found = scan::scan(projects, start, &mut self.listings, now, &mut |folder| {
             hints.watch(folder);
         });
         for (folder, error) in &found.unreadable {

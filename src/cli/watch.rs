@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{SetupError, say::say};
 use crate::{
-    capture::{Capture, Options, Progress, Schedule, Status, TICK},
+    capture::{Capture, Options, Progress, Rhythm, Schedule, Status},
     config::{self, DatabaseUrl, Settings},
     store::{Writer, wake::Doorbell},
     supervise::{self, Ledger, Lock},
@@ -167,13 +167,8 @@ fn options(settings: &Settings, once: bool) -> Options {
         once,
         state_dir: settings.places.state.to_string_lossy().into_owned(),
         wake: doorbell(settings),
-        tick: tick(),
+        rhythm: Rhythm::within(supervise::watchdog_time()),
     }
-}
-
-/// Twice in the time a service manager gives us, whatever that is.
-fn tick() -> Duration {
-    supervise::watchdog_time().map_or(TICK, |time| TICK.min(time * 9 / 20))
 }
 
 /// PostgreSQL notifies its readers itself.

@@ -1,7 +1,11 @@
 //! Who knows whom: the listing of `src` is the path of the data, and no arrow
 //! points back.
 
-use std::{collections::BTreeSet, fs, path::Path};
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
 
 /// What each module may use. A module that is missing here fails the test.
 const MAY_USE: [(&str, &[&str]); 16] = [
@@ -96,6 +100,30 @@ fn only_the_writer_writes() {
     }
 }
 
+/// Decisions are functions of a time that is handed to them: the path from a
+/// file to a plan reads the clock in one place, and only the loop asks there.
+#[test]
+fn decisions_read_no_clock() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let readers = ["capture/clock.rs", "event/timestamp.rs"];
+    let doers = ["capture/run.rs", "capture/deliver.rs", "capture/beat.rs"];
+    for module in ["event", "tail", "dialect", "derive", "capture"] {
+        for (path, text) in files(&src.join(module)) {
+            let name = path.strip_prefix(&src).unwrap().to_string_lossy();
+            let reads = text.contains("::now()") || text.contains(".elapsed()");
+            assert!(
+                !reads || readers.contains(&&*name),
+                "{name} reads a clock; take the time as an argument"
+            );
+            let asks = text.contains("Now::read()");
+            assert!(
+                !asks || doers.contains(&&*name),
+                "{name} asks for the time; take it as an argument"
+            );
+        }
+    }
+}
+
 /// The modules of ours that a folder's files name.
 fn uses(folder: &Path) -> BTreeSet<String> {
     sources(folder)
@@ -143,25 +171,25 @@ fn word(text: &str) -> Option<String> {
 }
 
 fn sources(folder: &Path) -> Vec<String> {
-    let mut texts = Vec::new();
+    files(folder).into_iter().map(|(_, text)| text).collect()
+}
+
+/// The sources of a folder without their tests, which may use what they like.
+fn files(folder: &Path) -> Vec<(PathBuf, String)> {
+    let mut found = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
-            texts.extend(sources(&path));
+            found.extend(files(&path));
         } else if path.extension().is_some_and(|kind| kind == "rs") {
-            // Tests inside a module may use what they like.
             let text = fs::read_to_string(&path).unwrap();
             if path.file_name().is_some_and(|name| name != "tests.rs") {
-                texts.push(
-                    text.split("#[cfg(test)]\nmod tests")
-                        .next()
-                        .unwrap()
-                        .to_owned(),
-                );
+                let program = text.split("#[cfg(test)]\nmod tests").next().unwrap();
+                found.push((path, program.to_owned()));
             }
         }
     }
-    texts
+    found
 }
 
 #[test]

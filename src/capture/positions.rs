@@ -1,0 +1,148 @@
+//! Where every file stands, and what was read behind that.
+//!
+//! In: files to read; which of it the store has.
+//! Out: a [`Look`] at a time: what a file has that is new, as a segment.
+//!
+//! Promises
+//! - a position moves when the store has the segment, or names another position
+//! - behind a new connection nothing is believed before it was loaded
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
+
+use crate::{
+    dialect::claude::{Batch, Context, Limits, Place},
+    event::Entry,
+    store::{CheckpointRow, Segment},
+    tail::{self, Found, Position, Stretch, Tail},
+};
+
+use super::clock::Now;
+
+#[derive(Default)]
+pub struct Positions {
+    tail: Tail,
+    /// What the records said so far.
+    context: Context,
+    /// The connection over which the checkpoints were loaded.
+    loaded: Option<u64>,
+}
+
+/// What one file has that is new.
+pub struct Look {
+    pub found: Found,
+    /// Nothing if there is nothing to store.
+    pub segment: Option<Segment>,
+}
+
+/// How much one look may take.
+#[derive(Debug, Clone, Copy)]
+pub struct Portion {
+    pub max_events: usize,
+    pub max_line_bytes: u64,
+    /// No other file waits.
+    pub alone: bool,
+    pub take_tail: bool,
+}
+
+impl Positions {
+    /// Whether they are those behind this connection.
+    pub fn are_of(&self, connection: u64) -> bool {
+        self.loaded == Some(connection)
+    }
+
+    pub fn are_loaded(&self) -> bool {
+        self.loaded.is_some()
+    }
+
+    pub fn load(&mut self, rows: Vec<CheckpointRow>, connection: u64) {
+        let positions = rows.into_iter().map(|row| (row.path.into(), row.position));
+        self.tail.load(positions);
+        self.loaded = Some(connection);
+    }
+
+    /// They must be loaded again.
+    pub fn distrust(&mut self) {
+        self.loaded = None;
+    }
+
+    /// Reads what is new in a file, as much as the portion allows.
+    pub fn look(
+        &mut self,
+        path: &Path,
+        place: Place,
+        portion: Portion,
+        now: Now,
+    ) -> io::Result<Look> {
+        let limits = Limits {
+            max_events: portion.max_events,
+            max_line_bytes: portion.max_line_bytes,
+            alone: portion.alone,
+            now: now.timestamp(),
+        };
+        let reading = tail::Limits {
+            max_line_bytes: portion.max_line_bytes,
+            take_tail: portion.take_tail,
+        };
+        let mut batch = Batch::new(path, place, &mut self.context, limits);
+        let mut found = self.tail.read(path, &mut batch, reading, now.wall)?;
+        let entries = batch.finish();
+        let segment = found.stretch.take().map(|read| segment(read, entries));
+        Ok(Look { found, segment })
+    }
+
+    /// The store has a segment.
+    pub fn committed(&mut self, segment: &Segment) {
+        self.tail.committed(&stretch(segment));
+    }
+
+    /// The store has another position: read on from there.
+    pub fn moved(&mut self, path: &Path, position: Position) {
+        self.tail.moved(path, position);
+    }
+
+    pub fn tail(&self) -> &Tail {
+        &self.tail
+    }
+
+    /// Repositories are described anew from here on.
+    pub fn forget_repositories(&mut self) {
+        self.context.forget_repositories();
+    }
+
+    /// Logs which records had types that are not known.
+    pub fn log_unknown_types(&self) {
+        let unknown = self.context.unknown();
+        if !unknown.is_empty() {
+            let (types, records) = (unknown.len(), unknown.values().sum::<u64>());
+            tracing::info!(types, records, "records of unknown types were skipped");
+            tracing::debug!(types = ?unknown, "unknown types");
+        }
+    }
+}
+
+/// What was read of a file, to be stored.
+fn segment(read: Stretch, entries: Vec<Entry>) -> Segment {
+    let text = |path: PathBuf| path.to_string_lossy().into_owned();
+    Segment {
+        path: text(read.path),
+        moved_from: read.moved_from.map(text),
+        before: read.before,
+        after: read.after,
+        rewritten: read.rewritten,
+        entries,
+    }
+}
+
+/// The part of the file that a segment holds.
+fn stretch(segment: &Segment) -> Stretch {
+    Stretch {
+        path: PathBuf::from(&segment.path),
+        moved_from: segment.moved_from.as_ref().map(PathBuf::from),
+        before: segment.before.clone(),
+        after: segment.after.clone(),
+        rewritten: segment.rewritten,
+    }
+}
