@@ -7,7 +7,7 @@ use std::{
 
 use crate::store::Failure;
 
-use super::{clock::Now, retry::Work, run::Capture, status::Status};
+use super::{clock::Now, rest, retry::Work, run::Capture, status::Status};
 
 impl Capture {
     /// Shows that the loop runs; in the watcher's row when there is something
@@ -25,6 +25,10 @@ impl Capture {
         if self.row.is_due(&self.tally.status, now) {
             self.beat("running", now).await;
             self.tally.summarise();
+        }
+        if self.rest.tick() {
+            self.writer.shrink().await;
+            rest::give_back();
         }
     }
 

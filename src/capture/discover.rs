@@ -13,6 +13,11 @@ use super::{clock::Now, hints::Hints, queue::Queue, roots::Roots};
 /// How often everything is looked at when the kernel gives no hints.
 const BLIND_RECONCILE: Duration = Duration::from_secs(1);
 
+/// How soon everything is looked at after a file or folder is new. What was
+/// looked at in the moment of its change must be looked at again; sooner than at
+/// the next pass, as opening a watched file or folder is itself a notification.
+const SETTLE: Duration = Duration::from_secs(2);
+
 pub struct Discovery {
     roots: Roots,
     hints: Hints,
@@ -55,6 +60,9 @@ impl Discovery {
             self.next_scan = now.steady + every;
         }
         for path in changed.paths {
+            if !tail.is_known(&path) {
+                self.next_scan = self.next_scan.min(now.steady + SETTLE);
+            }
             self.roots
                 .hinted(&path, &mut self.hints, tail, queue, now.wall);
         }

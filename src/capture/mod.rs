@@ -32,6 +32,7 @@ mod positions;
 mod quarantine;
 mod queue;
 mod reread;
+mod rest;
 mod retry;
 mod roots;
 mod row;

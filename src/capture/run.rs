@@ -19,6 +19,7 @@ use super::{
     options::Options,
     patience::Patience,
     positions::Positions,
+    rest::Rest,
     retry::{Retry, Work},
     row::Row,
     status::{Status, Tally},
@@ -48,6 +49,7 @@ pub struct Capture {
     pub(super) retry: Retry,
     pub(super) tally: Tally,
     pub(super) row: Row,
+    pub(super) rest: Rest,
     /// All that was there at the start has been read.
     pub(super) caught_up: bool,
 }
@@ -65,6 +67,7 @@ impl Capture {
             positions: Positions::default(),
             retry: Retry::default(),
             tally: Tally::default(),
+            rest: Rest::default(),
             caught_up: false,
         }
     }
@@ -87,6 +90,7 @@ impl Capture {
             if patience.report_during(self.step(), &mut report).await {
                 let now = Now::read().steady;
                 self.row.has_news(now, self.options.rhythm.busy);
+                self.rest.worked();
                 tokio::task::yield_now().await;
                 continue;
             }

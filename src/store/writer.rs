@@ -144,6 +144,18 @@ impl Writer {
         Ok(())
     }
 
+    /// Gives back the memory that only a busy writer needs.
+    pub async fn shrink(&mut self) {
+        if let Some(Link::Sqlite(link)) = &mut self.link {
+            for connection in [&mut link.log, &mut link.beats] {
+                // Without it the pages of the file stay in memory, and no more.
+                let _ = sqlx::query("PRAGMA shrink_memory")
+                    .execute(connection)
+                    .await;
+            }
+        }
+    }
+
     /// True while the tables are brought up to date, which takes as long as the
     /// log is.
     pub fn migrating(&self) -> Arc<AtomicBool> {
