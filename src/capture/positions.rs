@@ -80,6 +80,8 @@ impl Positions {
             max_events: portion.max_events,
             max_line_bytes: portion.max_line_bytes,
             alone: portion.alone,
+            // Nothing is derived from it yet.
+            evidence: false,
             now: now.timestamp(),
         };
         let reading = tail::Limits {

@@ -93,6 +93,7 @@ async fn verify(settings: &Settings, reader: &Reader) -> anyhow::Result<VerifyRe
         max_events: 512,
         max_line_bytes: settings.watch.max_line_bytes as u64,
         alone: false,
+        evidence: false,
         now: Timestamp::now(),
     };
     let mut report = VerifyReport::default();
@@ -245,7 +246,7 @@ async fn verify_entries(
             What::Rejected(rejection) => {
                 rejections.push((offset, rejection_key(path, offset, &rejection)))
             }
-            What::Seen(_) => {}
+            What::Seen(_) | What::Evidence(_) => {}
         }
     }
     report.turns += expected.len() as u64;

@@ -163,6 +163,8 @@ impl<'a> Planner<'a> {
         match &entry.what {
             What::Seen(seen) => self.seen(seen, source),
             What::Event(event) => self.event(event, source),
+            // Nothing is derived from it yet.
+            What::Evidence(_) => {}
             What::Rejected(rejection) => self.plan.rejections.push((source, rejection)),
         }
     }

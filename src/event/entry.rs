@@ -1,6 +1,7 @@
-//! What an input says, line by line: events, activity, lines that are no event.
+//! What an input says, line by line: events, activity, evidence, lines that are
+//! rejected.
 
-use super::{EndReason, Event, Timestamp};
+use super::{EndReason, Event, Evidence, Timestamp};
 
 #[derive(Debug, Clone)]
 pub struct Entry {
@@ -13,6 +14,8 @@ pub struct Entry {
 pub enum What {
     Seen(SessionSeen),
     Event(Box<Event>),
+    /// Only if the reader asked for it.
+    Evidence(Box<Evidence>),
     Rejected(Rejection),
 }
 

@@ -11,6 +11,7 @@
 //! Not here: where payloads come from (`dialect`), what a second copy means (`derive`).
 
 mod entry;
+mod evidence;
 mod key;
 mod payload;
 mod schema;
@@ -20,6 +21,7 @@ mod timestamp;
 use serde_json::Value;
 
 pub use entry::{Ending, Entry, Rejection, SessionSeen, What, project_name};
+pub use evidence::{Evidence, Shows, TitleKind, ToolOutcome, Usage};
 pub use key::{FactKey, StoredGroup, StoredKey, hex, hex_digest};
 pub use payload::{
     Actor, EndReason, EventType, HookReceived, Payload, SessionEnded, SessionRegistered,

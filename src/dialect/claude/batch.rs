@@ -1,22 +1,22 @@
 //! From lines to the entries of a segment, as far as the limits allow.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    io,
-    ops::ControlFlow,
-    path::Path,
-};
+use std::{collections::HashMap, io, ops::ControlFlow, path::Path};
 
 use crate::{
     dialect::reject,
-    event::{Entry, FactKey, Moment, Payload, Rejection, SessionSeen, Timestamp, What},
-    tail::{Body, Consumer, Line},
+    event::{
+        Entry, Event, Evidence, FactKey, Moment, Payload, Refusal, Rejection, SessionSeen, Shows,
+        Timestamp, What,
+    },
+    tail::{Body, Consumer, Line, Measured},
 };
 
 use super::{
-    git,
+    context::Context,
+    detail::{Detail, Full, Plain},
     place::Place,
     record::{self, Malformed, Record},
+    said::Said,
     translate,
 };
 
@@ -28,6 +28,8 @@ pub struct Limits {
     pub max_line_bytes: u64,
     /// No other file waits: what is live goes event by event.
     pub alone: bool,
+    /// Entries carry what lines show beside events.
+    pub evidence: bool,
     pub now: Timestamp,
 }
 
@@ -38,26 +40,6 @@ const READ_BYTES: u64 = 8 * 1024 * 1024;
 /// What is pending up to this size, in one file alone, is live: each event
 /// commits by itself.
 const LIVE_BYTES: u64 = 16 * 1024;
-
-/// How many unknown record types are counted each for itself.
-const MAX_UNKNOWN: usize = 100;
-
-/// What the records said so far, whatever file they stood in.
-#[derive(Default)]
-pub struct Context {
-    /// Unknown record types, with how often each was read.
-    unknown: BTreeMap<String, u64>,
-    /// The least time of sessions that had not named their folder yet.
-    nameless: HashMap<String, Timestamp>,
-    projects: HashMap<String, Project>,
-    repositories: HashMap<String, git::Repository>,
-}
-
-#[derive(Clone)]
-struct Project {
-    path: String,
-    working_directory: Option<String>,
-}
 
 pub struct Batch<'a> {
     /// The file's path, and what kind of transcript it is.
@@ -106,7 +88,40 @@ impl<'a> Batch<'a> {
         self.entries
     }
 
-    fn record(&mut self, offset: u64, record: &Record, line: &[u8]) {
+    /// What is asked for beside events never decides whether a line is a record.
+    fn here(&mut self, offset: u64, line: &[u8]) {
+        if self.limits.evidence
+            && let Ok(record) = Record::<Full>::parse(line)
+        {
+            return self.record(offset, &record, line);
+        }
+        match Record::<Plain>::parse(line) {
+            Ok(record) => self.record(offset, &record, line),
+            Err(reason) => self.reject(offset, reject::line(line, reason.to_string())),
+        }
+    }
+
+    fn in_file(&mut self, line: &Line<'_>, measured: &Measured) -> io::Result<()> {
+        let (offset, name) = (line.offset, measured.sha256.as_bytes());
+        let open = || Ok(line.reader());
+        if !measured.is_utf8 {
+            self.reject_long(line, measured, Malformed::NotUtf8.to_string());
+            return Ok(());
+        }
+        if self.limits.evidence
+            && let Ok(record) = Record::<Full>::parse_long(open)?
+        {
+            self.record(offset, &record, name);
+            return Ok(());
+        }
+        match Record::<Plain>::parse_long(open)? {
+            Ok(record) => self.record(offset, &record, name),
+            Err(reason) => self.reject_long(line, measured, reason.to_string()),
+        }
+        Ok(())
+    }
+
+    fn record<D: Detail>(&mut self, offset: u64, record: &Record<D>, line: &[u8]) {
         self.memory.count_unknown(record);
         let in_subagent = matches!(self.place, Place::Subagent(_));
         let said = record.said(in_subagent);
@@ -114,7 +129,7 @@ impl<'a> Batch<'a> {
         let named = record.session_id.as_deref().filter(|id| !id.is_empty());
         let session = match named {
             Some(session) => session.to_owned(),
-            None if said == record::Said::Nothing || in_subagent => return,
+            None if said == Said::Nothing || in_subagent => return,
             None => self.stem.clone(),
         };
         self.memory.learn(&session, record.cwd.as_deref());
@@ -125,25 +140,68 @@ impl<'a> Batch<'a> {
         }
         self.see(offset, &session, record, moment, !events.is_empty());
         for event in events {
-            match event {
-                Ok(event) => {
-                    if let Payload::TurnDetected(turn) = &event.payload {
-                        self.text_bytes += turn.text.len() as u64;
-                    }
-                    self.events += 1;
-                    self.entries.push(Entry {
-                        offset,
-                        what: What::Event(Box::new(event)),
-                    });
-                }
-                Err(refusal) => self.reject(offset, reject::line(line, refusal.to_string())),
-            }
+            self.event(offset, event, line);
         }
+        for shows in D::evidence(record) {
+            self.evidence(offset, &session, record, moment, shows);
+        }
+    }
+
+    fn event(&mut self, offset: u64, event: Result<Event, Refusal>, line: &[u8]) {
+        match event {
+            Ok(event) => {
+                if let Payload::TurnDetected(turn) = &event.payload {
+                    self.text_bytes += turn.text.len() as u64;
+                }
+                self.events += 1;
+                self.entries.push(Entry {
+                    offset,
+                    what: What::Event(Box::new(event)),
+                });
+            }
+            Err(refusal) => self.reject(offset, reject::line(line, refusal.to_string())),
+        }
+    }
+
+    fn evidence<D: Detail>(
+        &mut self,
+        offset: u64,
+        session: &str,
+        record: &Record<D>,
+        moment: Moment,
+        shows: Shows,
+    ) {
+        let evidence = Evidence {
+            session_uuid: self.child_of(session, record).unwrap_or(session.to_owned()),
+            moment,
+            in_sidechain: self.place == Place::Session && record.is_sidechain == Some(true),
+            shows,
+        };
+        self.entries.push(Entry {
+            offset,
+            what: What::Evidence(Box::new(evidence)),
+        });
+    }
+
+    /// The subagent that a record in its own file belongs to.
+    fn child_of<D: Detail>(&self, session: &str, record: &Record<D>) -> Option<String> {
+        let Place::Subagent(file_id) = &self.place else {
+            return None;
+        };
+        let id = record.agent_id.as_deref().unwrap_or(file_id);
+        Some(format!("{session}/{id}"))
     }
 
     /// Notes that a session was active; its first seen in a batch stands
     /// before its first event.
-    fn see(&mut self, offset: u64, session: &str, record: &Record, moment: Moment, must: bool) {
+    fn see<D: Detail>(
+        &mut self,
+        offset: u64,
+        session: &str,
+        record: &Record<D>,
+        moment: Moment,
+        must: bool,
+    ) {
         if moment.observed && !must {
             return;
         }
@@ -153,15 +211,13 @@ impl<'a> Batch<'a> {
             return;
         }
         let own_file = self.stem == session;
-        self.sight(offset, session.to_owned(), None, session, own_file, moment);
-        if let Place::Subagent(file_id) = &self.place {
-            let id = record.agent_id.as_deref().unwrap_or(file_id);
-            let child = format!("{session}/{id}");
-            self.sight(offset, child, Some(session), session, true, moment);
+        self.session(offset, session.to_owned(), None, session, own_file, moment);
+        if let Some(child) = self.child_of(session, record) {
+            self.session(offset, child, Some(session), session, true, moment);
         }
     }
 
-    fn sight(
+    fn session(
         &mut self,
         offset: u64,
         uuid: String,
@@ -205,6 +261,10 @@ impl<'a> Batch<'a> {
         });
     }
 
+    fn reject_long(&mut self, line: &Line<'_>, measured: &Measured, reason: String) {
+        self.reject(line.offset, reject::long(measured, line.length, reason));
+    }
+
     fn reject(&mut self, offset: u64, rejection: Rejection) {
         self.events += 1;
         self.entries.push(Entry {
@@ -223,36 +283,15 @@ impl Consumer for Batch<'_> {
 
     fn line(&mut self, line: Line<'_>) -> io::Result<ControlFlow<()>> {
         let (offset, length) = (line.offset, line.length);
-        let whole = || Ok(line.reader());
         self.read_bytes += length;
         match &line.body {
             Body::Here(bytes) if bytes.trim_ascii().is_empty() => {}
             Body::Here(bytes) if length > self.limits.max_line_bytes => {
                 self.reject(offset, reject::line(bytes, self.too_long(length)));
             }
-            Body::Here(bytes) => match Record::parse(bytes) {
-                Ok(record) => self.record(offset, &record, bytes),
-                Err(reason) => self.reject(offset, reject::line(bytes, reason.to_string())),
-            },
-            Body::InFile(measured) => {
-                let parsed = if measured.is_utf8 {
-                    Record::parse_long(whole)?
-                } else {
-                    Err(Malformed::NotUtf8)
-                };
-                match parsed {
-                    Ok(record) => self.record(offset, &record, measured.sha256.as_bytes()),
-                    Err(reason) => {
-                        self.reject(offset, reject::long(measured, length, reason.to_string()));
-                    }
-                }
-            }
-            Body::TooLong(measured) => {
-                self.reject(
-                    offset,
-                    reject::long(measured, length, self.too_long(length)),
-                );
-            }
+            Body::Here(bytes) => self.here(offset, bytes),
+            Body::InFile(measured) => self.in_file(&line, measured)?,
+            Body::TooLong(measured) => self.reject_long(&line, measured, self.too_long(length)),
         }
         if self.is_full() {
             Ok(ControlFlow::Break(()))
@@ -274,69 +313,69 @@ impl Consumer for Batch<'_> {
     /// A session can only be registered with its folder, and the lines before
     /// it say when the session began.
     fn needs_more(&self) -> bool {
-        self.nameless && self.entries.is_empty()
+        self.nameless && self.seen_sessions.is_empty() && self.events == 0
     }
 }
 
-impl Context {
-    /// Unknown types are counted, not errors: the format is free to grow.
-    fn count_unknown(&mut self, record: &Record) {
-        let Some(mut kind) = record.unknown_type() else {
-            return;
-        };
-        kind.truncate(kind.floor_char_boundary(64));
-        if self.unknown.len() < MAX_UNKNOWN || self.unknown.contains_key(&kind) {
-            *self.unknown.entry(kind).or_default() += 1;
-        }
-    }
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeMap, fs, mem::discriminant, path::PathBuf};
 
-    pub fn unknown(&self) -> &BTreeMap<String, u64> {
-        &self.unknown
-    }
+    use super::*;
+    use crate::tail::lines;
 
-    /// Forgets what the repositories looked like, so that they are read anew.
-    pub fn forget_repositories(&mut self) {
-        self.repositories.clear();
-    }
-
-    /// The first folder a session names is its project, the latest where it works.
-    fn learn(&mut self, session: &str, cwd: Option<&str>) {
-        let Some(cwd) = cwd.filter(|cwd| !cwd.is_empty()) else {
-            return;
-        };
-        match self.projects.get_mut(session) {
-            Some(project) if project.working_directory.as_deref() == Some(cwd) => {}
-            Some(project) => project.working_directory = Some(cwd.to_owned()),
-            None => {
-                let project = Project {
-                    path: cwd.to_owned(),
-                    working_directory: Some(cwd.to_owned()),
-                };
-                self.projects.insert(session.to_owned(), project);
+    fn transcripts(folder: &Path, found: &mut Vec<PathBuf>) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                transcripts(&path, found);
+            } else if path.extension().is_some_and(|kind| kind == "jsonl") {
+                found.push(path);
             }
         }
     }
 
-    fn begun(&mut self, session: &str, at: Timestamp) {
-        let least = self.nameless.entry(session.to_owned()).or_insert(at);
-        *least = at.min(*least);
-    }
-
-    /// A turn must have a session, even one that has not named its folder
-    /// since we look. If it was registered before, that project stays.
-    fn assume(&mut self, session: &str) {
-        let unknown = || Project {
-            path: "unknown".into(),
-            working_directory: None,
+    fn entries(path: &Path, evidence: bool) -> Vec<Entry> {
+        let limits = Limits {
+            max_events: usize::MAX,
+            max_line_bytes: u64::MAX,
+            alone: false,
+            evidence,
+            now: Timestamp::UNIX_EPOCH,
         };
-        self.projects
-            .entry(session.to_owned())
-            .or_insert_with(unknown);
+        let mut memory = Context::default();
+        let mut batch = Batch::new(path, Place::Session, &mut memory, limits);
+        let file = fs::File::open(path).unwrap();
+        let size = file.metadata().unwrap().len();
+        let mut buffer = Vec::new();
+        let take = |line: Line<'_>| batch.line(line);
+        lines::read(&file, 0, size, u64::MAX, &mut buffer, take).unwrap();
+        batch.finish()
     }
 
-    fn repository(&mut self, path: &str) -> &git::Repository {
-        self.repositories
-            .entry(path.to_owned())
-            .or_insert_with(|| git::describe(Path::new(path)))
+    /// Asking for evidence changes nothing else, on real transcripts of many
+    /// versions; and these show every kind there is but the rarest.
+    #[test]
+    fn evidence_stands_beside_the_same_events() {
+        let mut paths = Vec::new();
+        let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/claude");
+        transcripts(&data, &mut paths);
+        assert!(!paths.is_empty());
+        let mut kinds = BTreeMap::new();
+        for path in paths {
+            let plain = entries(&path, false);
+            let (evidence, rest): (Vec<Entry>, Vec<Entry>) = entries(&path, true)
+                .into_iter()
+                .partition(|entry| matches!(entry.what, What::Evidence(_)));
+            assert_eq!(format!("{rest:?}"), format!("{plain:?}"), "{path:?}");
+            for entry in evidence {
+                let What::Evidence(evidence) = entry.what else {
+                    unreachable!()
+                };
+                let name = format!("{:?}", discriminant(&evidence.shows));
+                *kinds.entry(name).or_insert(0) += 1;
+            }
+        }
+        assert!(kinds.len() >= 9, "{kinds:?}");
     }
 }

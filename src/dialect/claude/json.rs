@@ -3,35 +3,41 @@
 //! Records are read field by field straight into the few fields we know:
 //! everything else, however deep or large, is passed over without being kept.
 
-use std::{
-    borrow::Cow,
-    fmt,
-    io::{BufRead, Read},
-};
+use std::{borrow::Cow, fmt, marker::PhantomData};
 
 use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, SeqAccess, Visitor};
+
+use super::detail::{Arguments, Detail, Head, Maybe, Scalar};
 
 /// Declares an object of optional fields. Unknown fields are ignored, `null`
 /// is absence, and of a repeated field the last one counts, as in JavaScript.
 macro_rules! object {
-    ($(#[$doc:meta])* pub struct $name:ident { $($field:ident: $type:ty = $key:literal,)+ }) => {
+    ($(#[$doc:meta])* pub struct $name:ident $(<$d:ident: $bound:ident>)? {
+        $($field:ident: $type:ty = $key:literal,)+
+    }) => {
         $(#[$doc])*
-        #[derive(Debug, Default)]
-        pub struct $name { $(pub $field: Option<$type>,)+ }
+        #[derive(Debug)]
+        pub struct $name $(<$d: $bound>)? { $(pub $field: Option<$type>,)+ }
 
-        impl<'de> serde::Deserialize<'de> for $name {
-            fn deserialize<D: serde::Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
-                struct Fields;
-                impl<'de> serde::de::Visitor<'de> for Fields {
-                    type Value = $name;
+        impl $(<$d: $bound>)? Default for $name $(<$d>)? {
+            fn default() -> Self {
+                $name { $($field: None,)+ }
+            }
+        }
+
+        impl<'de $(, $d: $bound)?> serde::Deserialize<'de> for $name $(<$d>)? {
+            fn deserialize<I: serde::Deserializer<'de>>(input: I) -> Result<Self, I::Error> {
+                struct Fields $(<$d>)? (std::marker::PhantomData<($($d,)?)>);
+                impl<'de $(, $d: $bound)?> serde::de::Visitor<'de> for Fields $(<$d>)? {
+                    type Value = $name $(<$d>)?;
                     fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                         f.write_str("an object")
                     }
                     fn visit_map<A: serde::de::MapAccess<'de>>(
                         self,
                         mut map: A,
-                    ) -> Result<$name, A::Error> {
-                        let mut object = $name::default();
+                    ) -> Result<Self::Value, A::Error> {
+                        let mut object = Self::Value::default();
                         while let Some(key) = map.next_key::<$crate::dialect::claude::json::Key<'de>>()? {
                             match &*key.0 {
                                 $($key => object.$field = map.next_value()?,)+
@@ -41,7 +47,7 @@ macro_rules! object {
                         Ok(object)
                     }
                 }
-                input.deserialize_map(Fields)
+                input.deserialize_map(Fields(std::marker::PhantomData))
             }
         }
     };
@@ -53,16 +59,22 @@ pub struct Key<'de>(pub Cow<'de, str>);
 
 /// What a message says: one text, or blocks of which some have text.
 #[derive(Debug)]
-pub enum Content {
+pub enum Content<D: Detail> {
     Text(String),
-    Blocks(Vec<Block>),
+    Blocks(Vec<Block<D>>),
 }
 
 object! {
     /// A part of a message.
-    pub struct Block {
+    pub struct Block<D: Detail> {
         kind: String = "type",
         text: String = "text",
+        id: D::Of<Scalar> = "id",
+        name: D::Of<Scalar> = "name",
+        input: D::Of<Maybe<Arguments>> = "input",
+        tool_use_id: D::Of<Scalar> = "tool_use_id",
+        is_error: D::Of<Scalar> = "is_error",
+        content: D::Of<Head> = "content",
     }
 }
 
@@ -74,13 +86,6 @@ pub struct Lenient(pub Option<String>);
 /// An object's field `kind`; nothing if the value is anything else.
 #[derive(Debug)]
 pub struct Kind(pub Option<String>);
-
-/// Reads lone halves of surrogate pairs (`\ud83d` without its other half),
-/// which JSON allows and no text can hold, as U+FFFD.
-pub struct Repaired<R: BufRead> {
-    bytes: std::iter::Peekable<std::io::Bytes<R>>,
-    ready: std::collections::VecDeque<u8>,
-}
 
 impl<'de> Deserialize<'de> for Key<'de> {
     fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
@@ -101,29 +106,29 @@ impl<'de> Deserialize<'de> for Key<'de> {
     }
 }
 
-impl<'de> Deserialize<'de> for Content {
-    fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
-        struct Either;
-        impl<'de> Visitor<'de> for Either {
-            type Value = Content;
+impl<'de, D: Detail> Deserialize<'de> for Content<D> {
+    fn deserialize<I: Deserializer<'de>>(input: I) -> Result<Self, I::Error> {
+        struct Either<D>(PhantomData<D>);
+        impl<'de, D: Detail> Visitor<'de> for Either<D> {
+            type Value = Content<D>;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a text or a list of blocks")
             }
-            fn visit_str<E: Error>(self, text: &str) -> Result<Content, E> {
+            fn visit_str<E: Error>(self, text: &str) -> Result<Content<D>, E> {
                 Ok(Content::Text(text.to_owned()))
             }
-            fn visit_string<E: Error>(self, text: String) -> Result<Content, E> {
+            fn visit_string<E: Error>(self, text: String) -> Result<Content<D>, E> {
                 Ok(Content::Text(text))
             }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Content, A::Error> {
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Content<D>, A::Error> {
                 let mut blocks = Vec::new();
-                while let Some(block) = list.next_element::<Block>()? {
+                while let Some(block) = list.next_element::<Block<D>>()? {
                     blocks.push(block);
                 }
                 Ok(Content::Blocks(blocks))
             }
         }
-        input.deserialize_any(Either)
+        input.deserialize_any(Either(PhantomData))
     }
 }
 
@@ -182,149 +187,14 @@ lenient! { Kind {
     }
 }}
 
-impl<R: BufRead> Repaired<R> {
-    pub fn new(inner: R) -> Self {
-        Self {
-            bytes: inner.bytes().peekable(),
-            ready: std::collections::VecDeque::new(),
-        }
-    }
-
-    /// Makes at least one byte ready, unless the input is at its end.
-    fn refill(&mut self) -> std::io::Result<()> {
-        let Some(byte) = self.bytes.next().transpose()? else {
-            return Ok(());
-        };
-        self.ready.push_back(byte);
-        if byte == b'\\' {
-            self.escape()?;
-        }
-        Ok(())
-    }
-
-    /// After a backslash, which is already ready.
-    fn escape(&mut self) -> std::io::Result<()> {
-        let mut pending: Option<u16> = None;
-        loop {
-            let Some(next) = self.bytes.next().transpose()? else {
-                return Ok(());
-            };
-            if next != b'u' {
-                if pending.is_some() {
-                    self.replace();
-                    self.ready.push_back(b'\\');
-                }
-                self.ready.push_back(next);
-                return Ok(());
-            }
-            let digits = self.hex_digits()?;
-            let unit = std::str::from_utf8(&digits)
-                .ok()
-                .and_then(|d| u16::from_str_radix(d, 16).ok());
-            match (pending.take(), unit) {
-                (Some(_), Some(0xDC00..=0xDFFF)) => {
-                    // The pair is whole: its first half stands in `ready` already.
-                    self.ready.extend(b"\\u");
-                    self.ready.extend(digits);
-                    return Ok(());
-                }
-                (had_half, Some(0xD800..=0xDBFF)) => {
-                    if had_half.is_some() {
-                        self.replace();
-                        self.ready.push_back(b'\\');
-                    }
-                    self.ready.push_back(b'u');
-                    self.ready.extend(digits);
-                    pending = unit;
-                }
-                (had_half, unit) => {
-                    if had_half.is_some() {
-                        self.replace();
-                        self.ready.push_back(b'\\');
-                    }
-                    self.ready.push_back(b'u');
-                    match unit {
-                        Some(0xDC00..=0xDFFF) => self.ready.extend(b"fffd"),
-                        _ => self.ready.extend(digits),
-                    }
-                    return Ok(());
-                }
-            }
-            match self.bytes.peek() {
-                Some(Ok(b'\\')) => {
-                    self.bytes.next();
-                }
-                _ => {
-                    self.replace();
-                    return Ok(());
-                }
-            }
-        }
-    }
-
-    /// Turns the half that was made ready last into U+FFFD.
-    fn replace(&mut self) {
-        let keep = self.ready.len() - 4;
-        self.ready.truncate(keep);
-        self.ready.extend(b"fffd");
-    }
-
-    fn hex_digits(&mut self) -> std::io::Result<Vec<u8>> {
-        let mut digits = Vec::with_capacity(4);
-        while digits.len() < 4 && matches!(self.bytes.peek(), Some(Ok(b)) if b.is_ascii_hexdigit())
-        {
-            digits.extend(self.bytes.next().transpose()?);
-        }
-        Ok(digits)
-    }
-}
-
-impl<R: BufRead> Read for Repaired<R> {
-    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
-        while self.ready.len() < into.len() {
-            let before = self.ready.len();
-            self.refill()?;
-            if self.ready.len() == before {
-                break;
-            }
-        }
-        self.ready.read(into)
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
-
-    fn repair(text: &str) -> String {
-        let mut out = String::new();
-        Repaired::new(text.as_bytes())
-            .read_to_string(&mut out)
-            .unwrap();
-        out
-    }
-
-    #[test]
-    fn lone_halves_are_replaced_and_pairs_kept() {
-        for (input, output) in [
-            (r#""a\ud83d\ude00b""#, r#""a\ud83d\ude00b""#),
-            (r#""a\ud83d b""#, r#""a\ufffd b""#),
-            (r#""\ude00""#, r#""\ufffd""#),
-            (r#""\ud83d\ud83d\ude00""#, r#""\ufffd\ud83d\ude00""#),
-            (r#""\ud83d\n""#, r#""\ufffd\n""#),
-            (r#""\ud83d\u0041""#, r#""\ufffd\u0041""#),
-            (r#""\\ud83d""#, r#""\\ud83d""#),
-            (r#""\ud83d"#, r#""\ufffd"#),
-            (r#""\u12"#, r#""\u12"#),
-            (r#""plain é \t \"""#, r#""plain é \t \"""#),
-        ] {
-            assert_eq!(repair(input), output, "{input}");
-        }
-    }
+    use super::{super::detail::Plain, *};
 
     #[test]
     fn the_last_of_repeated_fields_counts() {
-        let block: Block = serde_json::from_str(r#"{"text":"a","type":"t","text":"b"}"#).unwrap();
+        let block: Block<Plain> =
+            serde_json::from_str(r#"{"text":"a","type":"t","text":"b"}"#).unwrap();
         assert_eq!(block.text.as_deref(), Some("b"));
     }
 
@@ -335,7 +205,7 @@ mod tests {
             "[".repeat(20_000),
             "]".repeat(20_000)
         );
-        let block: Block = serde_json::from_str(&deep).unwrap();
+        let block: Block<Plain> = serde_json::from_str(&deep).unwrap();
         assert_eq!(block.text.as_deref(), Some("a"));
     }
 

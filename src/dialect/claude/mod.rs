@@ -1,16 +1,23 @@
 //! Claude Code's transcripts.
 //!
 //! ```text
-//! Line → record → translate → batch: Entry
+//! Line ─ record ▶ Record ┬ said ▶ Said ─ translate ▶ Event ─┬ batch ▶ Entry
+//!                        └ evidence ▶ Shows ────────────────┘
 //! ```
 
 mod batch;
+mod context;
+mod detail;
+mod evidence;
 mod git;
 mod json;
 mod known_types;
 mod place;
 mod record;
+mod repair;
+mod said;
 mod translate;
 
-pub use batch::{Batch, Context, Limits};
+pub use batch::{Batch, Limits};
+pub use context::Context;
 pub use place::{Place, place};

@@ -4,12 +4,12 @@ use crate::event::{
     Actor, Event, FactKey, Group, Moment, Payload, Refusal, TurnDetected, TurnSource,
 };
 
-use super::record::{Record, Said};
+use super::{detail::Detail, record::Record, said::Said};
 
 /// The events of one record of `session`; `line` is what to know it by if it
 /// has nothing else.
-pub fn events(
-    record: &Record,
+pub fn events<D: Detail>(
+    record: &Record<D>,
     said: Said,
     session: &str,
     moment: Moment,
@@ -25,8 +25,8 @@ pub fn events(
     }
 }
 
-fn user(
-    record: &Record,
+fn user<D: Detail>(
+    record: &Record<D>,
     text: String,
     session: &str,
     moment: Moment,
@@ -49,8 +49,8 @@ fn user(
     Event::new(turn, moment, keys, group)
 }
 
-fn agent(
-    record: &Record,
+fn agent<D: Detail>(
+    record: &Record<D>,
     message_id: Option<&str>,
     text: String,
     session: &str,

@@ -1,0 +1,257 @@
+//! How much is read of a record: what events need, or what evidence needs too.
+//!
+//! A field of type `D::Of<T>` is read as `T` with [`Full`]. With [`Plain`] it is
+//! passed over as an unknown field is: nothing is kept or allocated, and the line
+//! is parsed once either way.
+
+use std::fmt::{self, Debug};
+
+use serde::de::{
+    Deserialize, DeserializeOwned, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor,
+    value::MapAccessDeserializer,
+};
+
+use crate::event::Shows;
+
+use super::{evidence, json::object, record::Record};
+
+pub trait Detail: Debug + Sized + 'static {
+    type Of<T: Value>: Value;
+
+    /// What a record shows beside its events.
+    fn evidence(record: &Record<Self>) -> Vec<Shows>;
+}
+
+/// What a field can be read as.
+pub trait Value: DeserializeOwned + Debug {}
+impl<T: DeserializeOwned + Debug> Value for T {}
+
+/// What events need, and nothing else.
+#[derive(Debug)]
+pub struct Plain;
+
+/// Everything that is evidence as well.
+#[derive(Debug)]
+pub struct Full;
+
+impl Detail for Plain {
+    type Of<T: Value> = Skipped;
+
+    fn evidence(_: &Record<Plain>) -> Vec<Shows> {
+        Vec::new()
+    }
+}
+
+impl Detail for Full {
+    type Of<T: Value> = T;
+
+    fn evidence(record: &Record<Full>) -> Vec<Shows> {
+        evidence::of(record)
+    }
+}
+
+/// Any value, not kept.
+#[derive(Debug)]
+pub struct Skipped;
+
+impl<'de> Deserialize<'de> for Skipped {
+    fn deserialize<I: Deserializer<'de>>(input: I) -> Result<Skipped, I::Error> {
+        IgnoredAny::deserialize(input).map(|IgnoredAny| Skipped)
+    }
+}
+
+/// A value without parts; evidence of the wrong type is none, and no error.
+#[derive(Debug, PartialEq)]
+pub enum Scalar {
+    Text(String),
+    Number(u64),
+    Flag(bool),
+    Other,
+}
+
+impl Scalar {
+    pub fn text(&self) -> Option<&str> {
+        match self {
+            Scalar::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    pub fn number(&self) -> Option<u64> {
+        match self {
+            Scalar::Number(number) => Some(*number),
+            _ => None,
+        }
+    }
+}
+
+/// An object, or nothing if the value is anything else.
+#[derive(Debug)]
+pub struct Maybe<T>(pub Option<T>);
+
+/// The beginning of a text, or of the first text or question in a list.
+#[derive(Debug)]
+pub struct Head(pub Option<String>);
+
+impl Head {
+    pub const MAX_CHARS: usize = 200;
+
+    fn of(text: &str) -> Head {
+        let end = text.char_indices().nth(Head::MAX_CHARS);
+        Head(Some(
+            text[..end.map_or(text.len(), |(at, _)| at)].to_owned(),
+        ))
+    }
+}
+
+object! {
+    pub struct Piece {
+        text: Scalar = "text",
+        question: Scalar = "question",
+    }
+}
+
+object! {
+    /// What says most about a tool's call, by the names that tools use.
+    pub struct Arguments {
+        command: Head = "command",
+        file_path: Head = "file_path",
+        notebook_path: Head = "notebook_path",
+        pattern: Head = "pattern",
+        path: Head = "path",
+        url: Head = "url",
+        query: Head = "query",
+        questions: Head = "questions",
+        plan: Head = "plan",
+        skill: Head = "skill",
+        description: Head = "description",
+        prompt: Head = "prompt",
+    }
+}
+
+impl Arguments {
+    /// The one that says most.
+    pub fn first(&self) -> Option<&str> {
+        let all = [
+            &self.command,
+            &self.file_path,
+            &self.notebook_path,
+            &self.pattern,
+            &self.path,
+            &self.url,
+            &self.query,
+            &self.questions,
+            &self.plan,
+            &self.skill,
+            &self.description,
+            &self.prompt,
+        ];
+        all.into_iter().flatten().find_map(|head| head.0.as_deref())
+    }
+}
+
+/// What kind of error it was: a word, or an object that says so.
+#[derive(Debug)]
+pub struct ErrorType(pub Option<String>);
+
+object! {
+    pub struct ErrorBody {
+        kind: Scalar = "type",
+    }
+}
+
+/// Implements reading for a type that takes some shapes of a value; what is not
+/// among them becomes `$other`.
+macro_rules! any_value {
+    ([$($generics:tt)*] $type:ty, $other:expr, { $($visit:tt)* }) => {
+        impl<'de, $($generics)*> Deserialize<'de> for $type {
+            fn deserialize<I: Deserializer<'de>>(input: I) -> Result<Self, I::Error> {
+                input.deserialize_any(Any::<$type>(std::marker::PhantomData))
+            }
+        }
+
+        impl<'de, $($generics)*> Visitor<'de> for Any<$type> {
+            type Value = $type;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("any value")
+            }
+            fn visit_i64<E: Error>(self, _: i64) -> Result<$type, E> { Ok($other) }
+            fn visit_unit<E: Error>(self) -> Result<$type, E> { Ok($other) }
+            $($visit)*
+        }
+    };
+    ([$($generics:tt)*] $type:ty, no scalar but text, $other:expr, { $($visit:tt)* }) => {
+        any_value!([$($generics)*] $type, $other, {
+            fn visit_bool<E: Error>(self, _: bool) -> Result<$type, E> { Ok($other) }
+            fn visit_u64<E: Error>(self, _: u64) -> Result<$type, E> { Ok($other) }
+            fn visit_f64<E: Error>(self, _: f64) -> Result<$type, E> { Ok($other) }
+            $($visit)*
+        });
+    };
+}
+
+struct Any<T>(std::marker::PhantomData<T>);
+
+any_value!([] Scalar, Scalar::Other, {
+    fn visit_bool<E: Error>(self, flag: bool) -> Result<Scalar, E> { Ok(Scalar::Flag(flag)) }
+    fn visit_u64<E: Error>(self, number: u64) -> Result<Scalar, E> { Ok(Scalar::Number(number)) }
+    fn visit_f64<E: Error>(self, _: f64) -> Result<Scalar, E> { Ok(Scalar::Other) }
+    fn visit_str<E: Error>(self, text: &str) -> Result<Scalar, E> { Ok(Scalar::Text(text.to_owned())) }
+    fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Scalar, A::Error> {
+        skip_list(list)?;
+        Ok(Scalar::Other)
+    }
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Scalar, A::Error> {
+        skip_object(map)?;
+        Ok(Scalar::Other)
+    }
+});
+
+any_value!([T: DeserializeOwned] Maybe<T>, no scalar but text, Maybe(None), {
+    fn visit_str<E: Error>(self, _: &str) -> Result<Maybe<T>, E> { Ok(Maybe(None)) }
+    fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Maybe<T>, A::Error> {
+        skip_list(list)?;
+        Ok(Maybe(None))
+    }
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Maybe<T>, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(map)).map(|object| Maybe(Some(object)))
+    }
+});
+
+any_value!([] Head, no scalar but text, Head(None), {
+    fn visit_str<E: Error>(self, text: &str) -> Result<Head, E> { Ok(Head::of(text)) }
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Head, A::Error> {
+        let mut first = None;
+        while let Some(Maybe(piece)) = list.next_element::<Maybe<Piece>>()? {
+            let text = piece.and_then(|piece| piece.text.or(piece.question));
+            first = first.or_else(|| Head::of(text?.text()?).0);
+        }
+        Ok(Head(first))
+    }
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Head, A::Error> {
+        skip_object(map)?;
+        Ok(Head(None))
+    }
+});
+
+any_value!([] ErrorType, no scalar but text, ErrorType(None), {
+    fn visit_str<E: Error>(self, text: &str) -> Result<ErrorType, E> { Ok(ErrorType(Some(text.to_owned()))) }
+    fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<ErrorType, A::Error> {
+        skip_list(list)?;
+        Ok(ErrorType(None))
+    }
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<ErrorType, A::Error> {
+        let body = ErrorBody::deserialize(MapAccessDeserializer::new(map))?;
+        Ok(ErrorType(body.kind.as_ref().and_then(Scalar::text).map(str::to_owned)))
+    }
+});
+
+fn skip_list<'de, A: SeqAccess<'de>>(mut list: A) -> Result<(), A::Error> {
+    while list.next_element::<IgnoredAny>()?.is_some() {}
+    Ok(())
+}
+
+fn skip_object<'de, A: MapAccess<'de>>(mut map: A) -> Result<(), A::Error> {
+    while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+    Ok(())
+}
