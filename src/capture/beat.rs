@@ -15,12 +15,6 @@ impl Capture {
     pub(super) async fn tick(&mut self) {
         let now = Now::read().steady;
         self.row.looked(now, self.options.rhythm.quiet);
-        if self.writer.let_go_of_lost_file() {
-            tracing::warn!(
-                "the database file was removed or replaced; reading everything again into what is there now"
-            );
-            self.positions.distrust();
-        }
         self.refresh_status();
         if self.row.is_due(&self.tally.status, now) {
             self.beat("running", now).await;

@@ -38,6 +38,11 @@ impl Discovery {
         self.roots.watch_all(&mut self.hints, now.wall);
     }
 
+    /// Asks for a hint when this file is replaced, moved or deleted.
+    pub fn watch_file(&mut self, file: &Path) {
+        self.hints.watch_file(file);
+    }
+
     /// Waits until there is a hint.
     pub async fn hinted(&self) {
         self.hints.hinted().await;
@@ -60,7 +65,7 @@ impl Discovery {
             self.next_scan = now.steady + every;
         }
         for path in changed.paths {
-            if !tail.is_known(&path) {
+            if self.place(&path) != Place::Nothing && !tail.is_known(&path) {
                 self.next_scan = self.next_scan.min(now.steady + SETTLE);
             }
             self.roots

@@ -85,6 +85,16 @@ impl Hints {
         }
     }
 
+    /// Watches one file, to hear when it is replaced, moved or deleted: anew each
+    /// time, as another file may stand under the path.
+    pub fn watch_file(&mut self, file: &Path) {
+        if let Some(watcher) = &mut self.watcher {
+            // Without it the next tick finds out.
+            let _ = watcher.unwatch(file);
+            let _ = watcher.watch(file, RecursiveMode::NonRecursive);
+        }
+    }
+
     /// Forgets folders that are gone, so that they are watched anew when they return.
     pub fn forget_gone(&mut self) {
         let Some(watcher) = &mut self.watcher else {

@@ -19,6 +19,7 @@
 //! Not here: what a line means (`dialect`), what a second copy means (`derive`).
 
 mod activity;
+mod alarm;
 mod aside;
 mod backlog;
 mod beat;

@@ -13,6 +13,7 @@ use crate::{
 
 use super::{
     activity::Activity,
+    alarm::Alarm,
     backlog::Backlog,
     clock::Now,
     discover::Discovery,
@@ -81,6 +82,7 @@ impl Capture {
             stuck: STUCK,
             migrating: self.writer.migrating(),
         };
+        let alarm = Alarm::new();
         self.discovery.watch_all(Now::read());
         while !stop.is_cancelled() {
             if Now::read().steady >= self.row.next_look() {
@@ -104,7 +106,7 @@ impl Capture {
             tokio::select! {
                 () = stop.cancelled() => {}
                 () = self.discovery.hinted() => {}
-                () = tokio::time::sleep_until(wake.into()) => {}
+                () = alarm.wait(wake, now) => {}
             }
         }
     }
@@ -161,6 +163,7 @@ impl Capture {
         if self.retry.until(now.steady).is_some() {
             return false;
         }
+        self.notice_lost_file();
         if !self.positions.are_of(self.writer.connections()) {
             return self.load().await;
         }
@@ -179,6 +182,16 @@ impl Capture {
         false
     }
 
+    /// SQLite itself goes on with a file that stands under no path any more.
+    fn notice_lost_file(&mut self) {
+        if self.writer.let_go_of_lost_file() {
+            tracing::warn!(
+                "the database file was removed or replaced; reading everything again into what is there now"
+            );
+            self.positions.distrust();
+        }
+    }
+
     /// Where the store says every file stands, and which sessions are open.
     async fn load(&mut self) -> bool {
         let rows = match self.writer.checkpoints().await {
@@ -191,6 +204,9 @@ impl Capture {
         };
         self.succeeded(Work::Load);
         self.positions.load(rows, self.writer.connections());
+        if let Some(file) = self.writer.file() {
+            self.discovery.watch_file(file);
+        }
         let now = Now::read();
         for session in open {
             self.note_open(&session, now);

@@ -175,6 +175,14 @@ impl Writer {
         lost
     }
 
+    /// The file it writes, if it is one.
+    pub fn file(&self) -> Option<&Path> {
+        match &self.database {
+            Database::Sqlite(path) => Some(path),
+            Database::Postgres(_) => None,
+        }
+    }
+
     /// How often a connection was made. Behind a new one may be another database:
     /// what was believed of the old one's checkpoints must be asked for again.
     pub fn connections(&self) -> u64 {
