@@ -29,7 +29,9 @@ mod timer {
         pub fn new() -> io::Result<Timer> {
             let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
             let timer = timerfd_create(TimerfdClockId::Monotonic, flags)?;
-            Ok(Timer(AsyncFd::with_interest(timer, Interest::READABLE)?))
+            // SAFETY: the `OwnedFd` owns its descriptor and stays the same one.
+            let timer = unsafe { AsyncFd::register_with_interest(timer, Interest::READABLE)? };
+            Ok(Timer(timer))
         }
 
         pub async fn wait(&self, until: Instant, now: Instant) -> io::Result<()> {

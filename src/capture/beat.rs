@@ -15,6 +15,7 @@ impl Capture {
     pub(super) async fn tick(&mut self) {
         let now = Now::read().steady;
         self.row.looked(now, self.options.rhythm.quiet);
+        self.notice_lost_file();
         self.refresh_status();
         if self.row.is_due(&self.tally.status, now) {
             self.beat("running", now).await;

@@ -183,7 +183,7 @@ impl Capture {
     }
 
     /// SQLite itself goes on with a file that stands under no path any more.
-    fn notice_lost_file(&mut self) {
+    pub(super) fn notice_lost_file(&mut self) {
         if self.writer.let_go_of_lost_file() {
             tracing::warn!(
                 "the database file was removed or replaced; reading everything again into what is there now"
