@@ -9,6 +9,9 @@ use tokio::net::{TcpStream, UnixStream};
 
 /// Connections beside the streams.
 pub const SPARE_CONNECTIONS: usize = 256;
+/// So many clients may wait to be accepted, as at a socket of systemd's. When there
+/// is no room for one, it tries again only after a second.
+pub const BACKLOG: i32 = 4096;
 /// After a failed accept.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Longer addresses than this are refused.

@@ -10,6 +10,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use rustix::net::listen;
+
+use super::limits::BACKLOG;
+
 /// A bound socket, made here or inherited.
 #[derive(Debug)]
 pub enum Listener {
@@ -26,7 +30,9 @@ pub struct SocketFile {
 }
 
 pub fn bind_tcp(address: SocketAddr) -> io::Result<Listener> {
-    TcpListener::bind(address).map(Listener::Tcp)
+    let listener = TcpListener::bind(address)?;
+    listen(&listener, BACKLOG)?;
+    Ok(Listener::Tcp(listener))
 }
 
 /// A socket file that no process answers at is left over and replaced; a live one
@@ -47,6 +53,7 @@ pub fn bind_unix(path: &Path) -> io::Result<Listener> {
         }
         bound => bound?,
     };
+    listen(&listener, BACKLOG)?;
     fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
     let file = SocketFile {
         path: path.to_owned(),
@@ -130,6 +137,7 @@ fn is_left_over(path: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::net::TcpStream;
 
     #[test]
     fn a_left_over_socket_is_replaced_and_a_live_one_is_not() {
@@ -160,6 +168,35 @@ mod tests {
             let refused = Some(io::ErrorKind::InvalidInput);
             assert_eq!(kind, refused.filter(|_| is_refused), "{mode:o}");
         }
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn hundreds_of_clients_may_wait_to_be_accepted() {
+        let dir = tempfile::tempdir().unwrap();
+        let tcp = bind_tcp("127.0.0.1:0".parse().unwrap()).unwrap();
+        let path = dir.path().join("web.sock");
+        let _unix = bind_unix(&path).unwrap();
+        let address = tcp.tcp().unwrap();
+        let patience = std::time::Duration::from_secs(10);
+        let _waiting: Vec<_> = (0..200)
+            .map(|n| {
+                let tcp = TcpStream::connect_timeout(&address, patience);
+                let tcp = tcp.unwrap_or_else(|error| panic!("client {n}: {error}"));
+                (tcp, connect_unix_at_once(&path))
+            })
+            .collect();
+    }
+
+    /// Fails where an ordinary connect would wait.
+    #[cfg(target_os = "linux")]
+    fn connect_unix_at_once(path: &Path) -> socket2::Socket {
+        let socket = socket2::Socket::new(socket2::Domain::UNIX, socket2::Type::STREAM, None);
+        let socket = socket.unwrap();
+        socket.set_nonblocking(true).unwrap();
+        let address = socket2::SockAddr::unix(path).unwrap();
+        socket.connect(&address).unwrap();
+        socket
     }
 
     #[test]
