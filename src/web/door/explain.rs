@@ -26,6 +26,10 @@ impl<S> Explaining<S> {
             answer: Vec::new(),
         }
     }
+
+    pub fn into_inner(self) -> S {
+        self.stream
+    }
 }
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Explaining<S> {

@@ -4,7 +4,7 @@
 //! Out: requests of clients that may ask, each with its [`Client`].
 //!
 //! ```text
-//! listen ─▶ accept ─▶ connection (limits, stall, explain) ─▶ peer ─▶ guard ─▶ route
+//! listen ─▶ accept ─▶ connection (limits, stall, explain) ─▶ peer ─▶ guard ─▶ route ─▶ streaming
 //!             └─── server: what connections share ─── shutdown
 //! ```
 //!
@@ -22,6 +22,7 @@ mod shutdown;
 #[cfg(target_os = "linux")]
 mod sock_diag;
 mod stall;
+mod streaming;
 mod unavailable;
 
 pub use connection::Client;
@@ -29,4 +30,5 @@ pub use guard::Hosts;
 pub use listen::{Listener, bind_tcp, bind_unix};
 pub use peer::Peer;
 pub use server::serve;
+pub use streaming::IsStream;
 pub use unavailable::answer_unavailable;

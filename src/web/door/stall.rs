@@ -38,6 +38,10 @@ impl<S, F: Fn()> Stalling<S, F> {
         }
     }
 
+    pub fn into_inner(self) -> S {
+        self.stream
+    }
+
     fn took(&mut self, count: usize, everything: bool) {
         self.taken += count;
         if everything || self.taken >= SLOWEST {

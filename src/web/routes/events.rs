@@ -1,7 +1,7 @@
 //! `/api/events`: a page of events, or the stream for a client that accepts one.
 
 use axum::{
-    Extension, Json, RequestExt,
+    Json, RequestExt,
     extract::{Request, State},
     http::{HeaderMap, header},
     response::{IntoResponse, Response},
@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     store::Stored,
-    web::{Shared, door::Client, error::Problem},
+    web::{Shared, error::Problem},
 };
 
 #[derive(Serialize)]
@@ -27,14 +27,10 @@ struct PageBody {
     follow_after: i64,
 }
 
-pub async fn show(
-    app: State<Shared>,
-    client: Extension<Client>,
-    mut request: Request,
-) -> Result<Response, Problem> {
+pub async fn show(app: State<Shared>, mut request: Request) -> Result<Response, Problem> {
     if wants_stream(request.headers()) {
         let query = request.extract_parts().await?;
-        return stream::show(app, client, query, request.headers().clone()).await;
+        return stream::show(app, query, request.headers().clone()).await;
     }
     let Query(query) = request.extract_parts().await?;
     page(&app, query).await

@@ -1,7 +1,6 @@
 //! `/api/events/stream`: the log as it grows.
 
 use axum::{
-    Extension,
     body::Body,
     extract::State,
     http::{HeaderMap, header},
@@ -11,12 +10,11 @@ use axum::{
 use super::query::{Query, StreamQuery};
 use crate::{
     stream::Start,
-    web::{Shared, door::Client, error::Problem},
+    web::{Shared, door::IsStream, error::Problem},
 };
 
 pub async fn show(
     State(app): State<Shared>,
-    Extension(client): Extension<Client>,
     Query(query): Query<StreamQuery>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
@@ -26,13 +24,14 @@ pub async fn show(
         let detail = format!("all {} streams are taken", settings.max_connections);
         Problem::busy(detail, settings.retry_after.as_secs())
     })?;
-    client.streams();
     let headers = [
         (header::CONTENT_TYPE.as_str(), "text/event-stream"),
         (header::CACHE_CONTROL.as_str(), "no-cache"),
         ("x-accel-buffering", "no"),
     ];
-    Ok((headers, Body::from_stream(wire)).into_response())
+    let mut response = (headers, Body::from_stream(wire)).into_response();
+    response.extensions_mut().insert(IsStream);
+    Ok(response)
 }
 
 /// A browser that reconnects by itself sends the header, which is newer than

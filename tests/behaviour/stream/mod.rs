@@ -7,6 +7,7 @@ mod frame;
 mod heartbeat;
 mod limit;
 mod live;
+mod memory;
 mod odd_cursors;
 mod replaced;
 mod seam;

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::{
     headspace::{Headspace, PATIENCE},
     oracle,
-    web::{Web, connect, find, take_chunk},
+    web::{Web, connect, find},
 };
 
 /// An open stream.
@@ -20,8 +20,8 @@ pub struct Stream {
     connection: TcpStream,
     /// The answer's head, once it is there.
     pub head: String,
+    /// What came and was not read yet.
     raw: Vec<u8>,
-    body: Vec<u8>,
 }
 
 /// What stands between two blank lines.
@@ -84,7 +84,6 @@ impl Stream {
             connection,
             head: String::new(),
             raw: Vec::new(),
-            body: Vec::new(),
         }
     }
 
@@ -101,15 +100,7 @@ impl Stream {
         };
         let rest = self.raw.split_off(end + 4);
         self.head = String::from_utf8(std::mem::replace(&mut self.raw, rest)).expect("text");
-        self.unpack();
         true
-    }
-
-    /// Takes the chunks off that are there.
-    fn unpack(&mut self) {
-        while let Some(chunk) = take_chunk(&mut self.raw) {
-            self.body.extend(chunk);
-        }
     }
 
     /// The next block; fails if none comes.
@@ -120,7 +111,7 @@ impl Stream {
     /// The next block that is an event; fails if none comes.
     pub fn next_frame(&mut self) -> Block {
         let frame = self.frame_within(PATIENCE);
-        frame.unwrap_or_else(|| panic!("no frame in time; begun: {:?} {:?}", self.raw, self.body))
+        frame.unwrap_or_else(|| panic!("no frame in time; begun: {:?}", self.raw))
     }
 
     pub fn frame_within(&mut self, time: Duration) -> Option<Block> {
@@ -138,9 +129,9 @@ impl Stream {
     pub fn next_within(&mut self, time: Duration) -> Option<Block> {
         let deadline = Instant::now() + time;
         loop {
-            if let Some(end) = find(&self.body, b"\n\n") {
-                let rest = self.body.split_off(end + 2);
-                let block = std::mem::replace(&mut self.body, rest);
+            if let Some(end) = find(&self.raw, b"\n\n") {
+                let rest = self.raw.split_off(end + 2);
+                let block = std::mem::replace(&mut self.raw, rest);
                 let text = String::from_utf8(block).expect("a stream is UTF-8");
                 return Some(Block { text });
             }
@@ -170,9 +161,6 @@ impl Stream {
         match self.connection.read(&mut part) {
             Ok(count) => {
                 self.raw.extend(&part[..count]);
-                if !self.head.is_empty() {
-                    self.unpack();
-                }
                 count > 0
             }
             Err(error) if is_timeout(&error) => false,

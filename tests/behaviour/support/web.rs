@@ -147,36 +147,9 @@ fn parse(bytes: &[u8]) -> Option<Answer> {
     let end = find(bytes, b"\r\n\r\n")?;
     let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
     let status = head.split(' ').nth(1)?.parse().ok()?;
-    let body = &bytes[end + 4..];
-    let body = if head
-        .to_ascii_lowercase()
-        .contains("transfer-encoding: chunked")
-    {
-        let mut rest = body.to_vec();
-        let mut whole = Vec::new();
-        while let Some(chunk) = take_chunk(&mut rest) {
-            whole.extend(chunk);
-        }
-        whole
-    } else {
-        body.to_vec()
-    };
+    let body = bytes[end + 4..].to_vec();
     let body = String::from_utf8(body).expect("a body in UTF-8");
     Some(Answer { status, head, body })
-}
-
-/// Takes the first chunk off, if all of it is there; the last one is empty.
-pub fn take_chunk(bytes: &mut Vec<u8>) -> Option<Vec<u8>> {
-    let line = find(bytes, b"\r\n")?;
-    let size = std::str::from_utf8(&bytes[..line]).ok()?;
-    let size = usize::from_str_radix(size, 16).expect("a chunk's size");
-    let end = line + 2 + size;
-    if bytes.len() < end + 2 {
-        return None;
-    }
-    let chunk = bytes[line + 2..end].to_vec();
-    bytes.drain(..end + 2);
-    (size > 0).then_some(chunk)
 }
 
 pub fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {

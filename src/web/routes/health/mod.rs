@@ -105,7 +105,7 @@ pub async fn show(
         Status::Degraded if query.strict.0 => StatusCode::SERVICE_UNAVAILABLE,
         _ => StatusCode::OK,
     };
-    if client.peer() == Peer::Ours {
+    if client.peer == Peer::Ours {
         return (code, Json(health)).into_response();
     }
     let brief = Brief {
