@@ -115,7 +115,7 @@ fn listeners(settings: &Settings, mut kept: Vec<Listener>) -> anyhow::Result<Vec
     Ok(kept)
 }
 
-/// Whoever bound a unix socket removes its file as well.
+/// The service manager bound it, and removes the file of a unix socket.
 fn adopt(inherited: Inherited) -> Listener {
     match inherited {
         Inherited::Tcp(tcp) => Listener::Tcp(tcp),
@@ -123,12 +123,12 @@ fn adopt(inherited: Inherited) -> Listener {
     }
 }
 
-/// A process may leave its sockets only where somebody else keeps them.
+/// A process may exit while idle only where a service manager keeps its sockets.
 pub fn idle_timeout(settings: &Settings, sockets_are_kept: bool) -> Option<Duration> {
     let seconds = settings.web.idle_timeout_seconds;
     if seconds > 0 && !sockets_are_kept {
         tracing::warn!(
-            "web.idle_timeout_seconds is ignored: no service manager keeps the sockets, so nobody would start this again"
+            "web.idle_timeout_seconds is ignored: no service manager keeps the sockets, so the next client would not start it again"
         );
     }
     (seconds > 0 && sockets_are_kept).then(|| Duration::from_secs(seconds))

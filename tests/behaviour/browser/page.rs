@@ -62,10 +62,10 @@ fn a_page_of_another_origin_reads_nothing() {
         "image: refused",
         "frame: shown",
     ]);
-    let (told, _) = page.split_once("</pre>").expect("what it tells");
+    let (report, _) = page.split_once("</pre>").expect("its report");
     assert!(
-        !told.contains("secret plan") && !told.contains("read:"),
-        "{told}"
+        !report.contains("secret plan") && !report.contains("read:"),
+        "{report}"
     );
     // Its own name, made to point here: to the browser that is one origin.
     for path in ["/", "/health", "/api/events", "/app.js"] {
@@ -82,23 +82,23 @@ fn a_page_of_another_origin_reads_nothing() {
         .wait_for(&["the secret plan"]);
 }
 
-/// A web server of somebody else, with a page that tries every way in.
+/// Another web server, with a page that tries every way in.
 fn hostile_site(port: u16) -> u16 {
     let page = format!(
         "<!doctype html><title>evil</title><pre id=out></pre><script>
         const base = 'http://localhost:{port}';
-        const tell = (name, how) => out.append(`${{name}}: ${{how}}\\n`);
+        const report = (name, how) => out.append(`${{name}}: ${{how}}\\n`);
         const ask = (name, mode) => fetch(base + '/api/events', {{mode}})
-          .then(async (answer) => tell(name, await answer.text() ? 'read: all of it' : 'refused'), () => tell(name, 'refused'));
+          .then(async (answer) => report(name, await answer.text() ? 'read: all of it' : 'refused'), () => report(name, 'refused'));
         ask('fetch', 'cors');
         ask('blind', 'no-cors');
         const stream = new EventSource(base + '/api/events/stream?last_event_id=0');
-        stream.onopen = () => tell('stream', 'read: it opened');
-        stream.onerror = () => {{ stream.close(); tell('stream', 'refused'); }};
+        stream.onopen = () => report('stream', 'read: it opened');
+        stream.onerror = () => {{ stream.close(); report('stream', 'refused'); }};
         const load = (tag, name, path, loaded) => {{
           const made = document.createElement(tag);
-          made.onload = () => tell(name, loaded(made));
-          made.onerror = () => tell(name, 'refused');
+          made.onload = () => report(name, loaded(made));
+          made.onerror = () => report(name, 'refused');
           made.src = base + path;
           document.body.append(made);
         }};

@@ -49,7 +49,7 @@ on_both! {
                     web.process.signal(Signal::KILL);
                     web.process.wait();
                 }
-                // The watcher goes on; so much is committed while nobody serves.
+                // The watcher goes on; so much is committed while no server runs.
                 talk.say_all((1..=10).map(|n| format!("away {round}, {n}")));
                 wait_for_count(&headspace.store, 2 + (round + 1) * 20);
                 web = Web::start(&headspace);

@@ -52,7 +52,7 @@ fn twelve_writers_and_no_reader_skips() {
         writers
             .into_iter()
             .for_each(|writer| writer.join().expect("a writer"));
-        // One more event, whose id tells the readers that it is over.
+        // One more event: readers stop at its id.
         last.store(newest(&headspace.store) + 1, Ordering::SeqCst);
         let sql = format!(
             "SELECT setval('{SEQUENCE}', {}, false)",

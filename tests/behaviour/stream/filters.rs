@@ -1,4 +1,4 @@
-//! A reader gets what it asked for, and is told what cannot be asked.
+//! A client gets what it asked for, and a problem for what cannot be asked.
 
 use crate::support::{
     headspace::{Headspace, Kind, on_both},

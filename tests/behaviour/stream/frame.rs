@@ -72,7 +72,7 @@ fn a_stream_opens_at_once_and_says_when_to_come_back() {
         }
         let opening = stream.next();
         let retry = opening.field("retry").and_then(|ms| ms.parse::<u64>().ok());
-        // Spread, so that those who were cut off together do not come back together.
+        // Spread, so that clients that were cut off together do not come back together.
         assert!(
             retry.is_some_and(|ms| (7000..=14_000).contains(&ms)),
             "{opening:?}"

@@ -61,7 +61,7 @@ fn a_place_is_free_again_when_its_reader_leaves() {
     streams.push(Stream::after(web.port, 0));
     assert_eq!(streams[2].next_frame().id(), 1);
     web.get("/api/events/stream").problem(503);
-    Talk::new(&headspace, "next").say("for those who stayed");
+    Talk::new(&headspace, "next").say("for the clients that stayed");
     headspace.watch_once();
     assert_eq!(streams[0].next_frame().id(), head + 1);
 }

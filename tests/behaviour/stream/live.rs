@@ -21,7 +21,7 @@ on_both! {
         assert_eq!(newest(&headspace.store), before + 2);
     }
 
-    /// Who has read the first bytes of a stream is in it: what is committed
+    /// A client that has read the first bytes of a stream is in it: what is committed
     /// after that arrives, even to the first reader there is.
     fn whatever_is_committed_after_the_opening_arrives(kind: Kind) {
         let headspace = Headspace::on(kind);

@@ -67,7 +67,7 @@ fn replace(headspace: &mut Headspace, other: Headspace) {
                 Store::Postgres(database) => &database.cluster,
                 Store::Sqlite(_) => unreachable!("both are PostgreSQL"),
             };
-            // Whoever connects again in between is cut off again.
+            // A client that connects again in between is cut off again.
             crate::support::headspace::eventually("the names are exchanged", || {
                 server.sql(
                     "postgres",

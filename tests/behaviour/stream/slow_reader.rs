@@ -1,4 +1,4 @@
-//! Nobody waits for a reader that does not read.
+//! No client waits for one that does not read.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -26,7 +26,7 @@ fn a_reader_that_never_reads_is_let_go_and_the_others_are_unharmed() {
         &[],
     );
 
-    // Somebody else reads all of it meanwhile.
+    // Another client reads all of it meanwhile.
     let mut recording = Recording::default();
     let mut other = Stream::after(web.port, 0);
     recording.begins("other", 0);

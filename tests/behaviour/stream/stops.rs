@@ -1,4 +1,4 @@
-//! At its end the web process says goodbye to every reader, in time.
+//! When the web process stops, every stream ends with `event: close`, in time.
 
 use std::{
     thread,
@@ -27,7 +27,7 @@ on_both! {
                 scope.spawn(move || {
                     let close = stream.next_frame();
                     assert_eq!(close.event(), "close");
-                    // It moves nobody's cursor.
+                    // It moves no cursor.
                     assert_eq!(close.field("id"), None);
                     assert!(close.data()["reason"].is_string());
                     assert_eq!(stream.next_within(Duration::from_secs(5)), None);

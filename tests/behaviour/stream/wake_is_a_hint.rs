@@ -1,4 +1,4 @@
-//! Wake-ups may be lost: whoever hears nothing looks by itself.
+//! Wake-ups may be lost: the follower also looks by itself.
 
 use std::{
     fs,
@@ -49,7 +49,7 @@ fn events_arrive_in_time_although_the_listener_is_cut_off() {
         let sql = format!("SELECT count(pg_terminate_backend(pid)) {listeners}");
         cut += database.sql(&sql).parse::<u32>().expect("a count");
     });
-    assert!(cut > 0, "somebody was cut off");
+    assert!(cut > 0, "a listener was cut off");
 }
 
 fn three_events_arrive(headspace: &Headspace, stream: &mut Stream, mut deafen: impl FnMut()) {

@@ -43,7 +43,7 @@ impl Chromium {
             let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
             rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, mode, 0)
                 .expect("a pipe");
-            // Open at both ends, so that nobody waits for the other.
+            // Open at both ends, so that neither side waits for the other.
             File::options()
                 .read(true)
                 .write(true)

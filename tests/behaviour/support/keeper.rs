@@ -28,7 +28,7 @@ const ABOVE: RawFd = 100;
 const ITS_OWN: &str = "LISTEN_PID=$$; export LISTEN_PID; exec \"$@\"";
 const ANOTHER: &str = "LISTEN_PID=1; export LISTEN_PID; exec \"$@\"";
 
-/// Holds one TCP socket, whoever serves it.
+/// Holds one TCP socket for the processes that serve it.
 pub struct Keeper {
     pub tcp: TcpListener,
     pub port: u16,
@@ -46,7 +46,7 @@ impl Keeper {
         headspace.spawn(pass_on(headspace, &[self.tcp.as_fd()], Some("http")))
     }
 
-    /// Whether somebody came within this time and waits to be let in.
+    /// Whether a client came within this time and waits to be accepted.
     pub fn hears_a_knock(&self, time: Duration) -> bool {
         let time = Timespec::try_from(time).expect("a short time");
         let mut door = [PollFd::new(&self.tcp, PollFlags::IN)];

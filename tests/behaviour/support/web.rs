@@ -110,7 +110,7 @@ pub fn command(headspace: &Headspace) -> Command {
     command
 }
 
-/// The port in the first address that is told.
+/// The port in the first address of a text.
 pub fn port_in(text: &str) -> u16 {
     let (_, rest) = text.split_once("http://127.0.0.1:").expect("an address");
     let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
@@ -136,7 +136,7 @@ pub fn ask(stream: impl Read + Write, request: &[u8]) -> Answer {
 
 /// The same, or what came instead of an answer.
 pub fn try_ask(mut stream: impl Read + Write, request: &[u8]) -> Result<Answer, String> {
-    // Who is refused early may find the connection closed while still sending.
+    // A client that is refused early may find the connection closed while still sending.
     let sent = stream.write_all(request);
     let mut bytes = Vec::new();
     let read = stream.read_to_end(&mut bytes);

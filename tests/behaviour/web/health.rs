@@ -166,7 +166,7 @@ fn every_answer_is_in_time_although_the_database_is_frozen() {
         times.push(asked.elapsed());
         assert_shape(&health);
         if health["status"] == "unhealthy" {
-            // It does not answer those who are connected, and connects nobody.
+            // It does not answer open connections, and accepts none.
             assert_reasons(&health, "the database");
             break;
         }

@@ -163,7 +163,7 @@ fn with_host(web: &Web, path: &str, host: &str) -> Answer {
 }
 
 fn assert_refused(answer: &Answer, what: &str) {
-    // A head that is no HTTP at all is refused before anybody looks at its Host.
+    // A head that is no HTTP at all is refused before its Host is looked at.
     assert!(
         matches!(answer.status, 403 | 400),
         "{what}: {}",

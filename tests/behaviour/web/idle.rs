@@ -1,5 +1,5 @@
-//! Where somebody else keeps its socket, the web process may leave when nobody
-//! is there, and whoever comes next starts it again.
+//! Where a service manager keeps its socket, the web process may exit while no
+//! client is connected, and the next client starts it again.
 
 use std::{
     sync::atomic::{AtomicUsize, Ordering},
@@ -105,7 +105,7 @@ fn idle_headspace() -> Headspace {
 }
 
 /// One asks around the moment at which the process leaves, a little before or
-/// after; the keeper starts it whenever somebody waits.
+/// after; the keeper starts it whenever a client waits.
 fn race(
     headspace: &Headspace,
     keeper: &Keeper,

@@ -1,4 +1,4 @@
-//! Who may come in, what they are told, and what nobody gets.
+//! Which clients are served, what they get, and what no client gets.
 
 mod bind;
 mod file_modes;

@@ -58,20 +58,20 @@ fn another_user_cannot_open_the_socket_or_a_file() {
     std::fs::set_permissions(headspace.dir(), open).expect("opened");
     let socket = web.socket.display().to_string();
     let connect = "import socket, sys; socket.socket(socket.AF_UNIX).connect(sys.argv[1])";
-    let output = nobody(connect, &[&socket]);
+    let output = as_other_user(connect, &[&socket]);
     assert!(!output.status.success());
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(said.contains("PermissionError"), "{said}");
     for file in ["headspace.db", "watcher.lock"] {
         let path = headspace.state().join(file).display().to_string();
-        let output = nobody("import sys; open(sys.argv[1])", &[&path]);
+        let output = as_other_user("import sys; open(sys.argv[1])", &[&path]);
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(said.contains("PermissionError"), "{file}: {said}");
     }
     assert_eq!(web.by_socket("/health").status, 200, "its own user can");
 }
 
-/// The status and the body that the user nobody gets over TCP.
+/// The status and the body that another user gets over TCP.
 fn as_nobody(web: &Web, path: &str) -> (u16, String) {
     let program = "
 import http.client, sys
@@ -79,7 +79,7 @@ connection = http.client.HTTPConnection('127.0.0.1', int(sys.argv[1]), timeout=3
 connection.request('GET', sys.argv[2], headers={'Host': 'localhost:' + sys.argv[1]})
 answer = connection.getresponse()
 print(answer.status, answer.read().decode())";
-    let output = nobody(program, &[&web.port.to_string(), path]);
+    let output = as_other_user(program, &[&web.port.to_string(), path]);
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{errors}");
@@ -87,8 +87,8 @@ print(answer.status, answer.read().decode())";
     (status.parse().expect("a number"), body.trim().to_owned())
 }
 
-/// Runs Python as the user nobody, which takes root, or sudo without a password.
-fn nobody(program: &str, arguments: &[&str]) -> Output {
+/// Runs Python as the user `nobody`, which takes root, or sudo without a password.
+fn as_other_user(program: &str, arguments: &[&str]) -> Output {
     let become_nobody = [
         "setpriv",
         "--reuid",
@@ -108,7 +108,7 @@ fn nobody(program: &str, arguments: &[&str]) -> Output {
         .args(&become_nobody[1..])
         .args(["python3", "-c", program])
         .args(arguments);
-    // A python3 below somebody's home is none that nobody may run.
+    // A python3 below a user's home is none that `nobody` may run.
     command.env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
     command
         .current_dir("/")

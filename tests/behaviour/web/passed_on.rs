@@ -38,7 +38,7 @@ fn several_are_served_at_once_and_nothing_else_is_bound() {
     let unix = UnixListener::bind(&path).expect("a socket");
     let files = [v4.as_fd(), unix.as_fd(), v6.as_fd(), other.as_fd()];
     let mut command = pass_on(&headspace, &files, Some("http:http:http:http"));
-    // A port in use: it would be told if it were tried.
+    // A port in use: it would be reported if it were tried.
     let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
     let taken = taken.local_addr().expect("an address");
     command.env("HEADSPACE_WEB__LISTEN", format!("[\"{taken}\"]"));
@@ -105,12 +105,12 @@ fn what_cannot_be_served_is_one_clear_line() {
         (everywhere_v6.as_fd(), Some("http"), "listens on [::]:"),
         (mapped.as_fd(), Some("http"), "listens on [::ffff:0.0.0.0]:"),
     ] {
-        let told = refused(pass_on(&headspace, &[file], name));
-        assert_eq!(told.len(), 1, "{name:?}: {told:?}");
+        let lines = refused(pass_on(&headspace, &[file], name));
+        assert_eq!(lines.len(), 1, "{name:?}: {lines:?}");
         let begins = "ERROR cli: inherited descriptor 3";
-        assert!(told[0].contains(begins), "{told:?}");
-        assert!(told[0].contains(expected), "{expected}: {told:?}");
-        assert!(!told[0].contains('\u{1b}'), "{told:?}");
+        assert!(lines[0].contains(begins), "{lines:?}");
+        assert!(lines[0].contains(expected), "{expected}: {lines:?}");
+        assert!(!lines[0].contains('\u{1b}'), "{lines:?}");
     }
 }
 
@@ -122,18 +122,18 @@ fn one_wrong_descriptor_is_one_too_many() {
     let everywhere = TcpListener::bind("0.0.0.0:0").expect("a port");
     let files = [good.tcp.as_fd(), other.tcp.as_fd(), everywhere.as_fd()];
 
-    let told = refused(pass_on(&headspace, &files[..2], Some("http:metrics")));
-    assert_eq!(told.len(), 1, "{told:?}");
-    assert!(told[0].contains("descriptor 4 (\"metrics\")"), "{told:?}");
+    let lines = refused(pass_on(&headspace, &files[..2], Some("http:metrics")));
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert!(lines[0].contains("descriptor 4 (\"metrics\")"), "{lines:?}");
 
-    let told = refused(pass_on(&headspace, &files[..2], Some("http")));
-    assert_eq!(told.len(), 1, "{told:?}");
-    assert!(told[0].contains("descriptor 4 has no name"), "{told:?}");
+    let lines = refused(pass_on(&headspace, &files[..2], Some("http")));
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert!(lines[0].contains("descriptor 4 has no name"), "{lines:?}");
 
-    let told = refused(pass_on(&headspace, &files, Some("api:http:http")));
-    assert_eq!(told.len(), 2, "each has its line: {told:?}");
-    assert!(told[0].contains("descriptor 3 (\"api\")"), "{told:?}");
-    assert!(told[1].contains("descriptor 5 (\"http\")"), "{told:?}");
+    let lines = refused(pass_on(&headspace, &files, Some("api:http:http")));
+    assert_eq!(lines.len(), 2, "each has its line: {lines:?}");
+    assert!(lines[0].contains("descriptor 3 (\"api\")"), "{lines:?}");
+    assert!(lines[1].contains("descriptor 5 (\"http\")"), "{lines:?}");
 }
 
 #[test]
@@ -156,9 +156,9 @@ fn what_is_said_and_what_is_there_must_agree() {
         ("-1", "http", "LISTEN_FDS: expected a number"),
         ("2147483647", "http", "LISTEN_FDS: expected a number"),
     ] {
-        let told = said(count, names);
-        assert!(told[0].contains(expected), "{count} {names}: {told:?}");
-        assert!(told.len() <= 2, "{told:?}");
+        let lines = said(count, names);
+        assert!(lines[0].contains(expected), "{count} {names}: {lines:?}");
+        assert!(lines.len() <= 2, "{lines:?}");
     }
 }
 
@@ -174,8 +174,8 @@ fn what_is_meant_for_another_process_is_left_alone() {
         assert!(web.socket.exists(), "it listens as the settings say");
         let waiting = TcpStream::connect(kept.tcp.local_addr().unwrap()).expect("it is open");
         assert_eq!(web.get("/").status, 200);
-        assert!(kept.hears_a_knock(PATIENCE), "nobody let it in");
-        drop((kept.tcp.accept().expect("the one who waits"), waiting));
+        assert!(kept.hears_a_knock(PATIENCE), "no client waits");
+        drop((kept.tcp.accept().expect("the client that waits"), waiting));
         assert!(!web.process.log().contains("web.listen is not used"));
         assert_eq!(web.process.stop().code(), Some(0));
     }

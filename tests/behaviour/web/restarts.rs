@@ -1,5 +1,5 @@
-//! A restart loses nobody: who was let in is answered, who was not waits at the
-//! socket, which somebody else keeps.
+//! A restart loses no client: an accepted one is answered, the others wait at the
+//! socket, which a service manager keeps.
 
 use std::{
     io::{Read, Write},
@@ -82,7 +82,7 @@ fn who_was_let_in_before_the_stop_is_answered_after_it() {
     let mut silent_by_socket = by_socket();
     let mut begun = connect(web.port);
     begun.write_all(&head.as_bytes()[..9]).expect("sent");
-    // Those who come later are let in later.
+    // Later clients are accepted later.
     assert_eq!(web.get("/").status, 200);
     assert_eq!(web.by_socket("/").status, 200);
 
@@ -97,7 +97,7 @@ fn who_was_let_in_before_the_stop_is_answered_after_it() {
     assert_eq!(web.process.wait().code(), Some(0));
     assert!(
         !web.process.log().contains("were cut"),
-        "nobody was waited for longer than needed"
+        "no client was waited for longer than needed"
     );
 }
 

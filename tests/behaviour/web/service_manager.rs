@@ -17,7 +17,7 @@ use crate::support::{
     web::{Web, command},
 };
 
-/// How soon an answer must be there; it waits 80 ms at most, for anybody.
+/// How soon an answer must be there; it waits 80 ms at most.
 const AT_ONCE: Duration = Duration::from_secs(1);
 
 #[test]
@@ -29,7 +29,7 @@ fn answers_are_in_time_although_a_manager_hangs_and_it_is_not_left_behind() {
     eprintln!("a manager that hangs: {times:?}");
     assert!(times.iter().all(|time| *time < AT_ONCE), "{times:?}");
     let asked = questions(&headspace);
-    eventually("who hangs is killed", || {
+    eventually("a manager that hangs is killed", || {
         questions(&headspace).iter().all(|pid| !is_alive(*pid))
     });
     assert_eq!(asked.len(), 1, "it is left in peace for a while");

@@ -105,7 +105,7 @@ function remember({ event_type, payload }) {
 function row(event) {
   const item = element("li", event.payload.actor ?? "");
   const head = element("div", "head");
-  head.append(time(event.timestamp), element("span", "who", who(event)), session(event.payload));
+  head.append(time(event.timestamp), element("span", "actor", actor(event)), session(event.payload));
   item.append(head, ...body(what(event)));
   return item;
 }
@@ -116,7 +116,7 @@ function time(timestamp) {
   return stamp;
 }
 
-function who({ event_type, payload }) {
+function actor({ event_type, payload }) {
   return payload.actor ?? event_type.replaceAll("_", " ");
 }
 

@@ -202,7 +202,7 @@ mod tests {
     async fn a_database_that_never_answers_does_not_hold_the_verdict_up() {
         let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = silent.local_addr().unwrap().port();
-        let url = format!("postgres://nobody@127.0.0.1:{port}/none?sslmode=disable");
+        let url = format!("postgres://reader@127.0.0.1:{port}/none?sslmode=disable");
         let settings = Settings {
             hosts: vec![],
             host: "here".into(),
