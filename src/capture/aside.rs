@@ -1,4 +1,4 @@
-//! A line whose event the database refuses for ever becomes a rejection.
+//! A line with an event that the database always refuses becomes a rejection.
 
 use std::path::Path;
 

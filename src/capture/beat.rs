@@ -1,4 +1,4 @@
-//! How the watcher is doing, said to its row and its log; the database's absences.
+//! The watcher's row and status, and what happens while the database is away.
 
 use std::{
     hash::{BuildHasher, Hasher, RandomState},

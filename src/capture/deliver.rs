@@ -91,7 +91,7 @@ impl Capture {
         self.discovery.note_read(path, read)
     }
 
-    /// What follows from a look whose segment, if it had one, is stored.
+    /// What follows from a look once its segment, if it has one, is stored.
     fn looked(&mut self, path: &Path, found: &Found, now: Now) {
         if found.lost_bytes > 0 {
             let (transcript, bytes) = (path.display(), found.lost_bytes);

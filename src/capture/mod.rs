@@ -4,7 +4,8 @@
 //! Out: [`Segment`](crate::store::Segment)s, stored in the order of the input.
 //!
 //! ```text
-//! discover → hints → tail → dialect → store
+//! discover → backlog → positions (tail, dialect) → deliver → store
+//!                └──────────── run: one bounded step at a time ───────────┘
 //! ```
 //!
 //! Promises
@@ -15,6 +16,7 @@
 //! - a malformed line is a rejection with file and offset, and the next goes on
 //! - memory is bounded by the limits, not by the input
 //! - nothing is written to the input, and no other program waits for the watcher
+//! - decisions get the time they decide by; nothing sleeps inside a step
 //!
 //! Not here: what a line means (`dialect`), what a second copy means (`derive`).
 

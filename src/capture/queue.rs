@@ -127,7 +127,7 @@ impl Queue {
         }
     }
 
-    /// A file whose whole last line has waited long enough for its newline.
+    /// A file with a whole last line that has waited long enough for its newline.
     pub fn pop_tail(&mut self, now: Instant) -> Option<PathBuf> {
         let path = self.tails.iter().find(|(_, due)| **due <= now)?.0.clone();
         self.tails.remove(&path);

@@ -42,7 +42,7 @@ pub struct Event {
     pub group: Option<Group>,
 }
 
-/// What an event is among the facts whose keys begin alike.
+/// What an event is among the facts with keys that begin alike.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Group {
     /// A text block of a message: numbered in the order the blocks are stored.

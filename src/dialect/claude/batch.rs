@@ -54,7 +54,7 @@ pub struct Batch<'a> {
     events: usize,
     text_bytes: u64,
     read_bytes: u64,
-    /// A session was named whose folder is not known yet.
+    /// A session was named, and its folder is not known yet.
     nameless: bool,
 }
 

@@ -78,8 +78,8 @@ object! {
     }
 }
 
-/// A text, or nothing if the value is anything else. For fields whose absence
-/// costs less than the record.
+/// A text, or nothing if the value is anything else: for fields that cost less
+/// when they are missing than the whole record would.
 #[derive(Debug)]
 pub struct Lenient(pub Option<String>);
 

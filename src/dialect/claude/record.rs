@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn only_types_nobody_has_seen_are_unknown() {
+    fn only_types_that_are_not_in_the_list_are_unknown() {
         let unknown = |json: &str| Record::parse(json.as_bytes()).unwrap().unknown_type();
         assert_eq!(unknown(r#"{"type":"progress"}"#), None);
         assert_eq!(unknown(r#"{"type":"later"}"#).as_deref(), Some("later"));

@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_cli_puts_in_is_nobodys_turn() {
+    fn what_the_cli_puts_in_is_no_turn() {
         for text in [
             "<local-command-stdout>x",
             "\n <system-reminder>x",

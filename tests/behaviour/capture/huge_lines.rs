@@ -35,7 +35,7 @@ on_both! {
     }
 }
 
-/// A tool's result whose line, without its newline, has this length.
+/// A tool's result in a line that has this length without its newline.
 fn line_of(session: &mut Session, length: usize) -> String {
     let record = |session: &mut Session, padding: usize| {
         let result =

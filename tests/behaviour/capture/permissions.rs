@@ -16,7 +16,7 @@ use crate::support::{
 };
 
 /// The account that owns nothing.
-const NOBODY: u32 = 65534;
+const OTHER_USER: u32 = 65534;
 
 #[test]
 fn a_file_that_may_not_be_read_is_read_when_it_may() {
@@ -82,14 +82,14 @@ fn headspace() -> Headspace {
     headspace
 }
 
-/// Nothing stops root; the watcher runs as somebody who can be stopped.
+/// Nothing stops root; the watcher runs as a user that can be stopped.
 fn watch_as_nobody(headspace: &Headspace) -> Running {
     if !geteuid().is_root() {
         return headspace.watch();
     }
     give_away(headspace.dir());
     let mut setpriv = Command::new("setpriv");
-    let id = NOBODY.to_string();
+    let id = OTHER_USER.to_string();
     setpriv.args(["--reuid", &id, "--regid", &id, "--clear-groups"]);
     let running = headspace.spawn(headspace.command_under(setpriv, &["watch"]));
     running.wait_for_log("ready");
@@ -97,7 +97,7 @@ fn watch_as_nobody(headspace: &Headspace) -> Running {
 }
 
 fn give_away(path: &Path) {
-    chown(path, Some(NOBODY), Some(NOBODY)).expect("chown");
+    chown(path, Some(OTHER_USER), Some(OTHER_USER)).expect("chown");
     if path.is_dir() {
         for entry in fs::read_dir(path).expect("a folder").flatten() {
             give_away(&entry.path());

@@ -1,4 +1,4 @@
-//! When a session begins, ends and begins again, and whose child it is.
+//! When a session begins, ends and begins again, and which session is its parent.
 
 use std::fs;
 

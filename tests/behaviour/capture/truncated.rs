@@ -73,7 +73,7 @@ on_both! {
         headspace.store.wait_for_turns(&["one", "two", "three"]);
         watcher.signal(Signal::STOP);
         cut(&path, line_end(&path, 2));
-        // As long as the line it replaces: only the content tells.
+        // As long as the line it replaces: only the content differs.
         append(&path, session.prompt("THREE"));
         watcher.signal(Signal::CONT);
         headspace.store.wait_for_turns(&["one", "two", "three", "THREE"]);

@@ -1,4 +1,4 @@
-//! More crashes in a minute than are allowed are the last, whoever restarts.
+//! More crashes in a minute than are allowed are the last, whatever restarts it.
 
 use std::process::Output;
 
@@ -20,7 +20,7 @@ fn the_sixth_crash_within_a_minute_is_the_last() {
     let last = headspace.run(&["watch"]);
     assert_eq!(last.status.code(), Some(75), "{}", errors(&last));
     assert_eq!(errors(&last).matches("crash limit reached").count(), 1);
-    // Nobody starts it after that but a person.
+    // After that only a person starts it.
     let mut watcher = headspace.watch();
     assert!(
         !watcher.log().contains("after a crash"),

@@ -1,4 +1,4 @@
-//! What a service manager is told, heard on a socket as it gives one.
+//! What a service manager receives, on a socket as it gives one.
 
 use std::{os::unix::net::UnixDatagram, time::Duration};
 

@@ -115,7 +115,7 @@ fn a_broken_pipe_kills_nobody() {
     let mut talk = Conversation::new(&headspace, "pipe");
     talk.say();
     talk.wait_until_stored(&headspace);
-    // Nobody reads its log any more.
+    // Its log has no reader any more.
     drop((child.stdout.take(), child.stderr.take()));
     let pid = rustix::process::Pid::from_child(&child);
     for _ in 0..5 {
@@ -147,13 +147,13 @@ fn reload(watcher: &Running, settings: &PathBuf, text: &str, answer: &str) {
     }
 }
 
-/// Says something and looks whether each event is told of, as it is at debug.
-fn hear(headspace: &Headspace, talk: &mut Conversation, watcher: &Running, told: bool) {
+/// Says something and checks whether each event is logged, as it is at debug.
+fn hear(headspace: &Headspace, talk: &mut Conversation, watcher: &Running, is_logged: bool) {
     let before = watcher.log().matches(" DEBUG ").count();
     talk.say();
     talk.wait_until_stored(headspace);
     let now = watcher.log().matches(" DEBUG ").count();
-    assert_eq!(now > before, told, "{}", watcher.log());
+    assert_eq!(now > before, is_logged, "{}", watcher.log());
 }
 
 #[test]

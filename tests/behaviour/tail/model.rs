@@ -71,7 +71,7 @@ fn run(folder: &Path, sequences: u32, mut random: Random) {
     }
 }
 
-/// What happens next; files are told by number.
+/// What happens next; files have numbers.
 #[derive(Debug, Clone)]
 enum Action {
     Write {
@@ -595,7 +595,7 @@ impl MemoryStore {
         self.checkpoints.clone()
     }
 
-    /// Fails with the path whose checkpoint stands elsewhere, if one does.
+    /// Fails with the path of a checkpoint that stands elsewhere, if one does.
     fn append(&mut self, stretch: &Stretch, facts: &[Fact]) -> Result<(), PathBuf> {
         let path = stretch.source();
         let row = self.checkpoints.get(path).cloned().unwrap_or_default();
