@@ -72,7 +72,7 @@ fn find<'a>(program: &'a Command, words: &[String]) -> anyhow::Result<&'a Comman
 }
 
 /// Writes the page of a command and of each below it. They hold nothing of the
-/// user's and are there for everybody to read.
+/// user's and are readable for every user.
 fn write(command: &Command, folder: &Path) -> anyhow::Result<()> {
     let path = folder.join(format!("{}.1", title(command)));
     fs::write(&path, page(command)?)

@@ -8,7 +8,7 @@
 //! Promises
 //! - settings are valid before anything starts; an error is one line that says
 //!   where it is and what to do
-//! - what a process was told to stop, it stops within the shutdown budget
+//! - a process that is asked to stop exits within the shutdown budget
 //! - scripts get JSON where they ask for it, colour only a terminal
 
 mod admin;

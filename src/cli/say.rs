@@ -15,7 +15,7 @@ pub(super) use say;
 pub fn line(text: Arguments<'_>) {
     match writeln!(io::stdout(), "{text}") {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => std::process::exit(0),
-        // A full disk behind the pipe is for whoever set it up.
+        // A full disk behind the pipe is for the reader of the pipe to report.
         _ => {}
     }
 }

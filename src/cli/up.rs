@@ -48,7 +48,7 @@ pub fn main(flags: &config::Flags) -> anyhow::Result<ExitCode> {
         let (served, (), ()) = tokio::join!(
             super::web::serve(&settings, listeners, idle_timeout, stop.clone()),
             supervise_watcher(watcher, &settings, &stop),
-            tell_what_was_found(&settings, &stop),
+            report_first_catch_up(&settings, &stop),
         );
         served
     });
@@ -59,7 +59,7 @@ pub fn main(flags: &config::Flags) -> anyhow::Result<ExitCode> {
 /// Starts the watcher under its supervisor, unless one works here already.
 fn start_watcher(flags: &config::Flags, settings: &Settings) -> anyhow::Result<Option<Child>> {
     match Lock::take(&settings.places.state) {
-        // Ours to take means nobody has it; the watcher takes it itself.
+        // Free: the watcher that is started here takes it itself.
         Ok(free) => drop(free),
         Err(LockError::Held { pid, .. }) => {
             tracing::info!(%pid, "a watcher (pid {pid}) works on this state folder already; it is used");
@@ -83,7 +83,7 @@ fn start_watcher(flags: &config::Flags, settings: &Settings) -> anyhow::Result<O
             settings.places.run.join("watcher.pid"),
         )
         .stdin(Stdio::null())
-        // Ctrl-C reaches the terminal's whole group; the watcher is told once, by us.
+        // Ctrl-C reaches the terminal's whole group; this process passes it on, once.
         .process_group(0);
     supervise::die_with_parent(&mut command);
     let child = command
@@ -135,8 +135,8 @@ fn arguments(flags: &config::Flags) -> Vec<std::ffi::OsString> {
         .collect()
 }
 
-/// Waits for the stop, hands it on and sees the watcher out. A watcher that is
-/// gone for good leaves the page running, which says so.
+/// Waits for the stop, passes it on and waits for the watcher's exit. When the
+/// watcher exits for good the page stays, and says so.
 async fn supervise_watcher(watcher: Option<Child>, settings: &Settings, stop: &CancellationToken) {
     let Some(mut watcher) = watcher else { return };
     tokio::select! {
@@ -154,7 +154,7 @@ async fn supervise_watcher(watcher: Option<Child>, settings: &Settings, stop: &C
         .and_then(|id| i32::try_from(id).ok())
         .and_then(rustix::process::Pid::from_raw)
     {
-        // Gone already is as good as told.
+        // It fails only if the watcher has exited already.
         let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
     }
     let budget = super::budget(settings);
@@ -181,7 +181,7 @@ fn greet(settings: &Settings, page: &[String]) {
 }
 
 /// Says what the first catch-up found, once it is done.
-async fn tell_what_was_found(settings: &Settings, stop: &CancellationToken) {
+async fn report_first_catch_up(settings: &Settings, stop: &CancellationToken) {
     let Ok(reader) = super::reader(settings) else {
         return;
     };

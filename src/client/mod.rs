@@ -1,7 +1,7 @@
 //! Asking a web process over HTTP what its `/health` says.
 //!
 //! In: the address or socket it listens on, a time limit.
-//! Out: its [`Health`], or why there is none.
+//! Out: its [`HealthReply`], or why there is none.
 //!
 //! Promises
 //! - it ends within the limit, whatever the other side does
@@ -29,7 +29,7 @@ const MAX_BYTES: usize = 64 * 1024;
 
 /// What is read of `/health`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct Health {
+pub struct HealthReply {
     pub status: String,
     pub version: String,
     /// Missing in the answer to another user.
@@ -61,12 +61,12 @@ impl AskError {
 }
 
 /// Asks once, whatever the status code of the answer.
-pub async fn health(door: &Listen, limit: Duration) -> Result<Health, AskError> {
+pub async fn health(door: &Listen, limit: Duration) -> Result<HealthReply, AskError> {
     let answer = timeout(limit, get_health(door)).await;
     answer.unwrap_or(Err(AskError::TimedOut(limit)))
 }
 
-async fn get_health(door: &Listen) -> Result<Health, AskError> {
+async fn get_health(door: &Listen) -> Result<HealthReply, AskError> {
     match door {
         Listen::Tcp(address) => {
             let host = format!("localhost:{}", address.port());
@@ -76,7 +76,7 @@ async fn get_health(door: &Listen) -> Result<Health, AskError> {
     }
 }
 
-async fn request<S>(stream: S, host: &str) -> Result<Health, AskError>
+async fn request<S>(stream: S, host: &str) -> Result<HealthReply, AskError>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {

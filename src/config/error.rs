@@ -60,23 +60,3 @@ fn lines(problems: &[Problem]) -> String {
     let lines: Vec<String> = problems.iter().map(Problem::to_string).collect();
     lines.join("\n")
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_error_lists_every_problem_on_its_own_line() {
-        let error = Error {
-            problems: vec![
-                Problem::new("a.yaml", "web.port", "unknown key"),
-                Problem::new("a.yaml", "", "cannot be read"),
-            ],
-            logging: Logging::default(),
-        };
-        assert_eq!(
-            error.to_string(),
-            "a.yaml: web.port: unknown key\na.yaml: cannot be read"
-        );
-    }
-}

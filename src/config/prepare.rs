@@ -63,11 +63,8 @@ impl Folder<'_> {
 
     fn refuse_foreign(&self, at: &Metadata, folder: &Metadata) -> Result<(), Problem> {
         let us = rustix::process::geteuid().as_raw();
-        let at = Owned {
-            uid: at.uid(),
-            symlink: at.is_symlink(),
-        };
-        foreign(us, at, folder.uid()).map_or(Ok(()), |wrong| Err(self.wrong(wrong)))
+        let link = at.is_symlink().then(|| at.uid());
+        foreign(us, link, folder.uid()).map_or(Ok(()), |wrong| Err(self.wrong(wrong)))
     }
 
     fn close(&self, folder: &Metadata) -> Result<Option<String>, Problem> {
@@ -115,29 +112,22 @@ impl Folder<'_> {
     }
 }
 
-/// What stands at the path itself, before a link is followed.
-#[derive(Debug, Clone, Copy)]
-struct Owned {
-    uid: u32,
-    symlink: bool,
-}
-
 /// The owner of the link or the folder can put other files in our files' place.
 /// A link made by root is how systemd gives a service its folder, and root may
 /// use a plain folder that a container mounts with another owner.
-fn foreign(us: u32, at: Owned, folder_uid: u32) -> Option<String> {
-    if at.symlink && at.uid != us && at.uid != 0 {
-        return Some(format!("is a symbolic link of user {}", at.uid));
+fn foreign(us: u32, link: Option<u32>, folder: u32) -> Option<String> {
+    match link {
+        Some(owner) if owner != us && owner != 0 => {
+            Some(format!("is a symbolic link of user {owner}"))
+        }
+        Some(_) if folder != us => Some(format!(
+            "is a symbolic link to a folder of user {folder}, not of user {us}"
+        )),
+        None if folder != us && us != 0 => {
+            Some(format!("belongs to user {folder}, not to user {us}"))
+        }
+        _ => None,
     }
-    if at.symlink && folder_uid != us {
-        return Some(format!(
-            "is a symbolic link to a folder of user {folder_uid}, not of user {us}"
-        ));
-    }
-    if folder_uid != us && us != 0 {
-        return Some(format!("belongs to user {folder_uid}, not to user {us}"));
-    }
-    None
 }
 
 #[cfg(test)]
@@ -234,47 +224,33 @@ mod tests {
     }
 
     #[test]
-    fn a_link_of_our_own_is_followed() {
+    fn a_link_of_our_own_is_followed_and_one_into_nowhere_is_refused() {
         let at = Ground::new();
         at.folder_with_mode("real", 0o700);
         symlink(at.path("real"), at.path("state")).expect("linked");
         assert_eq!(at.prepare("state"), Ok(vec![]));
         assert!(at.path("real/run").is_dir());
-    }
-
-    #[test]
-    fn a_link_into_nowhere_is_refused() {
-        let at = Ground::new();
-        symlink(at.path("gone"), at.path("state")).expect("linked");
-        let wrong = at.prepare("state").unwrap_err();
+        symlink(at.path("gone"), at.path("lost")).expect("linked");
+        let wrong = at.prepare("lost").unwrap_err();
         assert!(wrong.contains("cannot be read"), "{wrong}");
     }
 
     #[test]
-    fn a_folder_or_link_of_somebody_else_is_refused() {
-        let link = |uid| Owned { uid, symlink: true };
-        let folder = |uid| Owned {
-            uid,
-            symlink: false,
-        };
-        for (us, at, target, refused) in [
-            (7, folder(7), 7, false),
-            (7, folder(8), 8, true),
-            (7, folder(0), 0, true),
-            (0, folder(8), 8, false),
-            (7, link(7), 7, false),
-            (7, link(0), 7, false),
-            (7, link(8), 7, true),
-            (7, link(7), 8, true),
-            (0, link(8), 0, true),
-            (0, link(0), 8, true),
+    fn a_folder_or_link_of_another_user_is_refused() {
+        for (us, link, folder, is_refused) in [
+            (7, None, 7, false),
+            (7, None, 8, true),
+            (7, None, 0, true),
+            (0, None, 8, false),
+            (7, Some(7), 7, false),
+            (7, Some(0), 7, false),
+            (7, Some(8), 7, true),
+            (7, Some(7), 8, true),
+            (0, Some(8), 0, true),
+            (0, Some(0), 8, true),
         ] {
-            let verdict = foreign(us, at, target);
-            assert_eq!(
-                verdict.is_some(),
-                refused,
-                "{us} {at:?} {target}: {verdict:?}"
-            );
+            let wrong = foreign(us, link, folder);
+            assert_eq!(wrong.is_some(), is_refused, "{us} {link:?} {folder}");
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The database: whether it answers, is the right one, may be written, is whole.
 
-use std::{fs::File, io::Read, path::Path, time::Duration};
+use std::{path::Path, time::Duration};
 
 use tokio::time::timeout;
 
@@ -21,22 +21,14 @@ const DAMAGE: Duration = Duration::from_millis(2500);
 const OLDEST: i64 = 140_000;
 
 /// What it said, or why it cannot be read.
-pub type Answer = Result<Condition, ReadError>;
+pub type DatabaseAnswer = Result<Condition, ReadError>;
 
-pub async fn collect(database: &Database) -> Answer {
+pub async fn collect(database: &Database) -> DatabaseAnswer {
     let answer = timeout(ANSWER, condition(database, DAMAGE)).await;
     answer.unwrap_or(Err(ReadError::Silent))
 }
 
-/// Whether the file says that it is in WAL mode, in which readers and the
-/// writer do not wait for each other.
-pub fn is_wal(path: &Path) -> Option<bool> {
-    let mut head = [0; 20];
-    File::open(path).ok()?.read_exact(&mut head).ok()?;
-    Some(head[18] == 2)
-}
-
-pub fn judge(settings: &Settings, answer: &Answer) -> Vec<Finding> {
+pub fn judge(settings: &Settings, answer: &DatabaseAnswer) -> Vec<Finding> {
     let url = &settings.database.url;
     let condition = match answer {
         Ok(condition) => condition,
@@ -46,7 +38,6 @@ pub fn judge(settings: &Settings, answer: &Answer) -> Vec<Finding> {
     findings.extend(rights(url, condition));
     findings.push(schema(condition));
     if let DatabaseUrl::Sqlite(path) = url {
-        findings.extend(durability(condition, is_wal(path)));
         findings.push(integrity(path, &condition.integrity));
     }
     findings
@@ -184,21 +175,6 @@ fn schema(condition: &Condition) -> Finding {
             Finding::failed("schema", found, fix)
         }
     }
-}
-
-fn durability(condition: &Condition, is_wal: Option<bool>) -> Option<Finding> {
-    condition.schema.as_ref().ok()?;
-    Some(match is_wal? {
-        true => Finding::ok(
-            "durability",
-            "WAL mode; headspace writes with synchronous=FULL",
-        ),
-        false => Finding::warning(
-            "durability",
-            "the database is not in WAL mode: readers and the watcher wait for each other",
-            "headspace migrate",
-        ),
-    })
 }
 
 fn integrity(path: &Path, integrity: &Integrity) -> Finding {

@@ -13,7 +13,7 @@ use tokio::join;
 
 use super::finding::{Finding, quoted};
 use crate::{
-    client::{self, AskError, Health},
+    client::{self, AskError, HealthReply},
     config::{Listen, Settings},
 };
 
@@ -21,7 +21,7 @@ use crate::{
 const LIMIT: Duration = Duration::from_secs(3);
 const START: &str = "headspace up, or headspace web";
 
-type Answer = Result<Health, AskError>;
+type DoorAnswer = Result<HealthReply, AskError>;
 
 /// Asks at all of them, unless that would start the application.
 pub async fn examine(settings: &Settings, is_idle: bool) -> Vec<Finding> {
@@ -43,7 +43,7 @@ pub async fn examine(settings: &Settings, is_idle: bool) -> Vec<Finding> {
     findings
 }
 
-fn judge_socket(path: &Path, answer: &Answer) -> Finding {
+fn judge_socket(path: &Path, answer: &DoorAnswer) -> Finding {
     const CHECK: &str = "socket";
     let shown = path.display();
     let Ok(file) = fs::symlink_metadata(path) else {
@@ -79,7 +79,7 @@ fn judge_socket(path: &Path, answer: &Answer) -> Finding {
 
 /// The unix socket belongs to one run folder, a port to the whole machine: where
 /// ours does not run, the answer on the port is that of another headspace.
-fn judge_port(listen: &Listen, answer: &Answer, is_running: bool) -> Finding {
+fn judge_port(listen: &Listen, answer: &DoorAnswer, is_running: bool) -> Finding {
     const CHECK: &str = "port";
     let other = "choose another address in web.listen, such as [\"127.0.0.1:5056\"]";
     match answer {
@@ -112,7 +112,7 @@ fn judge_port(listen: &Listen, answer: &Answer, is_running: bool) -> Finding {
     }
 }
 
-fn judge_health(health: &Health) -> Vec<Finding> {
+fn judge_health(health: &HealthReply) -> Vec<Finding> {
     const CHECK: &str = "health";
     let mut findings = vec![match (health.status.as_str(), health.reasons.is_empty()) {
         ("healthy", _) => Finding::ok(CHECK, "healthy"),
@@ -140,7 +140,7 @@ mod tests {
 
     #[test]
     fn another_version_of_the_web_process_is_a_warning() {
-        let health = |version: &str| Health {
+        let health = |version: &str| HealthReply {
             status: "healthy".into(),
             version: version.into(),
             reasons: vec![],

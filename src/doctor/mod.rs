@@ -15,8 +15,8 @@
 //! - no text of a transcript and no password is shown
 //!
 //! Not here: the fixes themselves, printing (`cli`); the syntax of units
-//! (`systemd-analyze verify`), which program has a port (`ss -ltnp`), the
-//! machine's clock, journal and kernel limits.
+//! (`systemd-analyze verify`), which program has a port (`ss -ltnp`), the room on
+//! a disk (`df`), the machine's clock, journal and kernel limits.
 
 mod accounts;
 mod cleanup;

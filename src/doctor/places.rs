@@ -1,5 +1,4 @@
-//! The state folder and the run folder: their owner, their mode, and the room on
-//! their file system.
+//! The state folder and the run folder: their owner and their mode.
 
 use std::{
     fs, io,
@@ -7,9 +6,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use indicatif::HumanBytes;
 use rustix::{
-    fs::{Access, StatVfsMountFlags, access, statvfs},
+    fs::{Access, access},
     process::geteuid,
 };
 
@@ -20,10 +18,6 @@ use super::{
 use crate::config::Places;
 
 const CHECK: &str = "permissions";
-/// Less than this and the next write may be the last.
-const NO_ROOM: u64 = 64 << 20;
-const LITTLE_ROOM: u64 = 1 << 30;
-
 /// A file or folder of ours as it was found.
 struct Seen {
     path: PathBuf,
@@ -43,7 +37,6 @@ pub fn examine(places: &Places) -> Vec<Finding> {
         let found = "the folders are this user's alone, and can be written";
         findings.push(Finding::ok(CHECK, found));
     }
-    findings.push(examine_room(&places.state));
     findings
 }
 
@@ -135,27 +128,4 @@ fn judge_open(one: &Seen, folder: &Path) -> Finding {
     let (shown, mode) = (one.path.display(), one.mode);
     let found = format!("{shown} is open to other users (mode {mode:04o})");
     Finding::warning(CHECK, found, format!("chmod -R go= {}", quoted(folder)))
-}
-
-/// Of the file system the folder lies on, or will lie on.
-fn examine_room(path: &Path) -> Finding {
-    const CHECK: &str = "disk";
-    let there = path.ancestors().find(|path| path.exists());
-    let Some(disk) = there.and_then(|path| statvfs(path).ok()) else {
-        return Finding::unchecked(CHECK, "the file system does not say how much is free");
-    };
-    let shown = path.display();
-    let free = disk.f_bavail.saturating_mul(disk.f_frsize);
-    let found = format!("{} free for {shown}", HumanBytes(free));
-    let fix = "make room on that file system, or move the state folder: --state-dir DIR";
-    match free {
-        _ if disk.f_flag.contains(StatVfsMountFlags::RDONLY) => Finding::failed(
-            CHECK,
-            format!("the file system of {shown} is read-only"),
-            "remount it for writing, or name another state folder: --state-dir DIR",
-        ),
-        ..NO_ROOM => Finding::failed(CHECK, found, fix),
-        NO_ROOM..LITTLE_ROOM => Finding::warning(CHECK, found, fix),
-        _ => Finding::ok(CHECK, found),
-    }
 }

@@ -5,7 +5,7 @@ use std::{collections::HashMap, path::PathBuf, time::Duration};
 
 use tokio::time::timeout;
 
-use super::database::{self, Answer};
+use super::database::{self, DatabaseAnswer};
 use crate::{
     config::{DatabaseUrl, Settings},
     health::{self, Beat},
@@ -22,7 +22,7 @@ const ROWS: Duration = Duration::from_secs(3);
 pub type StoredOffsets = HashMap<PathBuf, u64>;
 
 pub struct StoredFacts {
-    pub condition: Answer,
+    pub condition: DatabaseAnswer,
     /// The watchers' rows; none if they cannot be read.
     pub watchers: Option<Vec<(WatcherRow, Beat)>>,
     /// None if that cannot be read.

@@ -151,40 +151,29 @@ impl Managed {
             let states = self.units();
             let states = states.map(|unit| format!("{} {}", unit.name, unit.active_state));
             let states = states.collect::<Vec<_>>().join(", ");
-            findings.push(Finding::ok(CHECK, format!("{}: {states}", self.shown())));
+            findings.push(Finding::ok(CHECK, format!("{}: {states}", self.words()[0])));
         }
         findings.extend(self.linger());
         findings
     }
 
-    fn shown(&self) -> &'static str {
+    /// How the manager is shown, asked, and how its log is.
+    fn words(&self) -> [&'static str; 3] {
         match self.manager {
-            Manager::System => "the system's manager",
-            Manager::User => "your manager",
-            Manager::Agents => "your agents",
-            Manager::Daemons => "the system's daemons",
-        }
-    }
-
-    /// The programs that ask the manager and its log.
-    fn commands(&self) -> (&'static str, &'static str) {
-        match self.manager {
-            Manager::User => ("systemctl --user", "journalctl --user -n 20 -u"),
-            Manager::System => ("systemctl", "journalctl -n 20 -u"),
-            Manager::Agents | Manager::Daemons => ("launchctl", "launchctl print"),
-        }
-    }
-
-    fn install(&self) -> &'static str {
-        match self.manager {
-            Manager::System | Manager::Daemons => "sudo headspace install --system --user NAME",
-            Manager::User | Manager::Agents => "headspace install",
+            Manager::System => ["the system's manager", "systemctl", "journalctl -n 20 -u"],
+            Manager::User => [
+                "your manager",
+                "systemctl --user",
+                "journalctl --user -n 20 -u",
+            ],
+            Manager::Agents => ["your agents", "launchctl", "launchctl print"],
+            Manager::Daemons => ["the system's daemons", "launchctl", "launchctl print"],
         }
     }
 
     fn state(&self, unit: &Unit) -> Option<Finding> {
         let name = &unit.name;
-        let (manage, log) = self.commands();
+        let [_, manage, log] = self.words();
         let start = unit.how_to_start().replace('`', "");
         let ended = unit.how_it_ended();
         let ended = ended.map_or(String::new(), |how| format!(": {how}"));
@@ -221,7 +210,11 @@ impl Managed {
         let mut named = self.answers.iter().zip(names(self.manager));
         let (_, name) = named.find(|(answer, _)| **answer == Answer::Absent)?;
         let found = format!("{name} is not installed, and others are");
-        Some(Finding::failed(CHECK, found, self.install()))
+        let install = match self.manager {
+            Manager::System | Manager::Daemons => "sudo headspace install --system --user NAME",
+            Manager::User | Manager::Agents => "headspace install",
+        };
+        Some(Finding::failed(CHECK, found, install))
     }
 
     fn linger(&self) -> Option<Finding> {
@@ -245,7 +238,12 @@ mod tests {
     use super::*;
     use crate::doctor::finding::Severity::{self, Failed, Note, Ok as Fine, Warning};
 
-    fn unit(name: &str, load: &str, active: &str, sub: &str, enabled: bool) -> Answer {
+    /// A unit from its load state, its state, its own word for it, and `enabled`.
+    fn unit(name: &str, words: &str) -> Answer {
+        let words: Vec<&str> = words.split(' ').collect();
+        let [load, active, sub, enabled] = words[..] else {
+            return Answer::Absent;
+        };
         Answer::Known(Unit {
             manager: Manager::System,
             name: name.into(),
@@ -258,71 +256,61 @@ mod tests {
             since: None,
             ended: None,
             status: None,
-            enabled,
+            enabled: enabled == "enabled",
         })
     }
 
-    fn judged(watcher: Answer) -> Vec<(Severity, String)> {
-        let answers = vec![
-            watcher,
-            unit(SYSTEMD[1], "loaded", "inactive", "dead", false),
-            unit(SYSTEMD[2], "loaded", "active", "listening", true),
-        ];
-        let managed = Managed {
+    fn judged(answers: Vec<Answer>) -> (Severity, String) {
+        let mut found = judge(&[Managed {
             manager: Manager::System,
             answers,
             lingers: None,
-        };
-        let found = judge(&[managed]).into_iter();
-        let all = |one: Finding| format!("{}; {}", one.found, one.fix.unwrap_or_default());
-        found.map(|one| (one.state, all(one))).collect()
+        }]);
+        assert_eq!(found.len(), 1, "{found:?}");
+        let one = found.remove(0);
+        let all = format!("{}; {}", one.found, one.fix.unwrap_or_default());
+        (one.state, all)
     }
 
     #[test]
-    fn each_state_of_a_unit_has_its_verdict() {
-        let watcher = |load, active, sub, enabled| unit(SYSTEMD[0], load, active, sub, enabled);
-        for (answer, state, part) in [
+    fn each_state_of_the_watchers_unit_has_its_verdict() {
+        for (words, state, part) in [
             (
-                watcher("loaded", "active", "running", true),
+                "loaded active running enabled",
                 Fine,
-                "headspace-watcher.service active",
+                "watcher.service active",
             ),
+            ("masked inactive dead enabled", Failed, "systemctl unmask"),
             (
-                watcher("masked", "inactive", "dead", true),
-                Failed,
-                "systemctl unmask",
-            ),
-            (
-                watcher("bad-setting", "inactive", "dead", true),
+                "bad-setting inactive dead enabled",
                 Failed,
                 "systemd-analyze verify",
             ),
             (
-                watcher("loaded", "failed", "failed", true),
+                "loaded failed failed enabled",
                 Failed,
                 "journalctl -n 20 -u",
             ),
             (
-                watcher("loaded", "activating", "auto-restart", true),
+                "loaded activating auto-restart enabled",
                 Warning,
                 "restarted",
             ),
+            ("loaded inactive dead enabled", Warning, "systemctl start"),
             (
-                watcher("loaded", "inactive", "dead", true),
-                Warning,
-                "systemctl start",
-            ),
-            (
-                watcher("loaded", "active", "running", false),
+                "loaded active running disabled",
                 Warning,
                 "systemctl enable",
             ),
-            (Answer::Absent, Failed, "headspace install --system"),
+            ("absent", Failed, "headspace install --system"),
         ] {
-            let found = judged(answer);
-            assert_eq!(found.len(), 1, "{found:?}");
+            let found = judged(vec![
+                unit(SYSTEMD[0], words),
+                unit(SYSTEMD[1], "loaded inactive dead disabled"),
+                unit(SYSTEMD[2], "loaded active listening enabled"),
+            ]);
             assert!(
-                found[0].0 == state && found[0].1.contains(part),
+                found.0 == state && found.1.contains(part),
                 "{part}: {found:?}"
             );
         }
@@ -330,25 +318,17 @@ mod tests {
 
     #[test]
     fn nothing_installed_is_a_note_and_no_manager_is_unchecked() {
-        let unused = || unit(SYSTEMD[0], "loaded", "inactive", "dead", false);
+        let unreadable = Answer::Unreadable("there is no systemctl".into());
         for (answer, part) in [
-            (
-                Answer::Unreadable("there is no systemctl".into()),
-                "not checked",
-            ),
+            (unreadable, "not checked"),
             (Answer::Absent, "no service is installed"),
-            (unused(), "none is enabled"),
+            (
+                unit(SYSTEMD[0], "loaded inactive dead disabled"),
+                "none is enabled",
+            ),
         ] {
-            let managed = Managed {
-                manager: Manager::System,
-                answers: vec![answer],
-                lingers: None,
-            };
-            let found = judge(&[managed]);
-            assert!(
-                found[0].state == Note && found[0].found.contains(part),
-                "{found:?}"
-            );
+            let found = judged(vec![answer]);
+            assert!(found.0 == Note && found.1.contains(part), "{found:?}");
         }
     }
 }

@@ -7,7 +7,7 @@ use std::{
 
 use super::StepError;
 use crate::{
-    client::{self, AskError, Health},
+    client::{self, AskError, HealthReply},
     config::Listen,
 };
 
@@ -31,7 +31,7 @@ pub fn wait_until_ready(address: &Listen) -> Result<String, StepError> {
 }
 
 /// The first answer that is healthy, or the last one there was.
-fn last_answer(address: &Listen) -> Result<Health, AskError> {
+fn last_answer(address: &Listen) -> Result<HealthReply, AskError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;

@@ -87,7 +87,7 @@ pub async fn query(manager: Manager, name: &str) -> Answer {
 }
 
 /// What is known of the watcher's unit: from the manager that runs the process
-/// `holder`, if one does, else from the one that has most to tell.
+/// `holder`, if one does, else from the one that knows most.
 pub async fn ask_for_watcher(holder: Option<i64>) -> Answer {
     let mut answers = Vec::new();
     for manager in managers() {
@@ -183,7 +183,7 @@ impl Unit {
 }
 
 /// Whether no other manager could know better. With nothing running, that is a
-/// unit that has something to tell.
+/// unit that is not merely inactive.
 fn settles(answer: &Answer, holder: Option<i64>) -> bool {
     match answer {
         Answer::Known(unit) if holder.is_some() => unit.main_pid == holder,
@@ -192,7 +192,7 @@ fn settles(answer: &Answer, holder: Option<i64>) -> bool {
     }
 }
 
-/// The first of those that have most to tell. A package installs the unit for
+/// The first of those that know most. A package installs the unit for
 /// both managers, so one of them usually has nothing to say but “inactive”.
 fn choose(answers: Vec<Answer>) -> Answer {
     answers
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn the_answer_that_tells_most_is_taken_and_among_equals_the_first() {
+    fn the_answer_that_says_most_is_taken_and_among_equals_the_first() {
         use Manager::{System, User};
         let silent = || Answer::Unreadable("no bus".into());
         for (first, second, wanted) in [

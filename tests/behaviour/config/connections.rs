@@ -3,7 +3,7 @@
 use std::thread;
 
 use crate::support::{
-    headspace::{Headspace, Kind, Store},
+    headspace::{Headspace, Kind, Store, eventually},
     talk::stored,
     web::Web,
 };
@@ -19,28 +19,27 @@ fn the_web_process_reads_on_as_many_connections_as_it_may() {
         let Store::Postgres(database) = &headspace.store else {
             panic!("made on PostgreSQL");
         };
-        // Each answer waits for the lock, and so holds its connection.
-        let used = thread::scope(|scope| {
-            let locked = scope.spawn(|| {
-                database.sql(
-                    "BEGIN; LOCK TABLE events IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(1.5); COMMIT",
-                )
-            });
+        // Each answer waits for the lock, and so holds its connection. A prepared
+        // transaction keeps it until it is committed.
+        database
+            .sql("BEGIN; LOCK TABLE events IN ACCESS EXCLUSIVE MODE; PREPARE TRANSACTION 'held'");
+        let used = || {
+            headspace.store.number(
+                "SELECT count(*) FROM pg_stat_activity
+                 WHERE datname = current_database() AND application_name = 'headspace reader'",
+            )
+        };
+        thread::scope(|scope| {
             let requests: Vec<_> = (0..6)
-                .map(|_| scope.spawn(|| web.get("/api/events")))
+                .map(|_| scope.spawn(|| web.get("/api/events").status))
                 .collect();
-            let mut used = 0;
-            while !locked.is_finished() {
-                used = used.max(headspace.store.number(
-                    "SELECT count(*) FROM pg_stat_activity
-                     WHERE datname = current_database() AND application_name = 'headspace reader'",
-                ));
-            }
+            eventually("all connections wait", || used() == most);
+            database.sql("COMMIT PREPARED 'held'");
             for request in requests {
-                request.join().expect("an answer");
+                assert_eq!(request.join().expect("an answer"), 200);
             }
-            used
         });
-        assert_eq!(used, most);
+        // Idle connections stay for a while: none was opened beyond the bound.
+        assert_eq!(used(), most);
     }
 }

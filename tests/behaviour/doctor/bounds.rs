@@ -53,7 +53,6 @@ fn an_ordinary_user_gets_all_of_it() {
         "settings",
         "roots",
         "permissions",
-        "disk",
         "database",
         "watcher",
         "socket",

@@ -1,4 +1,4 @@
-//! The port is somebody else's, the socket is left over, open, or no socket.
+//! The port is another program's, the socket is left over, open, or no socket.
 
 use std::{
     fs,
@@ -54,7 +54,7 @@ fn a_port_that_another_program_has_fails() {
 }
 
 #[test]
-fn the_headspace_of_another_folder_is_told_from_ours() {
+fn the_headspace_of_another_folder_is_no_mistake_for_ours() {
     let (ours, theirs) = (Headspace::on(Kind::Sqlite), Headspace::on(Kind::Sqlite));
     stored(&theirs, "theirs", 1);
     let web = Web::start(&theirs);
@@ -121,7 +121,7 @@ fn at_port(headspace: &Headspace, port: u16) -> Report {
     examined(command)
 }
 
-/// Whoever connects meets this, for as long as the test's process lives.
+/// Each client meets this, for as long as the test's process lives.
 fn serve(meet: impl Fn(TcpStream) + Send + 'static) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let port = listener.local_addr().expect("its address").port();

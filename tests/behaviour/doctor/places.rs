@@ -1,4 +1,4 @@
-//! Folders and files that others can read, that we cannot write, that have no room.
+//! Folders and files that others can read or that we cannot write.
 
 use std::{
     fs,
@@ -7,14 +7,14 @@ use std::{
     process::Command,
 };
 
-use super::report::{NOBODY, doctor, doctor_as, examined};
+use super::report::{NOBODY, doctor, doctor_as};
 use crate::support::{
     headspace::{Headspace, Kind},
     talk::stored,
 };
 
 #[test]
-fn what_is_open_to_others_is_told() {
+fn what_is_open_to_others_is_a_warning() {
     let headspace = Headspace::on(Kind::Sqlite);
     stored(&headspace, "open", 1);
     for (path, before, open) in [
@@ -35,7 +35,7 @@ fn what_is_open_to_others_is_told() {
 }
 
 #[test]
-fn what_belongs_to_somebody_else_or_cannot_be_written_fails() {
+fn what_belongs_to_another_user_or_cannot_be_written_fails() {
     let headspace = for_nobody();
     let state = headspace.state();
     let database = state.join("headspace.db");
@@ -64,31 +64,7 @@ fn a_file_in_the_folders_place_fails() {
     doctor(&headspace).says("permissions", "failed", "state is not a folder", "mv ");
 }
 
-#[test]
-fn little_room_is_told_and_none_fails() {
-    let headspace = Headspace::on(Kind::Sqlite);
-    fs::create_dir(headspace.state()).expect("a folder");
-    for (size, found, state) in [
-        ("8m", "MiB free", "failed"),
-        ("512m", "MiB free", "warning"),
-    ] {
-        let report = on_a_disk(&headspace, &format!("size={size},mode=0700"));
-        report.says("disk", state, found, "--state-dir");
-    }
-    on_a_disk(&headspace, "ro,mode=0700").says("disk", "failed", "read-only", "remount");
-}
-
-/// With a file system of its own for the state folder, seen by nobody else.
-fn on_a_disk(headspace: &Headspace, options: &str) -> super::report::Report {
-    let mut wrapper = Command::new("unshare");
-    let script = "mount -t tmpfs -o \"$0\" tmpfs \"$1\" && shift && exec \"$@\"";
-    wrapper
-        .args(["-m", "sh", "-c", script, options])
-        .arg(headspace.state());
-    examined(headspace.command_under(wrapper, &["doctor", "--json"]))
-}
-
-/// Whose folders all belong to the user nobody.
+/// All its folders belong to the user nobody.
 fn for_nobody() -> Headspace {
     let headspace = Headspace::on(Kind::Sqlite);
     stored(&headspace, "foreign", 1);

@@ -23,14 +23,14 @@ pub fn doctor(headspace: &Headspace) -> Report {
     examined(command(headspace))
 }
 
-/// The same by a user who may do little.
+/// The same by another user.
 pub fn doctor_as(headspace: &Headspace, uid: u32) -> Report {
     let mut command = command(headspace);
     command.uid(uid).gid(uid);
     examined(command)
 }
 
-/// Its own port is one that nobody has, unless the test says otherwise.
+/// Its own port is a free one, unless the test says otherwise.
 pub fn command(headspace: &Headspace) -> Command {
     let mut command = headspace.command(&["doctor", "--json"]);
     let says = |command: &Command, name: &str| command.get_envs().any(|(known, _)| known == name);

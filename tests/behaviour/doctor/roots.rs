@@ -29,7 +29,7 @@ fn each_root_is_judged_by_itself() {
 }
 
 #[test]
-fn what_cannot_be_read_fails_and_whose_it_is_is_told() {
+fn what_cannot_be_read_fails_and_its_owner_is_named() {
     let headspace = Headspace::on(Kind::Sqlite);
     let mut talk = Talk::new(&headspace, "closed");
     talk.say("closed words");
@@ -63,7 +63,7 @@ fn what_cannot_be_read_fails_and_whose_it_is_is_told() {
         "claude cannot be read: Permission denied",
         "ch",
     );
-    // Root reads everything, and is told whose it is.
+    // Root reads everything; the owner is named all the same.
     chown(headspace.root(), Some(NOBODY), None).expect("chown");
     doctor(&headspace).says(
         "roots",

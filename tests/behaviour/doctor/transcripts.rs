@@ -14,7 +14,7 @@ use crate::support::{
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 on_both! {
-    fn what_is_due_and_not_stored_is_told_until_it_is(kind: Kind) {
+    fn what_is_due_and_not_stored_is_a_warning_until_it_is(kind: Kind) {
         let headspace = Headspace::on(kind);
         let mut old = Talk::new(&headspace, "old");
         old.say("old words");
@@ -47,7 +47,7 @@ on_both! {
 }
 
 #[test]
-fn a_period_that_cannot_be_meant_is_told() {
+fn a_period_that_cannot_be_meant_is_a_warning() {
     let headspace = Headspace::on(Kind::Sqlite);
     let settings = headspace.root().join("settings.json");
     for (text, found) in [

@@ -7,7 +7,7 @@ use crate::support::testbed::{ACCOUNT, HOME, Testbed, WATCHER};
 const SERVICE: &str = "STATE_DIRECTORY=/var/lib/headspace RUNTIME_DIRECTORY=/run/headspace";
 
 #[test]
-fn units_that_a_package_brought_and_nobody_uses_are_a_note() {
+fn units_that_a_package_brought_and_that_are_not_used_are_a_note() {
     let testbed = Testbed::boot();
     let report = as_root(&testbed, "");
     report.says("units", "note", "none is enabled", "headspace install");

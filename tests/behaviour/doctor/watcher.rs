@@ -20,7 +20,7 @@ on_both! {
         eventually("it has reported", || headspace.store.number("SELECT count(*) FROM watchers") == 1);
         watcher.signal(Signal::STOP);
         doctor(&headspace).says("watcher", "ok", "running (pid", "");
-        // Nobody has to wait for as long as it takes to be sure.
+        // The test need not wait for as long as it takes to be sure.
         let long_ago = match kind {
             Kind::Sqlite => "'2020-01-01T00:00:00.000000Z'",
             Kind::Postgres => "'2020-01-01T00:00:00Z'::timestamptz",
@@ -38,7 +38,7 @@ on_both! {
         doctor(&headspace).says("watcher", "warning", "no watcher is running", "headspace watch");
     }
 
-    fn another_version_is_told(kind: Kind) {
+    fn another_version_is_a_warning(kind: Kind) {
         let headspace = Headspace::on(kind);
         let watcher = headspace.watch();
         watcher.signal(Signal::STOP);
@@ -68,7 +68,7 @@ fn a_degraded_watcher_says_why() {
         .replace("//postgres@", &format!("//{role}@"));
     headspace.set("HEADSPACE_DATABASE__URL", url);
     let watcher = headspace.watch();
-    Talk::new(&headspace, "more").say("words nobody repeats");
+    Talk::new(&headspace, "more").say("words not repeated");
     watcher.wait_for_log("degraded: positions are kept");
     let is_degraded = "SELECT count(*) FROM watchers WHERE state = 'degraded'";
     eventually("its row says so", || {
@@ -89,7 +89,7 @@ fn a_degraded_watcher_says_why() {
         "GRANT INSERT ON events",
     );
     assert!(
-        !format!("{report:?}").contains("nobody repeats"),
+        !format!("{report:?}").contains("not repeated"),
         "{report:#?}"
     );
 }

@@ -15,7 +15,7 @@ use crate::support::{
 };
 
 on_both! {
-    fn a_healthy_one_is_told_to_be_so(kind: Kind) {
+    fn a_healthy_one_is_reported_as_healthy(kind: Kind) {
         let headspace = Headspace::on(kind);
         stored(&headspace, "well", 3);
         let _watcher = headspace.watch();
@@ -24,11 +24,11 @@ on_both! {
         let report = with_port(&headspace, web.port);
         assert_eq!(report.code, 0);
         let mut checks = vec![
-            "settings", "roots", "transcripts", "permissions", "disk", "database",
+            "settings", "roots", "transcripts", "permissions", "database",
             "schema", "watcher", "socket", "port", "health",
         ];
         checks.extend(match kind {
-            Kind::Sqlite => &["durability", "integrity"][..],
+            Kind::Sqlite => &["integrity"][..],
             Kind::Postgres => &["rights"],
         });
         for check in checks {
@@ -37,7 +37,7 @@ on_both! {
         }
         report.says("roots", "ok", "holds 1 session and 0 files of subagents", "");
         report.says("health", "ok", "healthy", "");
-        // For people: aligned, a line a check, without colour where nobody sees it.
+        // For people: aligned, a line a check, without colour where there is no terminal.
         let said = headspace.run(&["doctor"]);
         let text = String::from_utf8(said.stdout).expect("text");
         assert!(!text.contains('\u{1b}'), "{text}");

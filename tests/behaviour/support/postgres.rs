@@ -197,6 +197,8 @@ fn keep(
         "-c",
         "max_connections=60",
         "-c",
+        "max_prepared_transactions=1",
+        "-c",
         "shared_buffers=16MB",
         "-c",
         "timezone=Asia/Kolkata",
