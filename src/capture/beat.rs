@@ -53,8 +53,9 @@ impl Capture {
 
     pub(super) fn refresh_status(&mut self) -> &Status {
         let status = &mut self.tally.status;
-        status.sessions = self.activity.open();
-        status.bytes_behind = self.positions.tail().bytes_behind() + self.backlog.queue.bytes();
+        status.counters.sessions = self.activity.open();
+        status.counters.bytes_behind =
+            self.positions.tail().bytes_behind() + self.backlog.queue.bytes();
         status.reason = if self.retry.is_degraded(&self.options.schedule) {
             self.retry.reason().map(str::to_owned)
         } else {
@@ -76,11 +77,13 @@ impl Capture {
     /// Notes that the database could not be used; false, as nothing was done.
     pub(super) fn failed(&mut self, work: Work, failure: &Failure, what: &str) -> bool {
         // A row that could not be updated loses no event.
-        if work == Work::Write {
-            self.tally.status.failed_writes += 1;
+        match work {
+            Work::Write => self.tally.status.counters.failed_writes += 1,
+            Work::Beat => self.tally.status.counters.failed_beats += 1,
+            Work::Load => {}
         }
         if self.retry.failures() > 0 {
-            self.tally.status.retries += 1;
+            self.tally.status.counters.retries += 1;
         }
         let (reason, now) = (failure.to_string(), Now::read().steady);
         let schedule = &self.options.schedule;

@@ -174,7 +174,7 @@ impl Capture {
     /// One event is refused for ever. Its neighbours are stored one by one
     /// until it stands alone; then it is tried again, and at last set aside.
     async fn refused(&mut self, segments: Vec<Segment>, reason: String) {
-        self.tally.status.failed_writes += 1;
+        self.tally.status.counters.failed_writes += 1;
         let quarantine = &mut self.backlog.quarantine;
         for segment in &segments {
             quarantine.refused(Path::new(&segment.path), segment.after.offset);
@@ -187,7 +187,7 @@ impl Capture {
         let tries = quarantine.refused_alone(path);
         self.describe(&segments, &Failure::Refused(reason.clone()));
         if tries < self.options.schedule.attempts {
-            self.tally.status.retries += 1;
+            self.tally.status.counters.retries += 1;
             // The next try comes later; no other file waits for it.
             let pause = self.options.schedule.pause(tries, jitter());
             let now = Now::read().steady;

@@ -79,13 +79,7 @@ impl Row {
             version: env!("CARGO_PKG_VERSION"),
             started_at: self.started_at,
             last_write_at: status.last_write_at,
-            events_written: status.events_written,
-            duplicates: status.duplicates,
-            failed_writes: status.failed_writes,
-            retries: status.retries,
-            rejected: status.rejected,
-            bytes_behind: status.bytes_behind,
-            sessions: status.sessions,
+            counters: status.counters.clone(),
             state,
             reason: status.reason.clone(),
         }
@@ -134,10 +128,8 @@ mod tests {
         row.has_news(news, TICK);
         row.has_news(news + TICK / 2, TICK);
         assert_eq!(row.next_look(), news + TICK);
-        let status = Status {
-            events_written: 1,
-            ..Status::default()
-        };
+        let mut status = Status::default();
+        status.counters.events_written = 1;
         assert!(row.is_due(&status, news + TICK));
         row.written(status.clone());
         assert!(!row.is_due(&status, news + TICK));

@@ -256,7 +256,7 @@ impl Capture {
             Ok(appended) => {
                 self.succeeded(Work::Write);
                 (self.options.wake)();
-                self.tally.status.events_written += appended.stored;
+                self.tally.status.counters.events_written += appended.stored;
                 endings.iter().for_each(log_ending);
             }
             Err(failure) => {

@@ -4,19 +4,13 @@ use std::{collections::HashMap, path::Path};
 
 use crate::{
     event::Timestamp,
-    store::{Appended, Duplicates},
+    store::{Appended, Counters, Duplicates},
 };
 
 /// What the watcher says of itself.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Status {
-    pub sessions: u64,
-    pub events_written: u64,
-    pub duplicates: u64,
-    pub rejected: u64,
-    pub failed_writes: u64,
-    pub retries: u64,
-    pub bytes_behind: u64,
+    pub counters: Counters,
     pub last_write_at: Option<Timestamp>,
     /// Why it is degraded; nothing if it is not.
     pub reason: Option<String>,
@@ -34,13 +28,13 @@ pub struct Tally {
 
 impl Tally {
     pub fn stored(&mut self, appended: &Appended, now: Timestamp) {
-        self.status.events_written += appended.stored;
-        self.status.rejected += appended.rejected;
+        self.status.counters.events_written += appended.stored;
+        self.status.counters.rejected += appended.rejected;
         if appended.stored > 0 {
             self.status.last_write_at = Some(now);
         }
         for found in &appended.duplicates {
-            self.status.duplicates += found.count;
+            self.status.counters.duplicates += found.count;
             match self.duplicates.get_mut(&found.path) {
                 Some(known) => known.count += found.count,
                 None => {
@@ -64,10 +58,10 @@ impl Tally {
 
     /// Logs how much was stored since the last time, if anything was.
     pub fn summarise(&mut self) {
-        let count = self.status.events_written - self.summarised;
-        self.summarised = self.status.events_written;
+        let count = self.status.counters.events_written - self.summarised;
+        self.summarised = self.status.counters.events_written;
         if count > 0 {
-            let bytes_behind = self.status.bytes_behind;
+            let bytes_behind = self.status.counters.bytes_behind;
             tracing::info!(count, bytes_behind, "{count} events stored");
         }
     }
@@ -94,7 +88,10 @@ mod tests {
         tally.stored(&appended(1, 3), Timestamp::UNIX_EPOCH);
         assert_eq!(tally.status.last_write_at, Some(Timestamp::UNIX_EPOCH));
         assert_eq!(
-            (tally.status.events_written, tally.status.duplicates),
+            (
+                tally.status.counters.events_written,
+                tally.status.counters.duplicates
+            ),
             (1, 5)
         );
         assert_eq!(tally.duplicates["a"].count, 5);

@@ -8,7 +8,10 @@ use super::say::say;
 use crate::{
     config::{self, Settings},
     health::{self, Local},
-    store::read::{AgentRow, ProjectRow, ReadError, Reader, WatcherRow},
+    store::{
+        Counters,
+        read::{AgentRow, ProjectRow, ReadError, Reader, WatcherRow},
+    },
     supervise::unit::{self, Answer},
     telemetry::visible,
 };
@@ -125,11 +128,12 @@ fn print(report: &StatusReport) {
     }
     for row in &report.watchers {
         say!(
-            "report    {} pid {}: {} sessions, {} bytes behind, at {}",
+            "report    {} pid {}: {} sessions, {} bytes behind{}, at {}",
             visible(&row.host),
             row.pid,
-            row.sessions,
-            row.bytes_behind,
+            row.counters.sessions,
+            row.counters.bytes_behind,
+            failures(&row.counters),
             row.beat_at
         );
     }
@@ -158,4 +162,16 @@ fn print(report: &StatusReport) {
             open.len() - SHOWN
         );
     }
+}
+
+/// What failed since the watcher's start, if anything did.
+fn failures(counters: &Counters) -> String {
+    let counted = [
+        (counters.failed_writes, "failed writes"),
+        (counters.failed_beats, "failed beats"),
+    ];
+    let failed = counted.iter().filter(|(count, _)| *count > 0);
+    failed
+        .map(|(count, what)| format!(", {count} {what}"))
+        .collect()
 }

@@ -116,12 +116,12 @@ async fn follow(
     let _ = tokio::time::timeout(budget / 4, capture.close()).await;
     let status = capture.status();
     tracing::info!(
-        events = status.events_written,
-        duplicates = status.duplicates,
-        rejected = status.rejected,
-        failed_writes = status.failed_writes,
+        events = status.counters.events_written,
+        duplicates = status.counters.duplicates,
+        rejected = status.counters.rejected,
+        failed_writes = status.counters.failed_writes,
         "stopped; {} events written",
-        status.events_written
+        status.counters.events_written
     );
     Ok(ExitCode::SUCCESS)
 }
@@ -141,10 +141,10 @@ async fn once(settings: &Settings) -> anyhow::Result<ExitCode> {
     }
     say!(
         "{} events stored, {} known already, {} lines rejected, {} sessions open",
-        status.events_written,
-        status.duplicates,
-        status.rejected,
-        status.sessions
+        status.counters.events_written,
+        status.counters.duplicates,
+        status.counters.rejected,
+        status.counters.sessions
     );
     Ok(ExitCode::SUCCESS)
 }
@@ -219,7 +219,11 @@ fn report(progress: &Progress, is_ready: &mut bool) {
         Progress::Round(status) if *is_ready => supervise::status(&describe(status)),
         Progress::Round(status) => {
             *is_ready = true;
-            tracing::info!(sessions = status.sessions, "ready; {}", describe(status));
+            tracing::info!(
+                sessions = status.counters.sessions,
+                "ready; {}",
+                describe(status)
+            );
             supervise::ready(&describe(status));
         }
         Progress::Waiting if *is_ready => {}
@@ -235,7 +239,7 @@ fn describe(status: &Status) -> String {
         .map_or(String::new(), |reason| format!("; degraded: {reason}"));
     format!(
         "{} sessions, {} events written, {} bytes behind{state}",
-        status.sessions, status.events_written, status.bytes_behind
+        status.counters.sessions, status.counters.events_written, status.counters.bytes_behind
     )
 }
 
@@ -248,10 +252,10 @@ fn progress_bar() -> ProgressBar {
 }
 
 fn show(bar: &ProgressBar, status: &Status) {
-    let behind = status.bytes_behind;
+    let behind = status.counters.bytes_behind;
     if bar.length() < Some(behind) {
         bar.set_length(behind);
     }
     bar.set_position(bar.length().unwrap_or(0).saturating_sub(behind));
-    bar.set_message(format!("{} events", status.events_written));
+    bar.set_message(format!("{} events", status.counters.events_written));
 }

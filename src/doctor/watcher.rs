@@ -102,6 +102,7 @@ fn crashes(restarts: usize, most: u32) -> Option<Finding> {
 mod tests {
     use super::*;
     use crate::doctor::finding::Severity::{self, Failed, Note, Ok as Fine, Warning};
+    use crate::store::Counters;
 
     /// What the judge says is tested in `health`; here, how bad it is.
     #[test]
@@ -114,8 +115,7 @@ mod tests {
             age_seconds,
             state: state.into(),
             reason: Some("the disk is full".into()),
-            failed_writes: 0,
-            bytes_behind: 0,
+            counters: Counters::default(),
         };
         let held = Holder::Process {
             pid: 7,
@@ -174,16 +174,10 @@ mod tests {
             state_dir: "/s".into(),
             pid: 7,
             version: env!("CARGO_PKG_VERSION").into(),
-            started_at: String::new(),
-            beat_at: String::new(),
+            started_at: "".into(),
+            beat_at: "".into(),
             last_write_at: None,
-            events_written: 0,
-            duplicates: 0,
-            failed_writes: 0,
-            retries: 0,
-            rejected: 0,
-            bytes_behind: 0,
-            sessions: 0,
+            counters: Counters::default(),
             state: String::new(),
             reason: None,
         }

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use crate::{
-    store::read::WatcherRow,
+    store::{Counters, read::WatcherRow},
     supervise::{
         Holder,
         shell::{self, ShellSupervisor},
@@ -34,8 +34,7 @@ pub struct Beat {
     pub age_seconds: f64,
     pub state: String,
     pub reason: Option<String>,
-    pub failed_writes: i64,
-    pub bytes_behind: i64,
+    pub counters: Counters,
 }
 
 impl Local {
@@ -66,11 +65,10 @@ pub fn beat(row: WatcherRow, now: jiff::Timestamp) -> Beat {
         host: row.host,
         state_dir: row.state_dir,
         pid: row.pid,
-        started_at: row.started_at,
+        started_at: row.started_at.into(),
         age_seconds: (age.max(0.0) * 10.0).round() / 10.0,
         state: row.state,
         reason: row.reason,
-        failed_writes: row.failed_writes,
-        bytes_behind: row.bytes_behind,
+        counters: row.counters,
     }
 }

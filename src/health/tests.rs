@@ -1,4 +1,5 @@
 use super::*;
+use crate::store::Counters;
 use crate::supervise::{
     shell::ShellSupervisor,
     unit::{Manager, WATCHER},
@@ -355,8 +356,7 @@ fn beat(host: &str, pid: i64, age_seconds: f64) -> Beat {
         age_seconds,
         state: "running".into(),
         reason: Some("the disk is full".into()),
-        failed_writes: 0,
-        bytes_behind: 0,
+        counters: Counters::default(),
     }
 }
 

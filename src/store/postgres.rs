@@ -319,18 +319,14 @@ pub async fn open_sessions(link: &mut PgConnection, host: &str) -> Outcome<Vec<O
 pub async fn beat(link: &mut PgConnection, host: &str, beat: &Beat) -> Outcome<()> {
     sqlx::query(
         "INSERT INTO watchers AS w (host, state_dir, pid, version, started_at, beat_at,
-             last_write_at, events_written, duplicates, failed_writes, retries, rejected,
-             bytes_behind, sessions, state, reason)
+             last_write_at, state, reason, counters)
          VALUES ($1, $2, $3, $4, $5::timestamptz, clock_timestamp(), $6::timestamptz,
-                 $7, $8, $9, $10, $11, $12, $13, $14, $15)
+                 $7, $8, $9::jsonb)
          ON CONFLICT (host, state_dir) DO UPDATE SET
              pid = excluded.pid, version = excluded.version, started_at = excluded.started_at,
              beat_at = excluded.beat_at,
              last_write_at = coalesce(excluded.last_write_at, w.last_write_at),
-             events_written = excluded.events_written, duplicates = excluded.duplicates,
-             failed_writes = excluded.failed_writes, retries = excluded.retries,
-             rejected = excluded.rejected, bytes_behind = excluded.bytes_behind,
-             sessions = excluded.sessions, state = excluded.state, reason = excluded.reason",
+             state = excluded.state, reason = excluded.reason, counters = excluded.counters",
     )
     .bind(host)
     .bind(&beat.state_dir)
@@ -338,15 +334,9 @@ pub async fn beat(link: &mut PgConnection, host: &str, beat: &Beat) -> Outcome<(
     .bind(beat.version)
     .bind(beat.started_at.to_string())
     .bind(beat.last_write_at.map(|at| at.to_string()))
-    .bind(beat.events_written.cast_signed())
-    .bind(beat.duplicates.cast_signed())
-    .bind(beat.failed_writes.cast_signed())
-    .bind(beat.retries.cast_signed())
-    .bind(beat.rejected.cast_signed())
-    .bind(beat.bytes_behind.cast_signed())
-    .bind(beat.sessions.cast_signed())
     .bind(beat.state)
     .bind(&beat.reason)
+    .bind(beat.counters.json())
     .execute(link)
     .await?;
     Ok(())

@@ -1,5 +1,7 @@
 //! What goes into the log together, and what comes back.
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     event::{Entry, Timestamp},
     tail::Position,
@@ -81,13 +83,30 @@ pub struct Beat {
     pub version: &'static str,
     pub started_at: Timestamp,
     pub last_write_at: Option<Timestamp>,
+    pub counters: Counters,
+    pub state: &'static str,
+    pub reason: Option<String>,
+}
+
+/// What a watcher counts: one column of its row, as JSON. A counter that another
+/// version does not write is 0, one that this version does not know is passed over.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Counters {
     pub events_written: u64,
     pub duplicates: u64,
     pub failed_writes: u64,
+    /// Writes of the watcher's row that failed; no event is lost with one.
+    pub failed_beats: u64,
     pub retries: u64,
     pub rejected: u64,
+    /// Bytes of the inputs that are not stored yet.
     pub bytes_behind: u64,
     pub sessions: u64,
-    pub state: &'static str,
-    pub reason: Option<String>,
+}
+
+impl Counters {
+    pub(super) fn json(&self) -> String {
+        serde_json::to_string(self).expect("numbers are JSON")
+    }
 }

@@ -324,17 +324,13 @@ pub async fn open_sessions(link: &mut SqliteConnection, host: &str) -> Outcome<V
 pub async fn beat(link: &mut SqliteConnection, host: &str, beat: &Beat) -> Outcome<()> {
     sqlx::query(
         "INSERT INTO watchers (host, state_dir, pid, version, started_at, beat_at, last_write_at,
-             events_written, duplicates, failed_writes, retries, rejected, bytes_behind, sessions,
-             state, reason)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+             state, reason, counters)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
          ON CONFLICT (host, state_dir) DO UPDATE SET
              pid = excluded.pid, version = excluded.version, started_at = excluded.started_at,
              beat_at = excluded.beat_at,
              last_write_at = coalesce(excluded.last_write_at, last_write_at),
-             events_written = excluded.events_written, duplicates = excluded.duplicates,
-             failed_writes = excluded.failed_writes, retries = excluded.retries,
-             rejected = excluded.rejected, bytes_behind = excluded.bytes_behind,
-             sessions = excluded.sessions, state = excluded.state, reason = excluded.reason",
+             state = excluded.state, reason = excluded.reason, counters = excluded.counters",
     )
     .bind(host)
     .bind(&beat.state_dir)
@@ -343,15 +339,9 @@ pub async fn beat(link: &mut SqliteConnection, host: &str, beat: &Beat) -> Outco
     .bind(beat.started_at.to_string())
     .bind(now())
     .bind(beat.last_write_at.map(|at| at.to_string()))
-    .bind(beat.events_written.cast_signed())
-    .bind(beat.duplicates.cast_signed())
-    .bind(beat.failed_writes.cast_signed())
-    .bind(beat.retries.cast_signed())
-    .bind(beat.rejected.cast_signed())
-    .bind(beat.bytes_behind.cast_signed())
-    .bind(beat.sessions.cast_signed())
     .bind(beat.state)
     .bind(&beat.reason)
+    .bind(beat.counters.json())
     .execute(link)
     .await?;
     Ok(())

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::store::{
     Filter, Stored,
-    read::{PAGE_EVENTS, ReadError, Rest},
+    read::{Bookmark, PAGE_EVENTS, ReadError, Rest},
     wake::SLOW_POLL,
 };
 
@@ -26,14 +26,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 
 struct Follower {
     shared: Arc<Shared>,
-    at: Option<Position>,
+    at: Option<Bookmark>,
     failures: u32,
-}
-
-/// The last event that was delivered, and what it is known by.
-struct Position {
-    cursor: i64,
-    mark: Option<String>,
 }
 
 pub async fn follow(shared: Arc<Shared>, stop: CancellationToken) {
@@ -80,25 +74,41 @@ impl Follower {
 
     /// Reads what is new, until there is no more.
     async fn look(&mut self) -> Result<Rest, ReadError> {
-        if self.at.is_none() {
-            self.begin().await?;
-        }
         loop {
             match self.step().await? {
                 Rest::More => {}
+                Rest::Replaced => self.start_over(),
                 rest => return Ok(rest),
             }
         }
     }
 
+    /// One question, once there is a place to ask from.
+    async fn step(&mut self) -> Result<Rest, ReadError> {
+        let Some(at) = &self.at else {
+            self.begin().await?;
+            return Ok(Rest::More);
+        };
+        let settled = self.shared.reader.after(at, PAGE_EVENTS).await?;
+        if !settled.events.is_empty() {
+            self.deliver(settled.events);
+        }
+        self.at = Some(settled.bookmark);
+        Ok(settled.rest)
+    }
+
+    /// The place to ask from, and what came last before it.
     async fn begin(&mut self) -> Result<(), ReadError> {
         let reader = &self.shared.reader;
         let head = reader.settled().await?;
+        let Some(bookmark) = reader.bookmark(head).await? else {
+            // Removed, or the log was replaced, since: the next step begins again.
+            return Ok(());
+        };
         let everything = Filter::default();
         let tail = reader
             .page(&everything, head.checked_add(1), None, TAIL_EVENTS)
             .await?;
-        let mark = reader.mark(head).await?;
         let log = self.shared.progress.borrow().log;
         let from = tail.events.last().map_or(head, |oldest| oldest.id - 1);
         let mut ring = Ring::new(log, from);
@@ -107,49 +117,24 @@ impl Follower {
             .rev()
             .for_each(|event| ring.push(Frame::new(event)));
         *self.shared.ring() = ring;
-        self.at = Some(Position { cursor: head, mark });
+        self.at = Some(bookmark);
         self.publish(head);
         Ok(())
     }
 
-    async fn step(&mut self) -> Result<Rest, ReadError> {
-        let Some(at) = &self.at else {
-            return Ok(Rest::More);
-        };
-        let settled = self.shared.reader.after(at.cursor, PAGE_EVENTS).await?;
-        if !self.is_same_log(at).await? {
-            self.start_over().await?;
-            return Ok(Rest::More);
-        }
-        if let Some(last) = settled.events.last() {
-            let mark = self.shared.reader.mark(last.id).await?;
-            self.deliver(settled.events, mark);
-        }
-        Ok(settled.rest)
-    }
-
-    fn deliver(&mut self, events: Vec<Stored>, mark: Option<String>) {
+    fn deliver(&mut self, events: Vec<Stored>) {
         let mut ring = self.shared.ring();
-        let mut cursor = 0;
+        let mut head = 0;
         for event in events {
-            cursor = event.id;
+            head = event.id;
             ring.push(Frame::new(event));
         }
         drop(ring);
-        self.at = Some(Position { cursor, mark });
-        self.publish(cursor);
-    }
-
-    /// Asked after reading: what was read before a “yes” is of this log.
-    async fn is_same_log(&self, at: &Position) -> Result<bool, ReadError> {
-        match &at.mark {
-            Some(mark) => self.shared.reader.knows(at.cursor, mark).await,
-            None => Ok(true),
-        }
+        self.publish(head);
     }
 
     /// The log is another one, or an older state of itself.
-    async fn start_over(&mut self) -> Result<(), ReadError> {
+    fn start_over(&mut self) {
         warn!("the log was replaced or restored; readers start over");
         self.shared.reader.forget();
         *self.shared.pruned.lock().expect("no panic while held") = None;
@@ -160,7 +145,6 @@ impl Follower {
                 head: None,
             }
         });
-        self.begin().await
     }
 
     fn publish(&self, head: i64) {

@@ -222,7 +222,7 @@ async fn ids_that_were_never_events_are_not_taken_for_removed_ones() {
 }
 
 #[tokio::test]
-async fn a_replaced_database_resets_everybody() {
+async fn a_replaced_database_resets_every_subscriber() {
     let mut world = World::new().await;
     world.append(5).await;
     let mut subscription = world.subscribe(Start::After(2));
@@ -288,7 +288,7 @@ async fn a_subscriber_waits_for_a_database_that_comes_later() {
 }
 
 #[tokio::test]
-async fn nothing_listens_while_nobody_is_subscribed() {
+async fn nothing_listens_without_a_subscriber() {
     let mut world = World::new().await;
     let doors = world.dir.path().join("wake");
     let open = || std::fs::read_dir(&doors).map_or(0, |entries| entries.count());

@@ -1,36 +1,80 @@
 //! The log as readers see it.
 //!
 //! In: a cursor or a range of ids, and a [`Filter`].
-//! Out: [`Stored`] events, settled ones in id order for those who follow; pages
-//! and totals for those who look.
+//! Out: [`Stored`] events: settled ones in id order for a follower, pages for a
+//! look; rows and totals.
 //!
 //! Promises
 //! - an id is delivered only when every smaller id is settled: visible, or its
 //!   transaction is over ([`settle`])
 //! - answers are bounded, in events and in bytes
+//! - a follower asks once a batch, and the answer says whether this is still the
+//!   log it followed
 //! - reading creates, migrates and changes nothing; the database may be away,
 //!   come back, or be replaced by another file at any time
 //!
+//! A question is one SQL text for both databases where their dialects allow it:
+//! `columns` reads what they hold in different types.
+//!
 //! Not here: waiting for news (`wake`), sharing one reading among many (`stream`).
 
+/// A question that each database answers in its own way.
 macro_rules! ask {
-    ($self:ident.$verb:ident($($argument:expr),*)) => {{
-        let answer = async {
+    ($self:ident.$verb:ident($($argument:expr),*)) => {
+        $self.in_time(async {
             match &$self.arm {
                 Arm::Sqlite(sqlite) => sqlite.$verb($($argument),*).await,
                 Arm::Postgres(postgres) => postgres.$verb($($argument),*).await,
             }
-        };
-        match tokio::time::timeout($crate::store::read::ANSWER_TIMEOUT, answer).await {
-            Ok(answer) => answer,
-            Err(_) => $self.abandon(),
-        }
-    }};
+        }).await
+    };
+}
+
+/// A question that is one SQL text for both databases.
+macro_rules! fetch {
+    ($self:ident, $fetch:ident, $query:ident($sql:expr) $(, $argument:expr)*) => {
+        $self.in_time(async {
+            Ok(match &$self.arm {
+                Arm::Sqlite(db) => {
+                    sqlx::$query($sql)$(.bind($argument))*.$fetch(&db.ready().await?).await?
+                }
+                Arm::Postgres(db) => {
+                    sqlx::$query($sql)$(.bind($argument))*.$fetch(&db.ready().await?).await?
+                }
+            })
+        }).await
+    };
+}
+
+/// The same for an SQL text that ends with a list of values.
+macro_rules! fetch_among {
+    ($self:ident, $sql:expr, $values:expr) => {
+        $self
+            .in_time(async {
+                Ok(match &$self.arm {
+                    Arm::Sqlite(db) => {
+                        let mut sql = sqlx::QueryBuilder::<sqlx::Sqlite>::new($sql);
+                        push_list(&mut sql, $values);
+                        sql.build_query_as().fetch_all(&db.ready().await?).await?
+                    }
+                    Arm::Postgres(db) => {
+                        let mut sql = sqlx::QueryBuilder::<sqlx::Postgres>::new($sql);
+                        push_list(&mut sql, $values);
+                        sql.build_query_as().fetch_all(&db.ready().await?).await?
+                    }
+                })
+            })
+            .await
+    };
 }
 
 mod audit;
+mod columns;
 mod condition;
 mod error;
+mod follow;
+mod look;
+mod page;
 mod postgres;
 mod rows;
 #[cfg(test)]
@@ -44,22 +88,26 @@ mod tests;
 
 use std::{path::Path, sync::Arc, time::Duration};
 
-pub use audit::{CheckpointFacts, StoredSession, StoredTurn};
+pub use audit::{CheckpointFacts, StoredSession, StoredTurn, Totals};
+pub use columns::UtcText;
 pub use condition::{Condition, Integrity, condition};
 pub use error::ReadError;
+pub use follow::Bookmark;
 pub use rows::{
     AgentRow, Head, PAGE_BYTES, PAGE_EVENTS, Page, ProjectRow, Rest, Settled, WatcherRow,
 };
 
-use super::{Filter, connect};
+use super::connect;
 
 /// How long a read may wait for a connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How long a database may take to answer. The server ends what takes longer,
-/// so no answer by then means that there is nobody to give it.
+/// so no answer by then means that the server is frozen or cut off.
 const ANSWER_TIMEOUT: Duration =
     connect::STATEMENT_TIMEOUT.saturating_add(connect::CONNECT_TIMEOUT);
+
+const SCHEMA_VERSION: &str = "SELECT max(version) FROM _sqlx_migrations WHERE success";
 
 type Result<T> = std::result::Result<T, ReadError>;
 
@@ -75,16 +123,6 @@ enum Arm {
     Postgres(Arc<postgres::Postgres>),
 }
 
-/// A range of ids, ends excluded, read from one of its ends.
-#[derive(Debug, Clone, Copy)]
-struct Range {
-    after: Option<i64>,
-    before: Option<i64>,
-    newest_first: bool,
-    limit: usize,
-    bytes: usize,
-}
-
 impl Reader {
     pub fn sqlite(path: &Path) -> Reader {
         Reader {
@@ -92,11 +130,22 @@ impl Reader {
         }
     }
 
-    /// For one look and not for more: what begins to be written meanwhile may
-    /// be missed, and nothing is left beside the file.
+    /// For one look only: what begins to be written meanwhile may be missed, and
+    /// no file is left beside the database's.
     pub fn sqlite_once(path: &Path) -> Reader {
         Reader {
             arm: Arm::Sqlite(Arc::new(sqlite::Sqlite::new(path, true))),
+        }
+    }
+
+    /// The same reader for a task that reads much of the log: it may keep more of
+    /// it in memory and reads ahead.
+    pub fn for_many_rows(self) -> Reader {
+        match self.arm {
+            Arm::Sqlite(sqlite) => Reader {
+                arm: Arm::Sqlite(Arc::new(sqlite.for_many_rows())),
+            },
+            postgres @ Arm::Postgres(_) => Reader { arm: postgres },
         }
     }
 
@@ -108,8 +157,8 @@ impl Reader {
         })
     }
 
-    /// Says goodbye to the database: its connections end in order. A reader that
-    /// is used afterwards finds it away.
+    /// Closes the connections in order. A reader that is used afterwards finds the
+    /// database away.
     pub async fn close(&self) {
         match &self.arm {
             Arm::Sqlite(sqlite) => sqlite.close().await,
@@ -125,27 +174,10 @@ impl Reader {
         }
     }
 
-    /// Settled events after `cursor`, in id order.
-    pub async fn after(&self, cursor: i64, limit: usize) -> Result<Settled> {
-        ask!(self.after(cursor, limit.min(PAGE_EVENTS)))
-    }
-
     /// The id up to which everything is settled: where a follower without a
     /// cursor begins.
     pub async fn settled(&self) -> Result<i64> {
         ask!(self.settled())
-    }
-
-    /// What tells the event of this id from one of another log: its key.
-    pub async fn mark(&self, id: i64) -> Result<Option<String>> {
-        ask!(self.mark(id))
-    }
-
-    /// Whether this is still the log in which `id` had that mark, be the event
-    /// there or pruned. Ask after reading, so that a log that was exchanged
-    /// meanwhile is noticed.
-    pub async fn knows(&self, id: i64, mark: &str) -> Result<bool> {
-        ask!(self.knows(id, mark))
     }
 
     /// Forgets what was learnt about transactions: the log is another one.
@@ -155,89 +187,21 @@ impl Reader {
         }
     }
 
-    fn abandon<T>(&self) -> Result<T> {
+    async fn in_time<T>(&self, answer: impl Future<Output = Result<T>>) -> Result<T> {
+        match tokio::time::timeout(ANSWER_TIMEOUT, answer).await {
+            Ok(answer) => answer,
+            Err(_) => {
+                self.abandon();
+                Err(ReadError::Silent)
+            }
+        }
+    }
+
+    fn abandon(&self) {
         match &self.arm {
             Arm::Sqlite(sqlite) => sqlite.abandon(),
             Arm::Postgres(postgres) => postgres.abandon(),
         }
-        Err(ReadError::Silent)
-    }
-
-    /// Events in (`after`, `before`), newest first.
-    pub async fn page(
-        &self,
-        filter: &Filter,
-        before: Option<i64>,
-        after: Option<i64>,
-        limit: usize,
-    ) -> Result<Page> {
-        let range = Range {
-            after,
-            before,
-            newest_first: true,
-            limit: limit.min(PAGE_EVENTS),
-            bytes: PAGE_BYTES,
-        };
-        ask!(self.range(filter, range))
-    }
-
-    /// Events in (`after`, `upto`], oldest first. `upto` must be settled.
-    pub async fn replay(
-        &self,
-        filter: &Filter,
-        after: i64,
-        upto: i64,
-        limit: usize,
-        bytes: usize,
-    ) -> Result<Page> {
-        let range = Range {
-            after: Some(after),
-            before: upto.checked_add(1),
-            newest_first: false,
-            limit: limit.min(PAGE_EVENTS),
-            bytes,
-        };
-        ask!(self.range(filter, range))
-    }
-
-    pub async fn head(&self) -> Result<Head> {
-        ask!(self.head())
-    }
-
-    /// The highest id below `oldest` that was an event and is gone; 0 if none.
-    pub async fn pruned_below(&self, oldest: i64) -> Result<i64> {
-        ask!(self.pruned_below(oldest))
-    }
-
-    /// How many events have an id in (`after`, `upto`].
-    pub async fn count(&self, after: i64, upto: i64) -> Result<i64> {
-        ask!(self.count(after, upto))
-    }
-
-    pub async fn rejected(&self) -> Result<i64> {
-        ask!(self.rejected())
-    }
-
-    /// When the newest event was committed.
-    pub async fn last_write(&self) -> Result<Option<String>> {
-        ask!(self.last_write())
-    }
-
-    pub async fn schema_version(&self) -> Result<i64> {
-        ask!(self.schema_version())
-    }
-
-    pub async fn watchers(&self) -> Result<Vec<WatcherRow>> {
-        ask!(self.watchers())
-    }
-
-    pub async fn projects(&self) -> Result<Vec<ProjectRow>> {
-        ask!(self.projects())
-    }
-
-    /// The agents seen last, at most `limit`.
-    pub async fn agents(&self, limit: usize) -> Result<Vec<AgentRow>> {
-        ask!(self.agents(limit))
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::{
     sync::{
-        Mutex,
+        Mutex, MutexGuard,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -17,10 +17,12 @@ use tokio::time::{Instant, sleep};
 
 use super::{
     super::{Filter, connect},
-    ACQUIRE_TIMEOUT, Head, PAGE_BYTES, Page, Range, Rest, Result, Settled,
+    ACQUIRE_TIMEOUT, Result, SCHEMA_VERSION,
     error::check_schema,
+    follow::{Bookmark, FollowRow, KeyedRow, log_and_key, seen_columns, settled},
     newest,
-    rows::{AgentRow, EventRow, ProjectRow, WatcherRow},
+    page::{Range, event_columns},
+    rows::{EventRow, Head, PAGE_BYTES, Page, Rest, Settled},
     settle::{Holes, Snapshot},
 };
 
@@ -29,42 +31,44 @@ const BEGIN_PAUSE: Duration = Duration::from_millis(10);
 /// How far back that beginning looks for holes when they do not end.
 const BEGIN_SCAN: i64 = 10_000;
 
-macro_rules! utc {
-    ($column:literal) => {
-        concat!(
-            "to_char(",
-            $column,
-            " AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"
-        )
-    };
-}
-
-/// The columns of an event, and what the statement saw of the transactions
-/// around it. `age` counts from an id to the next one to be given out.
-macro_rules! event_columns {
+/// What the statement saw of the transactions around it. `age` counts from an id
+/// to the next one to be given out.
+macro_rules! snapshot_columns {
     () => {
+        "pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS over_below, \
+         pg_snapshot_xmax(pg_current_snapshot())::text::bigint \
+         + age(pg_snapshot_xmax(pg_current_snapshot())::xid) AS next"
+    };
+}
+
+/// Chosen events with the number of bytes before each, so that the server and not
+/// the reader stops at the bound: what it has begun to send it sends to the end.
+macro_rules! sized {
+    ($order:expr) => {
         concat!(
-            "SELECT id, event_type, ",
-            utc!("timestamp"),
-            " AS timestamp, ",
-            utc!("recorded_at"),
-            " AS recorded_at, project_id, agent_id, command_id, turn_id, \
-             payload::text AS payload, found, \
-             pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS over_below, \
-             pg_snapshot_xmax(pg_current_snapshot())::text::bigint \
-             + age(pg_snapshot_xmax(pg_current_snapshot())::xid) AS next \
-             FROM (SELECT *, count(*) OVER () AS found, sum(pg_column_size(payload)) OVER ("
+            "SELECT *, count(*) OVER () AS found, \
+             sum(pg_column_size(payload)) OVER (",
+            $order,
+            ") - pg_column_size(payload) AS size_before FROM "
         )
     };
 }
 
-/// An event among those one statement found.
+/// An event of a page.
 #[derive(sqlx::FromRow)]
 struct FoundRow {
     #[sqlx(flatten)]
     event: EventRow,
     /// How many there were before the size was bounded.
     found: i64,
+}
+
+/// A row for a follower; the counts are of the statement.
+#[derive(sqlx::FromRow)]
+struct NewRow {
+    #[sqlx(flatten)]
+    follow: FollowRow,
+    found: Option<i64>,
     over_below: i64,
     next: i64,
 }
@@ -98,42 +102,64 @@ impl Postgres {
         })
     }
 
-    pub async fn after(&self, cursor: i64, limit: usize) -> Result<Settled> {
-        let range = Range {
-            after: Some(cursor),
-            before: None,
-            newest_first: false,
-            limit,
-            bytes: PAGE_BYTES,
+    pub async fn log_and_key(&self, id: i64) -> Result<(String, Option<Vec<u8>>)> {
+        let row = sqlx::query_as(log_and_key!("event_key")).bind(id);
+        Ok(row.fetch_one(&self.ready().await?).await?)
+    }
+
+    pub async fn after(&self, at: &Bookmark, limit: usize) -> Result<Settled> {
+        let sql = concat!(
+            "SELECT ",
+            seen_columns!("event_key"),
+            snapshot_columns!(),
+            ", e.*, event_key AS key_bytes FROM log LEFT JOIN (",
+            sized!("ORDER BY id"),
+            "(SELECT * FROM events WHERE id > $1 ORDER BY id LIMIT $3) chosen) e \
+             ON e.size_before < $4 WHERE log.id = 1 ORDER BY e.id"
+        );
+        let rows: Vec<NewRow> = sqlx::query_as(sql)
+            .bind(at.cursor)
+            .bind(at.key())
+            .bind(limit as i64)
+            .bind(PAGE_BYTES as i64)
+            .fetch_all(&self.ready().await?)
+            .await?;
+        let first = rows.first().ok_or(sqlx::Error::RowNotFound)?;
+        let (seen, snapshot) = (first.follow.seen.clone(), Snapshot::from(first));
+        let found = first.found.unwrap_or(0) as usize;
+        let mut events: Vec<_> = rows
+            .into_iter()
+            .filter_map(|row| row.follow.event)
+            .collect();
+        let rest = self.settle(at.cursor, &mut events, found, limit, snapshot);
+        Ok(settled(at, &seen, events, rest))
+    }
+
+    /// Leaves the events that may be delivered.
+    fn settle(
+        &self,
+        cursor: i64,
+        events: &mut Vec<KeyedRow>,
+        found: usize,
+        limit: usize,
+        snapshot: Snapshot,
+    ) -> Rest {
+        let more = found > events.len() || found == limit;
+        let ids: Vec<i64> = events.iter().map(|event| event.row.id).collect();
+        let ready = match ids.is_empty() {
+            true => 0,
+            false => self.holes().settle(cursor, &ids, snapshot),
         };
-        let mut rows = self.select(&Filter::default(), range).await?;
-        let Some(first) = rows.first() else {
-            return Ok(Settled {
-                events: vec![],
-                rest: Rest::Nothing,
-            });
-        };
-        let more = is_more(&rows, limit);
-        let seen = Snapshot {
-            over_below: first.over_below,
-            next: first.next,
-        };
-        let ids: Vec<i64> = rows.iter().map(|row| row.event.id).collect();
-        let ready = self
-            .holes
-            .lock()
-            .expect("settling does not panic")
-            .settle(cursor, &ids, seen);
-        let rest = match (ready < rows.len(), more) {
+        events.truncate(ready);
+        match (ready < ids.len(), more) {
             (true, _) => Rest::Hole,
             (false, true) => Rest::More,
             (false, false) => Rest::Nothing,
-        };
-        rows.truncate(ready);
-        Ok(Settled {
-            events: rows.into_iter().map(|row| row.event.into()).collect(),
-            rest,
-        })
+        }
+    }
+
+    fn holes(&self) -> MutexGuard<'_, Holes> {
+        self.holes.lock().expect("settling does not panic")
     }
 
     /// Everything visible, once the transactions that were running are over.
@@ -153,10 +179,11 @@ impl Postgres {
     }
 
     async fn begin(&self) -> Result<Begin> {
-        let sql = "SELECT coalesce(max(id), 0) AS newest, \
-                   pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS over_below, \
-                   pg_snapshot_xmax(pg_current_snapshot())::text::bigint \
-                   + age(pg_snapshot_xmax(pg_current_snapshot())::xid) AS next FROM events";
+        let sql = concat!(
+            "SELECT coalesce(max(id), 0) AS newest, ",
+            snapshot_columns!(),
+            " FROM events"
+        );
         Ok(sqlx::query_as(sql).fetch_one(&self.ready().await?).await?)
     }
 
@@ -173,53 +200,29 @@ impl Postgres {
     }
 
     pub fn forget(&self) {
-        *self.holes.lock().expect("settling does not panic") = Holes::default();
+        *self.holes() = Holes::default();
         self.checked.store(false, Ordering::Relaxed);
     }
 
-    pub async fn mark(&self, id: i64) -> Result<Option<String>> {
-        let key = sqlx::query_scalar("SELECT encode(event_key, 'hex') FROM events WHERE id = $1")
-            .bind(id);
-        Ok(key.fetch_optional(&self.ready().await?).await?)
-    }
-
-    pub async fn knows(&self, id: i64, mark: &str) -> Result<bool> {
-        let sql = "SELECT EXISTS (SELECT 1 FROM events WHERE id = $1 AND event_key = decode($2, 'hex')) \
-                   OR EXISTS (SELECT 1 FROM facts WHERE key = decode($2, 'hex') AND event_id = $1)";
-        let known = sqlx::query_scalar(sql).bind(id).bind(mark);
-        Ok(known.fetch_one(&self.ready().await?).await?)
-    }
-
     pub async fn range(&self, filter: &Filter, range: Range) -> Result<Page> {
-        let rows = self.select(filter, range).await?;
-        let more = is_more(&rows, range.limit);
-        Ok(Page {
-            events: rows.into_iter().map(|row| row.event.into()).collect(),
-            more,
-        })
-    }
-
-    async fn select(&self, filter: &Filter, range: Range) -> Result<Vec<FoundRow>> {
-        let order = if range.newest_first {
-            " ORDER BY id DESC"
+        let order = range.order();
+        let mut sql = QueryBuilder::new(concat!("SELECT ", event_columns!(), ", found FROM ("));
+        sql.push(if range.newest_first {
+            sized!("ORDER BY id DESC")
         } else {
-            " ORDER BY id"
-        };
-        let mut sql = QueryBuilder::new(event_columns!());
-        sql.push(order)
-            .push(") - pg_column_size(payload) AS size_before ");
-        sql.push("FROM (SELECT * FROM events WHERE id > ");
-        sql.push_bind(range.after.unwrap_or(i64::MIN));
-        sql.push(" AND id < ")
-            .push_bind(range.before.unwrap_or(i64::MAX));
-        push_filter(&mut sql, filter);
-        sql.push(order)
-            .push(" LIMIT ")
-            .push_bind(range.limit as i64);
+            sized!("ORDER BY id")
+        });
+        sql.push("(SELECT *");
+        range.push(&mut sql, filter);
         sql.push(") chosen) sized WHERE size_before < ")
             .push_bind(range.bytes as i64);
         sql.push(order);
-        Ok(sql.build_query_as().fetch_all(&self.ready().await?).await?)
+        let rows: Vec<FoundRow> = sql.build_query_as().fetch_all(&self.ready().await?).await?;
+        let found = rows.first().map_or(0, |row| row.found as usize);
+        Ok(Page {
+            more: found > rows.len() || found == range.limit,
+            events: rows.into_iter().map(|row| row.event.into()).collect(),
+        })
     }
 
     /// `last_value` needs a right on the sequence; without it the newest id has
@@ -232,83 +235,10 @@ impl Postgres {
         Ok(sqlx::query_as(sql).fetch_one(&self.ready().await?).await?)
     }
 
-    pub async fn pruned_below(&self, oldest: i64) -> Result<i64> {
-        let sql = "SELECT coalesce(max(event_id), 0) FROM facts WHERE event_id < $1";
-        Ok(sqlx::query_scalar(sql)
-            .bind(oldest)
-            .fetch_one(&self.ready().await?)
-            .await?)
-    }
-
-    pub async fn count(&self, after: i64, upto: i64) -> Result<i64> {
-        let sql = "SELECT count(*) FROM events WHERE id > $1 AND id <= $2";
-        let count = sqlx::query_scalar(sql).bind(after).bind(upto);
-        Ok(count.fetch_one(&self.ready().await?).await?)
-    }
-
-    pub async fn rejected(&self) -> Result<i64> {
-        let count = sqlx::query_scalar("SELECT count(*) FROM rejections");
-        Ok(count.fetch_one(&self.ready().await?).await?)
-    }
-
-    pub async fn last_write(&self) -> Result<Option<String>> {
-        let sql = concat!(
-            "SELECT ",
-            utc!("recorded_at"),
-            " FROM events ORDER BY id DESC LIMIT 1"
-        );
-        Ok(sqlx::query_scalar(sql)
-            .fetch_optional(&self.ready().await?)
-            .await?)
-    }
-
     pub async fn schema_version(&self) -> Result<i64> {
-        let sql = "SELECT max(version) FROM _sqlx_migrations WHERE success";
-        check_schema(
-            sqlx::query_scalar(sql).fetch_one(&self.pool()).await?,
-            self.known,
-        )
-    }
-
-    pub async fn watchers(&self) -> Result<Vec<WatcherRow>> {
-        let sql = concat!(
-            "SELECT id, host, state_dir, pid, version, ",
-            utc!("started_at"),
-            " AS started_at, ",
-            utc!("beat_at"),
-            " AS beat_at, ",
-            utc!("last_write_at"),
-            " AS last_write_at, \
-             events_written, duplicates, failed_writes, retries, rejected, bytes_behind, sessions, \
-             state, reason FROM watchers ORDER BY id"
-        );
-        Ok(sqlx::query_as(sql).fetch_all(&self.ready().await?).await?)
-    }
-
-    pub async fn projects(&self) -> Result<Vec<ProjectRow>> {
-        let sql = concat!(
-            "SELECT id, host, path, name, git_remote, current_branch, ",
-            utc!("created_at"),
-            " AS created_at, (SELECT count(*) FROM agents a WHERE a.project_id = p.id) AS agents \
-             FROM projects p ORDER BY name, id"
-        );
-        Ok(sqlx::query_as(sql).fetch_all(&self.ready().await?).await?)
-    }
-
-    pub async fn agents(&self, limit: usize) -> Result<Vec<AgentRow>> {
-        let sql = concat!(
-            "SELECT a.id, session_uuid, project_id, p.name AS project_name, parent_agent_id, cli, ",
-            utc!("started_at"),
-            " AS started_at, ",
-            utc!("last_seen_at"),
-            " AS last_seen_at, ",
-            utc!("ended_at"),
-            " AS ended_at, end_reason FROM agents a \
-             JOIN projects p ON p.id = a.project_id \
-             ORDER BY a.last_seen_at DESC, a.id DESC LIMIT $1"
-        );
-        let rows = sqlx::query_as(sql).bind(i64::try_from(limit).unwrap_or(i64::MAX));
-        Ok(rows.fetch_all(&self.ready().await?).await?)
+        let pool = self.pool();
+        let found = sqlx::query_scalar(SCHEMA_VERSION).fetch_one(&pool);
+        check_schema(found.await?, self.known)
     }
 
     pub async fn close(&self) {
@@ -342,35 +272,11 @@ fn pool(options: &PgConnectOptions, connections: u32) -> PgPool {
         .connect_lazy_with(options.clone())
 }
 
-fn is_more(rows: &[FoundRow], limit: usize) -> bool {
-    let found = rows.first().map_or(0, |row| row.found as usize);
-    found > rows.len() || found == limit
-}
-
-fn push_filter(sql: &mut QueryBuilder<sqlx::Postgres>, filter: &Filter) {
-    let types: Vec<String> = filter
-        .types
-        .iter()
-        .map(|kind| kind.as_str().into())
-        .collect();
-    if !types.is_empty() {
-        sql.push(" AND event_type = ANY(")
-            .push_bind(types)
-            .push(")");
-    }
-    for (column, ids) in [
-        ("project_id", &filter.project_ids),
-        ("agent_id", &filter.agent_ids),
-    ] {
-        if !ids.is_empty() {
-            sql.push(format_args!(" AND {column} = ANY("))
-                .push_bind(ids.clone())
-                .push(")");
+impl From<&NewRow> for Snapshot {
+    fn from(row: &NewRow) -> Snapshot {
+        Snapshot {
+            over_below: row.over_below,
+            next: row.next,
         }
-    }
-    if let Some(since) = filter.since {
-        sql.push(" AND timestamp >= ")
-            .push_bind(since.to_string())
-            .push("::timestamptz");
     }
 }

@@ -3,7 +3,11 @@
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::super::Stored;
+use super::{
+    super::{Counters, Stored},
+    columns::{JsonText, UtcText},
+    follow::Bookmark,
+};
 
 /// The most events in one answer.
 pub const PAGE_EVENTS: usize = 500;
@@ -15,6 +19,8 @@ pub const PAGE_BYTES: usize = 1024 * 1024;
 pub struct Settled {
     pub events: Vec<Stored>,
     pub rest: Rest,
+    /// Behind the last of these events: where to go on.
+    pub bookmark: Bookmark,
 }
 
 /// What lies behind the last event of an answer.
@@ -25,6 +31,8 @@ pub enum Rest {
     More,
     /// A smaller id is still in a running transaction: ask again soon.
     Hole,
+    /// The log is another one, or an older state of itself: begin again.
+    Replaced,
 }
 
 /// A part of the log, through a filter.
@@ -53,16 +61,12 @@ pub struct WatcherRow {
     pub state_dir: String,
     pub pid: i64,
     pub version: String,
-    pub started_at: String,
-    pub beat_at: String,
-    pub last_write_at: Option<String>,
-    pub events_written: i64,
-    pub duplicates: i64,
-    pub failed_writes: i64,
-    pub retries: i64,
-    pub rejected: i64,
-    pub bytes_behind: i64,
-    pub sessions: i64,
+    pub started_at: UtcText,
+    pub beat_at: UtcText,
+    pub last_write_at: Option<UtcText>,
+    #[sqlx(try_from = "JsonText")]
+    #[serde(flatten)]
+    pub counters: Counters,
     pub state: String,
     pub reason: Option<String>,
 }
@@ -76,7 +80,7 @@ pub struct ProjectRow {
     pub name: String,
     pub git_remote: Option<String>,
     pub current_branch: Option<String>,
-    pub created_at: String,
+    pub created_at: UtcText,
     pub agents: i64,
 }
 
@@ -89,9 +93,9 @@ pub struct AgentRow {
     pub project_name: String,
     pub parent_agent_id: Option<i64>,
     pub cli: String,
-    pub started_at: String,
-    pub last_seen_at: String,
-    pub ended_at: Option<String>,
+    pub started_at: UtcText,
+    pub last_seen_at: UtcText,
+    pub ended_at: Option<UtcText>,
     pub end_reason: Option<String>,
 }
 
@@ -100,18 +104,18 @@ pub struct AgentRow {
 pub(super) struct EventRow {
     pub id: i64,
     event_type: String,
-    timestamp: String,
-    recorded_at: String,
+    timestamp: UtcText,
+    recorded_at: UtcText,
     project_id: Option<i64>,
     agent_id: Option<i64>,
     command_id: Option<i64>,
     turn_id: Option<i64>,
-    payload: String,
+    payload: JsonText,
 }
 
 impl EventRow {
     pub fn size(&self) -> usize {
-        self.payload.len()
+        self.payload.0.len()
     }
 }
 
@@ -120,14 +124,21 @@ impl From<EventRow> for Stored {
         Stored {
             id: row.id,
             event_type: row.event_type,
-            timestamp: row.timestamp,
-            recorded_at: row.recorded_at,
+            timestamp: row.timestamp.into(),
+            recorded_at: row.recorded_at.into(),
             project_id: row.project_id,
             agent_id: row.agent_id,
             command_id: row.command_id,
             turn_id: row.turn_id,
-            payload: json(row.payload),
+            payload: json(row.payload.0),
         }
+    }
+}
+
+/// What cannot be read as counters counts nothing; the row still shows a watcher.
+impl From<JsonText> for Counters {
+    fn from(text: JsonText) -> Counters {
+        serde_json::from_str(&text.0).unwrap_or_default()
     }
 }
 

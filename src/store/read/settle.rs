@@ -3,8 +3,8 @@
 //! Ids are drawn before they are committed, so a reader may see 4 while 3 is
 //! still in a running transaction. Ids that follow the cursor without a hole go
 //! at once. A missing id is noted together with the next transaction id to be
-//! given out at that moment; whoever drew the missing id had its transaction id
-//! before that. Once a snapshot shows that all transactions below the noted one
+//! given out at that moment; the transaction that drew the missing id has a
+//! smaller one. Once a snapshot shows that all transactions below the noted one
 //! are over, an id that is missing in that same snapshot will stay missing.
 //!
 //! The snapshot's own xmax would not do as the note: it is one past the newest

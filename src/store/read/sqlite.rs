@@ -20,24 +20,24 @@ use sqlx::{
 
 use super::{
     super::{Filter, Stored},
-    ACQUIRE_TIMEOUT, Head, PAGE_BYTES, Page, Range, ReadError, Rest, Result, Settled,
+    ACQUIRE_TIMEOUT, ReadError, Result, SCHEMA_VERSION,
     error::check_schema,
+    follow::{Bookmark, FollowRow, log_and_key, seen_columns, settled},
     newest,
-    rows::{AgentRow, EventRow, ProjectRow, WatcherRow},
+    page::{Range, event_columns},
+    rows::{EventRow, Head, PAGE_BYTES, Page, Rest, Settled},
 };
 
 const CONNECTIONS: u32 = 2;
 
-macro_rules! event_columns {
-    () => {
-        "SELECT id, event_type, timestamp, recorded_at, project_id, agent_id, command_id, \
-         turn_id, payload FROM events WHERE "
-    };
-}
+/// What a connection for many rows keeps in memory, and how many rows it reads ahead.
+const BULK_CACHE_KIB: i64 = 64 * 1024;
+const BULK_ROWS: usize = 512;
 
 pub struct Sqlite {
     path: PathBuf,
     is_one_look: bool,
+    is_for_many_rows: bool,
     known: i64,
     open: Mutex<Option<Opened>>,
 }
@@ -54,60 +54,61 @@ impl Sqlite {
         Sqlite {
             path: path.to_owned(),
             is_one_look,
+            is_for_many_rows: false,
             known: newest(&sqlx::migrate!("src/store/migrations/sqlite")),
             open: Mutex::new(None),
         }
     }
 
-    pub async fn after(&self, cursor: i64, limit: usize) -> Result<Settled> {
+    pub fn for_many_rows(&self) -> Sqlite {
+        Sqlite {
+            is_for_many_rows: true,
+            ..Sqlite::new(&self.path, self.is_one_look)
+        }
+    }
+
+    pub async fn log_and_key(&self, id: i64) -> Result<(String, Option<Vec<u8>>)> {
+        let row = sqlx::query_as(log_and_key!("CAST(event_key AS BLOB)")).bind(id);
+        Ok(row.fetch_one(&self.ready().await?).await?)
+    }
+
+    pub async fn after(&self, at: &Bookmark, limit: usize) -> Result<Settled> {
         let pool = self.ready().await?;
-        let sql = concat!(event_columns!(), "id > ? ORDER BY id LIMIT ?");
+        let sql = concat!(
+            "SELECT ",
+            seen_columns!("CAST(event_key AS BLOB)"),
+            "e.*, CAST(e.event_key AS BLOB) AS key_bytes FROM log LEFT JOIN events e ON e.id > $1 WHERE log.id = 1 ORDER BY e.id LIMIT $3"
+        );
         let rows = sqlx::query_as(sql)
-            .bind(cursor)
+            .bind(at.cursor)
+            .bind(at.key())
             .bind(limit as i64)
             .fetch(&pool);
-        let page = collect(rows, limit, PAGE_BYTES).await?;
-        let rest = if page.more { Rest::More } else { Rest::Nothing };
-        Ok(Settled {
-            events: page.events,
-            rest,
-        })
+        let size = |row: &FollowRow| row.event.as_ref().map_or(0, |event| event.row.size());
+        let (rows, more) = collect(rows, limit, PAGE_BYTES, size).await?;
+        let Some(FollowRow { seen, .. }) = rows.first() else {
+            return Err(sqlx::Error::RowNotFound.into());
+        };
+        let seen = seen.clone();
+        let events: Vec<_> = rows.into_iter().filter_map(|row| row.event).collect();
+        let rest = if more { Rest::More } else { Rest::Nothing };
+        Ok(settled(at, &seen, events, rest))
     }
 
     pub async fn settled(&self) -> Result<i64> {
         Ok(self.head().await?.newest)
     }
 
-    pub async fn mark(&self, id: i64) -> Result<Option<String>> {
-        let pool = self.ready().await?;
-        let key =
-            sqlx::query_scalar("SELECT lower(hex(event_key)) FROM events WHERE id = ?").bind(id);
-        Ok(key.fetch_optional(&pool).await?)
-    }
-
-    pub async fn knows(&self, id: i64, mark: &str) -> Result<bool> {
-        let pool = self.ready().await?;
-        let sql = "SELECT EXISTS (SELECT 1 FROM events WHERE id = ?1 AND hex(event_key) = upper(?2)) \
-                   OR EXISTS (SELECT 1 FROM facts WHERE key = unhex(?2) AND event_id = ?1)";
-        let known = sqlx::query_scalar(sql).bind(id).bind(mark);
-        Ok(known.fetch_one(&pool).await?)
-    }
-
     pub async fn range(&self, filter: &Filter, range: Range) -> Result<Page> {
         let pool = self.ready().await?;
-        let mut sql = QueryBuilder::new(event_columns!());
-        sql.push("id > ").push_bind(range.after.unwrap_or(i64::MIN));
-        sql.push(" AND id < ")
-            .push_bind(range.before.unwrap_or(i64::MAX));
-        push_filter(&mut sql, filter);
-        sql.push(if range.newest_first {
-            " ORDER BY id DESC"
-        } else {
-            " ORDER BY id"
-        });
-        sql.push(" LIMIT ").push_bind(range.limit as i64);
+        let mut sql = QueryBuilder::new(concat!("SELECT ", event_columns!()));
+        range.push(&mut sql, filter);
         let rows = sql.build_query_as().fetch(&pool);
-        collect(rows, range.limit, range.bytes).await
+        let (rows, more) = collect(rows, range.limit, range.bytes, EventRow::size).await?;
+        Ok(Page {
+            events: rows.into_iter().map(Stored::from).collect(),
+            more,
+        })
     }
 
     pub async fn head(&self) -> Result<Head> {
@@ -118,70 +119,10 @@ impl Sqlite {
         Ok(sqlx::query_as(sql).fetch_one(&pool).await?)
     }
 
-    pub async fn pruned_below(&self, oldest: i64) -> Result<i64> {
-        let pool = self.ready().await?;
-        let sql = "SELECT coalesce(max(event_id), 0) FROM facts WHERE event_id < ?";
-        Ok(sqlx::query_scalar(sql)
-            .bind(oldest)
-            .fetch_one(&pool)
-            .await?)
-    }
-
-    pub async fn count(&self, after: i64, upto: i64) -> Result<i64> {
-        let pool = self.ready().await?;
-        let sql = "SELECT count(*) FROM events WHERE id > ? AND id <= ?";
-        Ok(sqlx::query_scalar(sql)
-            .bind(after)
-            .bind(upto)
-            .fetch_one(&pool)
-            .await?)
-    }
-
-    pub async fn rejected(&self) -> Result<i64> {
-        let pool = self.ready().await?;
-        Ok(sqlx::query_scalar("SELECT count(*) FROM rejections")
-            .fetch_one(&pool)
-            .await?)
-    }
-
-    pub async fn last_write(&self) -> Result<Option<String>> {
-        let pool = self.ready().await?;
-        let sql = "SELECT recorded_at FROM events ORDER BY id DESC LIMIT 1";
-        Ok(sqlx::query_scalar(sql).fetch_optional(&pool).await?)
-    }
-
     pub async fn schema_version(&self) -> Result<i64> {
         let opened = self.opened()?;
-        let sql = "SELECT max(version) FROM _sqlx_migrations WHERE success";
-        check_schema(
-            sqlx::query_scalar(sql).fetch_one(&opened.pool).await?,
-            self.known,
-        )
-    }
-
-    pub async fn watchers(&self) -> Result<Vec<WatcherRow>> {
-        let pool = self.ready().await?;
-        Ok(sqlx::query_as("SELECT * FROM watchers ORDER BY id")
-            .fetch_all(&pool)
-            .await?)
-    }
-
-    pub async fn projects(&self) -> Result<Vec<ProjectRow>> {
-        let pool = self.ready().await?;
-        let sql = "SELECT p.*, (SELECT count(*) FROM agents a WHERE a.project_id = p.id) AS agents \
-                   FROM projects p ORDER BY p.name, p.id";
-        Ok(sqlx::query_as(sql).fetch_all(&pool).await?)
-    }
-
-    pub async fn agents(&self, limit: usize) -> Result<Vec<AgentRow>> {
-        let pool = self.ready().await?;
-        let sql = "SELECT a.*, p.name AS project_name FROM agents a \
-                   JOIN projects p ON p.id = a.project_id \
-                   ORDER BY a.last_seen_at DESC, a.id DESC LIMIT ?";
-        Ok(sqlx::query_as(sql)
-            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
-            .fetch_all(&pool)
-            .await?)
+        let found = sqlx::query_scalar(SCHEMA_VERSION).fetch_one(&opened.pool);
+        check_schema(found.await?, self.known)
     }
 
     pub fn abandon(&self) {
@@ -224,7 +165,12 @@ impl Sqlite {
     }
 
     fn open(&self, file: (u64, u64)) -> Opened {
-        let options = look_options(&self.path, self.is_one_look);
+        let mut options = look_options(&self.path, self.is_one_look);
+        if self.is_for_many_rows {
+            options = options
+                .row_buffer_size(BULK_ROWS)
+                .pragma("cache_size", format!("-{BULK_CACHE_KIB}"));
+        }
         let pool = SqlitePoolOptions::new()
             .max_connections(CONNECTIONS)
             .acquire_timeout(ACQUIRE_TIMEOUT)
@@ -253,48 +199,22 @@ pub(super) fn look_options(path: &Path, is_one_look: bool) -> SqliteConnectOptio
         .disable_statement_logging()
 }
 
-fn push_filter(sql: &mut QueryBuilder<sqlx::Sqlite>, filter: &Filter) {
-    let types = filter.types.iter().map(|kind| kind.as_str());
-    push_among(sql, "event_type", types);
-    push_among(sql, "project_id", filter.project_ids.iter().copied());
-    push_among(sql, "agent_id", filter.agent_ids.iter().copied());
-    if let Some(since) = filter.since {
-        sql.push(" AND timestamp >= ").push_bind(since.to_string());
-    }
-}
-
-fn push_among<'v, T>(
-    sql: &mut QueryBuilder<sqlx::Sqlite>,
-    column: &str,
-    values: impl ExactSizeIterator<Item = T>,
-) where
-    T: sqlx::Encode<'v, sqlx::Sqlite> + sqlx::Type<sqlx::Sqlite> + Send + 'v,
-{
-    if values.len() == 0 {
-        return;
-    }
-    sql.push(format_args!(" AND {column} IN ("));
-    let mut list = sql.separated(", ");
-    for value in values {
-        list.push_bind(value);
-    }
-    sql.push(")");
-}
-
-/// Takes rows until there are `limit` of them or they fill `bytes`.
-async fn collect(
-    mut rows: impl Stream<Item = sqlx::Result<EventRow>> + Unpin,
+/// Takes rows until there are `limit` of them or they fill `bytes`; whether there
+/// may be more.
+async fn collect<T>(
+    mut rows: impl Stream<Item = sqlx::Result<T>> + Unpin,
     limit: usize,
     bytes: usize,
-) -> Result<Page> {
-    let (mut events, mut size) = (Vec::<Stored>::new(), 0);
-    while size < bytes {
+    size: impl Fn(&T) -> usize,
+) -> Result<(Vec<T>, bool)> {
+    let (mut taken, mut filled) = (Vec::new(), 0);
+    while filled < bytes {
         let Some(row) = rows.try_next().await? else {
-            let more = events.len() == limit;
-            return Ok(Page { events, more });
+            let more = taken.len() == limit;
+            return Ok((taken, more));
         };
-        size += row.size();
-        events.push(row.into());
+        filled += size(&row);
+        taken.push(row);
     }
-    Ok(Page { events, more: true })
+    Ok((taken, true))
 }

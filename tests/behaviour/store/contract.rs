@@ -4,7 +4,7 @@ use std::sync::{Arc, Barrier};
 
 use headspace::{
     event::{FactKey, Rejection, Timestamp, What},
-    store::{Beat, Failure},
+    store::{Beat, Counters, Failure},
     tail::Position,
 };
 
@@ -343,24 +343,18 @@ on_both! {
             version: "0.0.0",
             started_at: at(0),
             last_write_at: Some(at(5)),
-            events_written: 7,
-            duplicates: 0,
-            failed_writes: 0,
-            retries: 0,
-            rejected: 0,
-            bytes_behind: 0,
-            sessions: 1,
+            counters: Counters { events_written: 7, failed_beats: 2, sessions: 1, ..Counters::default() },
             state: "running",
             reason: None,
         };
         log.writer.beat(&beat);
-        beat = Beat { pid: 2, last_write_at: None, events_written: 0, state: "degraded", reason: Some("why".into()), ..beat };
+        beat = Beat { pid: 2, last_write_at: None, counters: Counters { rejected: 3, ..Counters::default() }, state: "degraded", reason: Some("why".into()), ..beat };
         log.writer.beat(&beat);
         let row = format!(
-            "SELECT host || ' ' || pid || ' ' || {} || ' ' || events_written || ' ' || state || ' ' || reason FROM watchers",
+            "SELECT host || ' ' || pid || ' ' || {} || ' ' || events_written || ' ' || rejected || ' ' || state || ' ' || reason FROM watchers",
             utc(kind, "last_write_at")
         );
-        let expected = format!("{HOST} 2 {} 0 degraded why", at(5));
+        let expected = format!("{HOST} 2 {} 0 3 degraded why", at(5));
         assert_eq!(log.store().column(&row), [expected]);
     }
 

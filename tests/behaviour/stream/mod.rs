@@ -1,6 +1,7 @@
 //! Every reader sees the log as it is committed, each event once.
 
 mod across_restart;
+mod asks_once;
 mod feed_order;
 mod filters;
 mod frame;
@@ -8,6 +9,7 @@ mod heartbeat;
 mod limit;
 mod live;
 mod memory;
+mod newer_log;
 mod odd_cursors;
 mod replaced;
 mod seam;

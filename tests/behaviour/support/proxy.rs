@@ -52,6 +52,8 @@ struct Shared {
     heard: AtomicU64,
     /// Of each transaction that was asked to commit: how often its client waited.
     transactions: Mutex<Vec<u32>>,
+    /// Prepared statements that clients had executed.
+    statements: AtomicU64,
 }
 
 struct Line {
@@ -144,6 +146,11 @@ impl Proxy {
     /// for an answer, BEGIN and COMMIT counted.
     pub fn round_trips(&self) -> Vec<u32> {
         self.shared.transactions().clone()
+    }
+
+    /// How many prepared statements were executed so far.
+    pub fn statements(&self) -> u64 {
+        self.shared.statements.load(Ordering::SeqCst)
     }
 
     pub fn opened(&self) -> u64 {
@@ -256,7 +263,12 @@ impl Pair {
         if self.silent && commits.greeted {
             return Ok(());
         }
-        if let Some(round_trips) = commits.finds_commit(bytes) {
+        let found = commits.finds_commit(bytes);
+        let statements = std::mem::take(&mut commits.statements);
+        self.shared
+            .statements
+            .fetch_add(statements, Ordering::SeqCst);
+        if let Some(round_trips) = found {
             self.shared.transactions().push(round_trips);
             let what = self.shared.line().commits;
             if what != Commits::Answered {
@@ -298,6 +310,7 @@ struct Transactions {
     greeted: bool,
     rest: Vec<u8>,
     round_trips: u32,
+    statements: u64,
 }
 
 impl Transactions {
@@ -317,6 +330,7 @@ impl Transactions {
                 self.round_trips = 0;
             }
             self.round_trips += u32::from(matches!(kind, b'Q' | b'S'));
+            self.statements += u64::from(kind == b'E');
             if is(b"COMMIT") {
                 found = Some(self.round_trips);
             }

@@ -206,6 +206,7 @@ const SHAPE: &str = "
     watcher.main_pid number? / watcher.beat_age_seconds number?
     database.status string / database.backend string / database.schema_version number?
     database.last_write_timestamp string? / database.failed_write_count number
+    database.failed_beat_count number
     database.rejected_count number / database.events number / database.bytes_behind number
     sse.status string / sse.active_connections number / sse.max_connections number / sse.dropped_slow number
     reasons array";

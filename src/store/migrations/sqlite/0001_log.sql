@@ -174,7 +174,9 @@ CREATE TABLE rejections (
     rejection_key TEXT NOT NULL UNIQUE
 );
 
--- One row per watcher, that is, per host and state folder.
+-- One row per watcher, that is, per host and state folder. What it counts since its
+-- start is one column, so that a new counter changes no table; the public names among
+-- the counters are columns that are computed from it.
 CREATE TABLE watchers (
     id             INTEGER PRIMARY KEY,
     host           TEXT NOT NULL,
@@ -184,20 +186,20 @@ CREATE TABLE watchers (
     started_at     TEXT NOT NULL,
     beat_at        TEXT NOT NULL,
     last_write_at  TEXT,
-    events_written INTEGER NOT NULL DEFAULT 0,
-    duplicates     INTEGER NOT NULL DEFAULT 0,
-    failed_writes  INTEGER NOT NULL DEFAULT 0,
-    retries        INTEGER NOT NULL DEFAULT 0,
-    rejected       INTEGER NOT NULL DEFAULT 0,
-    bytes_behind   INTEGER NOT NULL DEFAULT 0,
-    sessions       INTEGER NOT NULL DEFAULT 0,
     state          TEXT NOT NULL,
     reason         TEXT,
+    counters       TEXT NOT NULL DEFAULT '{}' CHECK (json_valid(counters)),
+    events_written INTEGER AS (coalesce(counters ->> 'events_written', 0)),
+    failed_writes  INTEGER AS (coalesce(counters ->> 'failed_writes', 0)),
+    retries        INTEGER AS (coalesce(counters ->> 'retries', 0)),
+    rejected       INTEGER AS (coalesce(counters ->> 'rejected', 0)),
+    bytes_behind   INTEGER AS (coalesce(counters ->> 'bytes_behind', 0)),
     UNIQUE (host, state_dir)
 );
 
 -- One row: which log this is. Another database has another one.
 CREATE TABLE log (
+    id     INTEGER PRIMARY KEY CHECK (id = 1),
     log_id TEXT NOT NULL
 );
-INSERT INTO log (log_id) VALUES (lower(hex(randomblob(16))));
+INSERT INTO log (id, log_id) VALUES (1, lower(hex(randomblob(16))));

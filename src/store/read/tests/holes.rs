@@ -39,11 +39,14 @@ async fn a_hole_owned_by_the_younger_transaction_is_waited_for() {
     elder.commit().await.unwrap();
     let reader = world.reader();
     for _ in 0..3 {
-        let seen = reader.after(0, 10).await.unwrap();
+        let seen = reader.after(&Bookmark::from(0), 10).await.unwrap();
         assert_eq!((ids(&seen.events), seen.rest), (vec![], Rest::Hole));
     }
     younger.commit().await.unwrap();
-    assert_eq!(ids(&reader.after(0, 10).await.unwrap().events), [1, 2]);
+    assert_eq!(
+        ids(&reader.after(&Bookmark::from(0), 10).await.unwrap().events),
+        [1, 2]
+    );
 }
 
 #[tokio::test]
@@ -59,7 +62,13 @@ async fn an_id_that_was_rolled_back_does_not_stop_the_feed() {
     insert(&mut db).await;
     let reader = world.reader();
     let deadline = Instant::now() + SOON;
-    while reader.after(0, 10).await.unwrap().events.is_empty() {
+    while reader
+        .after(&Bookmark::from(0), 10)
+        .await
+        .unwrap()
+        .events
+        .is_empty()
+    {
         assert!(Instant::now() < deadline);
         sleep(Duration::from_millis(5)).await;
     }
@@ -115,7 +124,11 @@ async fn follow(
             return got;
         }
         got.extend(match &mut naive {
-            None => ids(&reader.after(cursor, 50).await.unwrap().events),
+            None => ids(&reader
+                .after(&Bookmark::from(cursor), 50)
+                .await
+                .unwrap()
+                .events),
             Some(db) => {
                 sqlx::query_scalar("SELECT id FROM events WHERE id > $1 ORDER BY id LIMIT 50")
                     .bind(cursor)

@@ -9,9 +9,9 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::{
-    event::{EventType, Timestamp, hex},
+    event::{EventType, Timestamp},
     store::{
-        connect,
+        Filter, connect,
         read::server::{Cluster, Database},
     },
 };
@@ -140,7 +140,7 @@ async fn an_event_reads_the_same_from_both() {
         world
             .event("k", "turn_detected", r#"{"text":"a\nb é"}"#)
             .await;
-        let settled = world.reader().after(0, 10).await.unwrap();
+        let settled = world.reader().after(&Bookmark::from(0), 10).await.unwrap();
         let json: serde_json::Value = serde_json::to_value(&settled.events[0]).unwrap();
         let expected = serde_json::json!({"id": 1, "event_type": "turn_detected",
             "timestamp": "2026-11-21T01:02:03.000004Z", "recorded_at": "2026-11-21T01:02:03.000004Z",
@@ -156,17 +156,24 @@ async fn following_goes_in_full_answers_until_nothing_is_left() {
     for mut world in World::both().await {
         world.turns(5).await;
         let reader = world.reader();
-        let first = reader.after(0, 3).await.unwrap();
+        let first = reader.after(&Bookmark::from(0), 3).await.unwrap();
         assert_eq!(
             (ids(&first.events), first.rest),
             (vec![1, 2, 3], Rest::More)
         );
-        let second = reader.after(3, 3).await.unwrap();
+        let second = reader.after(&Bookmark::from(3), 3).await.unwrap();
         assert_eq!(
             (ids(&second.events), second.rest),
             (vec![4, 5], Rest::Nothing)
         );
-        assert!(reader.after(5, 3).await.unwrap().events.is_empty());
+        assert!(
+            reader
+                .after(&Bookmark::from(5), 3)
+                .await
+                .unwrap()
+                .events
+                .is_empty()
+        );
     }
 }
 
@@ -277,22 +284,80 @@ async fn ends_and_totals_are_right_with_and_without_events() {
         assert_eq!(reader.count(0, 9).await.unwrap(), 1);
         assert_eq!(reader.pruned_below(3).await.unwrap(), 2);
         assert_eq!(reader.pruned_below(1).await.unwrap(), 0);
-        assert_eq!(
-            reader.mark(3).await.unwrap().as_deref(),
-            Some(hex(b"turn 3").as_str())
-        );
-        assert_eq!(reader.mark(2).await.unwrap(), None);
-        assert!(reader.knows(3, &hex(b"turn 3")).await.unwrap());
-        assert!(
-            reader.knows(2, &hex(b"turn 2")).await.unwrap(),
-            "pruned, but of this log"
-        );
-        assert!(!reader.knows(2, &hex(b"turn 3")).await.unwrap());
         assert_eq!(reader.rejected().await.unwrap(), 0);
         assert_eq!(reader.schema_version().await.unwrap(), 1);
         assert_eq!(
             reader.last_write().await.unwrap().as_deref(),
             Some("2026-11-21T01:02:03.000004Z")
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_bookmark_holds_in_its_own_log_only() {
+    for mut world in World::both().await {
+        world.turns(4).await;
+        world
+            .run("INSERT INTO facts SELECT event_key, id FROM events")
+            .await;
+        let reader = world.reader();
+        let at = reader.bookmark(3).await.unwrap().expect("it is there");
+        assert_eq!(reader.bookmark(9).await.unwrap(), None);
+        assert_eq!(ids(&reader.after(&at, 9).await.unwrap().events), [4]);
+        let end = reader.after(&at, 9).await.unwrap().bookmark;
+        assert_eq!(
+            (end.cursor, reader.bookmark(4).await.unwrap()),
+            (4, Some(end.clone()))
+        );
+        // Pruned, but of this log.
+        world.run("DELETE FROM events WHERE id <= 4").await;
+        for at in [&at, &end] {
+            assert_eq!(reader.after(at, 9).await.unwrap().rest, Rest::Nothing);
+        }
+        let empty = reader.bookmark(0).await.unwrap().expect("the beginning");
+        // Restored to an older state, which gives the id to another event.
+        world.run("DELETE FROM facts").await;
+        world
+            .event("of another course", "turn_detected", "{}")
+            .await;
+        world.run("UPDATE events SET id = 4").await;
+        for at in [&at, &end] {
+            let settled = reader.after(at, 9).await.unwrap();
+            assert_eq!((settled.rest, settled.events.len()), (Rest::Replaced, 0));
+            assert_eq!(settled.bookmark, *at);
+        }
+        let begun = reader.after(&empty, 9).await.unwrap();
+        assert_ne!(begun.rest, Rest::Replaced, "nothing was delivered yet");
+        // Another log, from its beginning on.
+        world.run("UPDATE log SET log_id = 'another'").await;
+        assert_eq!(reader.after(&empty, 9).await.unwrap().rest, Rest::Replaced);
+    }
+}
+
+/// Payload fields, counters and types of a later version, and counters that this
+/// one counts and the other did not.
+#[tokio::test]
+async fn what_a_newer_program_wrote_is_passed_on() {
+    for mut world in World::both().await {
+        let payload = r#"{"text": "a", "mood": {"calm": 0.5}}"#;
+        world.event("a", "turn_detected", payload).await;
+        world
+            .event("b", "weather_observed", r#"{"sky": ["blue"]}"#)
+            .await;
+        world.run("INSERT INTO watchers (host, state_dir, pid, version, started_at, beat_at, state, counters) \
+            VALUES ('h', '/s', 12, '9.0.0', '2026-11-21T01:02:03.000000Z', '2026-11-21T01:02:04.000000Z', 'dancing', \
+            '{\"rejected\": 3, \"steps\": 7}')").await;
+        let reader = world.reader();
+        let settled = reader.after(&Bookmark::from(0), 10).await.unwrap();
+        assert_eq!(ids(&settled.events), [1, 2]);
+        assert_eq!(settled.events[1].event_type, "weather_observed");
+        let read: serde_json::Value =
+            serde_json::from_str(settled.events[0].payload.get()).unwrap();
+        assert_eq!(read["mood"]["calm"], 0.5);
+        let watcher = reader.watchers().await.unwrap().remove(0);
+        assert_eq!(
+            (watcher.counters.rejected, watcher.counters.failed_beats),
+            (3, 0)
         );
     }
 }
@@ -308,14 +373,14 @@ async fn status_lists_watchers_projects_and_agents() {
         let reader = world.reader();
         let watcher = reader.watchers().await.unwrap().remove(0);
         assert_eq!(
-            (watcher.pid, watcher.beat_at.as_str()),
+            (watcher.pid, &*watcher.beat_at),
             (12, "2026-11-21T01:02:04.000000Z")
         );
         let project = reader.projects().await.unwrap().remove(0);
         assert_eq!((project.name.as_str(), project.agents), ("p", 1));
         let agent = reader.agents(5).await.unwrap().remove(0);
         assert_eq!(
-            (agent.project_name.as_str(), agent.last_seen_at.as_str()),
+            (agent.project_name.as_str(), &*agent.last_seen_at),
             ("p", "2026-11-21T01:02:05.000000Z")
         );
     }
@@ -325,13 +390,21 @@ async fn status_lists_watchers_projects_and_agents() {
 async fn a_schema_of_another_version_is_named() {
     for mut world in World::both().await {
         world.run("UPDATE _sqlx_migrations SET version = 9").await;
-        let error = world.reader().after(0, 1).await.unwrap_err();
+        let error = world
+            .reader()
+            .after(&Bookmark::from(0), 1)
+            .await
+            .unwrap_err();
         assert!(
             matches!(error, ReadError::SchemaNewer { found: 9, known: 1 }),
             "{error:?}"
         );
         world.run("DROP TABLE _sqlx_migrations").await;
-        let error = world.reader().after(0, 1).await.unwrap_err();
+        let error = world
+            .reader()
+            .after(&Bookmark::from(0), 1)
+            .await
+            .unwrap_err();
         assert!(matches!(error, ReadError::SchemaMissing), "{error:?}");
     }
 }

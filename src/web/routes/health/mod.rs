@@ -22,6 +22,7 @@ use serde::Serialize;
 use super::query::{HealthQuery, Query};
 use crate::{
     health::{self, Beat, Local, Watcher},
+    store::Counters,
     web::{
         Shared,
         door::{Client, Peer},
@@ -71,10 +72,12 @@ struct Database {
     backend: &'static str,
     schema_version: Option<i64>,
     last_write_timestamp: Option<String>,
-    failed_write_count: i64,
+    failed_write_count: u64,
+    /// Reports of the watcher that could not be written; no event is lost with one.
+    failed_beat_count: u64,
     rejected_count: i64,
     events: i64,
-    bytes_behind: i64,
+    bytes_behind: u64,
     /// How old these values are, if the database does not answer now.
     age_seconds: Option<f64>,
 }
@@ -164,6 +167,7 @@ fn judge_database(evidence: &Evidence, reasons: &mut Vec<String>) -> Database {
         .ok()
         .or(evidence.last.map(|(readings, _)| readings));
     let watchers = known.map_or(Vec::new(), |known| counting(evidence, &known.beats));
+    let sum = |count: fn(&Counters) -> u64| watchers.iter().map(|beat| count(&beat.counters)).sum();
     Database {
         status: if readings.is_ok() {
             "connected"
@@ -173,10 +177,11 @@ fn judge_database(evidence: &Evidence, reasons: &mut Vec<String>) -> Database {
         backend: evidence.backend,
         schema_version: known.map(|known| known.schema_version),
         last_write_timestamp: known.and_then(|known| known.last_write.clone()),
-        failed_write_count: watchers.iter().map(|beat| beat.failed_writes).sum(),
+        failed_write_count: sum(|counters| counters.failed_writes),
+        failed_beat_count: sum(|counters| counters.failed_beats),
         rejected_count: known.map_or(0, |known| known.rejected),
         events: known.map_or(0, |known| known.events),
-        bytes_behind: watchers.iter().map(|beat| beat.bytes_behind).sum(),
+        bytes_behind: sum(|counters| counters.bytes_behind),
         age_seconds: match readings {
             Ok(_) => None,
             Err(_) => evidence.last.map(|(_, age)| age),

@@ -1,5 +1,5 @@
 use super::*;
-use crate::supervise::Holder;
+use crate::{store::Counters, supervise::Holder};
 
 const HELD: Holder = Holder::Process {
     pid: 7,
@@ -15,8 +15,12 @@ fn beat(host: &str, age_seconds: f64, state: &str) -> Beat {
         age_seconds,
         state: state.into(),
         reason: Some("the disk is full".into()),
-        failed_writes: 2,
-        bytes_behind: 5,
+        counters: Counters {
+            failed_writes: 2,
+            failed_beats: 4,
+            bytes_behind: 5,
+            ..Counters::default()
+        },
     }
 }
 
@@ -123,7 +127,7 @@ fn the_body_has_exactly_its_documented_names() {
     );
     assert_eq!(
         names(&body["database"]),
-        "age_seconds backend bytes_behind events failed_write_count last_write_timestamp rejected_count schema_version status"
+        "age_seconds backend bytes_behind events failed_beat_count failed_write_count last_write_timestamp rejected_count schema_version status"
     );
     assert_eq!(
         names(&body["sse"]),
