@@ -60,7 +60,7 @@ pub fn main(flags: &config::Flags, args: &EventsArgs) -> anyhow::Result<ExitCode
     });
     runtime.shutdown_background();
     match shown {
-        // Whoever read us has had enough: `headspace events | head`.
+        // The reader of the pipe has closed it: `headspace events | head`.
         Err(error) if is_broken_pipe(&error) => Ok(ExitCode::SUCCESS),
         Err(error) => Err(error),
         Ok(()) => Ok(ExitCode::SUCCESS),
@@ -219,7 +219,8 @@ fn print(event: &Stored, json: bool) -> io::Result<()> {
     out.flush()
 }
 
-/// One line for people: when, who, what. Text is shown, never obeyed.
+/// One line for people: time, session, what happened. Control characters in text
+/// are made visible.
 fn line(event: &Stored) -> String {
     let payload: Value = serde_json::from_str(event.payload.get()).unwrap_or_default();
     let field = |name: &str| payload[name].as_str().unwrap_or_default().to_owned();

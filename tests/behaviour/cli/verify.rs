@@ -1,4 +1,4 @@
-//! `verify` reads every input again and tells what is not as it should be.
+//! `verify` reads every input again and reports what is missing, doubled, altered or extra.
 
 use serde_json::Value;
 

@@ -1,4 +1,4 @@
-//! A log that becomes another one under its readers is said to be one.
+//! A log that becomes another one under its readers resets them.
 
 use std::fs;
 
