@@ -139,8 +139,8 @@ const RIGHTS: &str = "SELECT privilege || ' ON ' || relname \
      AND (privilege IN ('SELECT', 'INSERT') OR relname NOT IN ('events', 'facts', 'rejections')) \
      AND NOT has_table_privilege(pg_class.oid, privilege) \
      UNION ALL SELECT 'USAGE ON SEQUENCE ' || relname FROM pg_class \
-     WHERE relnamespace = current_schema()::regnamespace AND relkind = 'S' \
-     AND NOT has_sequence_privilege(pg_class.oid, 'USAGE')";
+     WHERE relnamespace = current_schema()::regnamespace \
+     AND CASE WHEN relkind = 'S' THEN NOT has_sequence_privilege(pg_class.oid, 'USAGE') END";
 
 /// Where there are no tables yet, they have to be made.
 const MAKE_TABLES: &str = "SELECT 'CREATE ON SCHEMA ' || current_schema()::text \
