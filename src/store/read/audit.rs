@@ -72,7 +72,8 @@ macro_rules! turns {
 impl Reader {
     pub async fn totals(&self) -> Result<Totals> {
         let sql = "SELECT (SELECT count(*) FROM agents WHERE parent_agent_id IS NULL) AS sessions, \
-                   (SELECT count(*) FROM events WHERE event_type = 'turn_detected') AS turns";
+                   (SELECT count(*) FROM events) \
+                   - (SELECT count(*) FROM events WHERE event_type <> 'turn_detected') AS turns";
         fetch!(self, fetch_one, query_as(sql))
     }
 

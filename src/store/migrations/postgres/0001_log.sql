@@ -143,15 +143,16 @@ CREATE TABLE events (
     checkpoint_id bigint REFERENCES checkpoints ON DELETE SET NULL,
     source_offset bigint
 );
--- The first three serve pages, which go by id. A range of times is cut out by
--- the fourth, whatever else is asked for.
-CREATE INDEX events_event_type ON events (event_type, id);
+-- The first three serve pages, which go by id. Turns are so many that a page of
+-- them is found without an index. A range of times is cut out by the fourth,
+-- whatever else is asked for.
+CREATE INDEX events_event_type ON events (event_type, id) WHERE event_type <> 'turn_detected';
 CREATE INDEX events_project_id ON events (project_id, id);
 CREATE INDEX events_agent_id ON events (agent_id, id);
 CREATE INDEX events_timestamp ON events (timestamp);
 CREATE INDEX events_command_id ON events (command_id) WHERE command_id IS NOT NULL;
 CREATE INDEX events_turn_id ON events (turn_id) WHERE turn_id IS NOT NULL;
-CREATE INDEX events_checkpoint_id ON events (checkpoint_id);
+CREATE INDEX events_checkpoint_id ON events (checkpoint_id, source_offset);
 
 -- Every key a stored fact is known by; a copy that has any of them is no new
 -- fact. Eight bytes of the digest of the key's group, then eight of its own, so that
