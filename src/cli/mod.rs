@@ -15,6 +15,7 @@ mod admin;
 mod completions;
 mod doctor;
 mod events;
+mod hook;
 mod install;
 mod man;
 mod say;
@@ -87,6 +88,9 @@ enum Command {
     /// Show the watcher, the projects and the open sessions
     #[command(after_help = status::EXAMPLES)]
     Status(status::StatusArgs),
+    /// Take in a hook of the CLI from standard input; always exits 0
+    #[command(after_help = hook::EXAMPLES)]
+    Hook,
     /// Find what is wrong, and say what puts it right
     #[command(after_help = doctor::EXAMPLES)]
     Doctor(doctor::DoctorArgs),
@@ -128,7 +132,12 @@ const WATCHER: &str = "headspace-watcher";
 pub fn main() -> ExitCode {
     // Other users do not read what we write.
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
-    let cli = Cli::parse();
+    let cli = Cli::try_parse().unwrap_or_else(|error| {
+        if error.use_stderr() && is_hook(std::env::args().skip(1)) {
+            hook::refuse(&error);
+        }
+        error.exit()
+    });
     let flags = cli.global.flags();
     let service = match &cli.command {
         Command::Web => Some(WEB),
@@ -142,6 +151,7 @@ pub fn main() -> ExitCode {
         Command::Events(args) => events::main(&flags, &args),
         Command::Verify(args) => verify::main(&flags, &args),
         Command::Status(args) => status::main(&flags, &args),
+        Command::Hook => Ok(hook::main(&flags)),
         Command::Doctor(args) => doctor::main(&flags, &args),
         Command::Migrate(args) => admin::migrate(&flags, &args),
         Command::Schema(args) => admin::schema(&args),
@@ -158,6 +168,18 @@ pub fn main() -> ExitCode {
             exit_code(&error, service.is_some(), supervise::is_launchd()).into()
         }
     }
+}
+
+/// Whether the command is `hook`, with whatever flags before it.
+fn is_hook(mut arguments: impl Iterator<Item = String>) -> bool {
+    while let Some(argument) = arguments.next() {
+        match argument.strip_prefix("--") {
+            Some(flag) if !flag.contains('=') => drop(arguments.next()),
+            Some(_) => {}
+            None => return argument == "hook",
+        }
+    }
+    false
 }
 
 /// A service logs why it failed, also when it failed before its log was started;

@@ -67,6 +67,12 @@ pub fn load_as(
     load_from(flags, &Environment::of(variables))
 }
 
+/// The state folder alone: no file is read for it.
+pub fn state_folder(flags: &Flags) -> Result<PathBuf, Error> {
+    let (places, _) = places::find(flags, &Environment::of_this_process())?;
+    Ok(places.state)
+}
+
 /// Whether a valid database URL holds a password.
 pub fn has_password(url: &str) -> bool {
     DatabaseUrl::try_from(url.to_owned()).is_ok_and(|url| url.has_password())

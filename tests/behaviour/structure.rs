@@ -8,13 +8,14 @@ use std::{
 };
 
 /// What each module may use. A module that is missing here fails the test.
-const MAY_USE: [(&str, &[&str]); 16] = [
+const MAY_USE: [(&str, &[&str]); 17] = [
     ("event", &[]),
     ("config", &[]),
     ("telemetry", &[]),
     ("supervise", &[]),
     ("client", &["config"]),
     ("install", &["client", "config", "supervise"]),
+    ("spool", &[]),
     ("tail", &[]),
     ("derive", &["event"]),
     ("store", &["event", "derive", "tail"]),
@@ -47,6 +48,7 @@ const MAY_USE: [(&str, &[&str]); 16] = [
             "store",
             "capture",
             "dialect",
+            "spool",
             "tail",
             "stream",
             "health",

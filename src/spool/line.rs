@@ -1,0 +1,71 @@
+//! A line of the spool: what came, when, and from whom.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// One line. What it brings stands in `body`, under the name of its kind.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Line {
+    /// Made by the sender, one for each line: the same key is the same line.
+    pub key: String,
+    /// When the sender took it in: UTC, in microseconds.
+    pub received_at: String,
+    pub host: String,
+    /// The process that appended it.
+    pub pid: u32,
+    #[serde(flatten)]
+    pub body: Body,
+}
+
+/// What a line brings.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Body {
+    /// A hook of the CLI, as the CLI gave it.
+    Hook {
+        hook: Map<String, Value>,
+        /// What only the sender's environment knows.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        sender: Option<Sender>,
+        /// The length that came, in bytes, of a hook that was cut.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cut_from_bytes: Option<u64>,
+    },
+    /// What was meant to be a hook and is none.
+    Garbage {
+        reason: String,
+        length: u64,
+        /// Its first bytes, with what is no UTF-8 replaced.
+        excerpt: String,
+    },
+}
+
+/// Where a hook command ran.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Sender {
+    /// The CLI's process, as far as it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cli_pid: Option<u32>,
+    /// When that process began, as the kernel counts it: a pid may come again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cli_started: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tty: Option<String>,
+    /// The variables by which terminals name their panes.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub environment: Map<String, Value>,
+}
+
+impl Line {
+    /// One line of JSON, without its newline.
+    pub fn to_json(&self) -> String {
+        serde_json::to_string(self).expect("lines have string keys and no failing values")
+    }
+}
+
+/// 128 random bits in hexadecimal.
+pub fn new_key() -> String {
+    let mut bytes = [0u8; 16];
+    getrandom::fill(&mut bytes).expect("the kernel has random numbers");
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
