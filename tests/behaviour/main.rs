@@ -10,6 +10,7 @@ mod config;
 mod doctor;
 mod packages;
 mod process;
+mod spool;
 mod store;
 mod stream;
 mod structure;

@@ -1,14 +1,8 @@
 //! The disk under the SQLite file is full: hold, and go on when there is room.
 
-use std::{
-    fs::{self, File},
-    io::Write,
-    path::{Path, PathBuf},
-    process::Command,
-};
-
 use crate::support::{
     conversation::Conversation,
+    disk::SmallDisk,
     headspace::{Headspace, Kind},
     oracle,
 };
@@ -44,44 +38,4 @@ fn a_full_disk_holds_the_events_and_room_lets_them_in() {
         .column("SELECT integrity_check FROM pragma_integrity_check");
     assert_eq!(sound, ["ok"]);
     oracle::assert_clean(&headspace);
-}
-
-/// A file system of a few megabytes; it is gone when this is dropped.
-struct SmallDisk {
-    folder: PathBuf,
-}
-
-impl SmallDisk {
-    fn at(folder: &Path) -> SmallDisk {
-        fs::create_dir(folder).expect("a folder");
-        let mut mount = Command::new("mount");
-        mount
-            .args(["-t", "tmpfs", "-o", "size=24m,mode=0700", "tmpfs"])
-            .arg(folder);
-        let mounted = mount.status().expect("mount").success();
-        assert!(mounted, "a small disk can only be made by root");
-        SmallDisk {
-            folder: folder.to_owned(),
-        }
-    }
-
-    fn fill(&self) {
-        let mut file = File::create(self.folder.join("filler")).expect("a file");
-        // Down to the last page.
-        for size in [1 << 16, 1 << 12] {
-            let zeros = vec![0; size];
-            while file.write_all(&zeros).is_ok() {}
-        }
-    }
-
-    fn free(&self) {
-        fs::remove_file(self.folder.join("filler")).expect("it is there");
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        // Lazily: a watcher may still have its files open.
-        let _ = Command::new("umount").arg("-l").arg(&self.folder).status();
-    }
 }

@@ -4,6 +4,7 @@
 
 pub mod chromium;
 pub mod conversation;
+pub mod disk;
 pub mod headspace;
 pub mod keeper;
 pub mod oracle;
