@@ -14,3 +14,4 @@
 
 pub mod claude;
 pub mod reject;
+pub mod spool;

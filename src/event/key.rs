@@ -61,6 +61,11 @@ impl FactKey {
         start(&self.text)
     }
 
+    /// A hook of a session, received in or just before this second since 1970.
+    pub fn hook(session: &str, second: i64, digest: &str) -> FactKey {
+        FactKey(format!("hook:{}:{second}:{digest}", word(session)))
+    }
+
     /// A record that has nothing of its own to be known by.
     pub fn line(session: &str, line: &[u8]) -> FactKey {
         let mut hash = Sha256::new();

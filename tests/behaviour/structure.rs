@@ -19,7 +19,7 @@ const MAY_USE: [(&str, &[&str]); 17] = [
     ("tail", &[]),
     ("derive", &["event"]),
     ("store", &["event", "derive", "tail"]),
-    ("dialect", &["event", "tail"]),
+    ("dialect", &["event", "spool", "tail"]),
     ("capture", &["dialect", "event", "store", "tail"]),
     ("stream", &["event", "store"]),
     ("health", &["store", "supervise"]),

@@ -1,0 +1,179 @@
+//! The intake spool's lines.
+//!
+//! ```text
+//! Line → spool::Line → hook_received, and the session it was seen in
+//! ```
+
+use serde_json::{Map, Value};
+
+use crate::{
+    event::{
+        Event, FactKey, HookReceived, Moment, Payload, SessionSeen, Timestamp, What, hex_digest,
+        storable,
+    },
+    spool::{self, Body, Sender},
+};
+
+/// What one line means; or why it means nothing, without its text.
+pub fn read(line: &[u8], now: Timestamp) -> Result<Vec<What>, String> {
+    let line: spool::Line = serde_json::from_slice(line)
+        .map_err(|error| format!("not a line of the spool: column {}", error.column()))?;
+    let moment = Moment::of_record(Some(&line.received_at), now);
+    match line.body {
+        Body::Hook {
+            hook,
+            sender,
+            cut_from_bytes,
+        } => hook_received(hook, sender, cut_from_bytes, moment),
+        Body::Garbage { reason, length, .. } => {
+            Err(format!("hook_received: {reason}, of {length} bytes"))
+        }
+    }
+}
+
+fn hook_received(
+    mut hook: Map<String, Value>,
+    sender: Option<Sender>,
+    cut_from_bytes: Option<u64>,
+    moment: Moment,
+) -> Result<Vec<What>, String> {
+    let whole = Value::Object(hook.clone()).to_string();
+    let mut take = |name: &str| match hook.remove(name) {
+        Some(Value::String(text)) if !text.is_empty() => Ok(storable(text)),
+        Some(_) => Err(format!("hook_received: field {name}: expected a text")),
+        None => Err(format!("hook_received: missing field {name}")),
+    };
+    let session = take("session_id")?;
+    let hook_type = take("hook_event_name")?;
+    let folder = take("cwd")?;
+    hook.extend(facts_of(sender, cut_from_bytes));
+    let keys = keys(&session, &whole, moment.at);
+    let seen = SessionSeen {
+        session_uuid: session.clone(),
+        parent: None,
+        project_path: folder.clone(),
+        working_directory: Some(folder.clone()),
+        transcript_path: None,
+        cli: "claude",
+        git_remote: None,
+        git_branch: None,
+        first: moment.at,
+        last: moment.at,
+    };
+    let payload = Payload::HookReceived(HookReceived {
+        hook_type,
+        claude_session_id: session,
+        working_directory: folder,
+        fields: hook,
+    });
+    let event = Event::new(payload, moment, keys, None).map_err(|refusal| refusal.to_string())?;
+    Ok(vec![What::Seen(seen), What::Event(Box::new(event))])
+}
+
+/// What the hook command knows beside the hook, under names no hook uses.
+fn facts_of(sender: Option<Sender>, cut_from_bytes: Option<u64>) -> Map<String, Value> {
+    let sender = sender.unwrap_or_default();
+    let mut terminal = sender.environment;
+    terminal.extend(sender.tty.map(|tty| ("tty".to_owned(), tty.into())));
+    let terminal = (!terminal.is_empty()).then(|| Value::Object(terminal));
+    [
+        ("terminal", terminal),
+        ("cli_pid", sender.cli_pid.map(Value::from)),
+        ("cli_started", sender.cli_started.map(Value::from)),
+        ("cut_from_bytes", cut_from_bytes.map(Value::from)),
+    ]
+    .into_iter()
+    .filter_map(|(name, value)| Some((name.to_owned(), value?)))
+    .collect()
+}
+
+/// A hook that stands in two settings files comes twice, within milliseconds
+/// and word for word. Two like it share a key when they came within a second of
+/// each other, and none when there were more than two between them.
+fn keys(session: &str, hook: &str, at: Timestamp) -> Vec<FactKey> {
+    let second = at.micros().div_euclid(1_000_000);
+    let digest = hex_digest(hook);
+    vec![
+        FactKey::hook(session, second + 1, &digest),
+        FactKey::hook(session, second, &digest),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn line(received_at: &str, hook: &Value) -> String {
+        json!({"key": "k", "received_at": received_at, "host": "h", "pid": 1, "kind": "hook",
+               "hook": hook, "sender": {"cli_pid": 7, "tty": "/dev/pts/3",
+               "environment": {"TMUX_PANE": "%1"}}})
+        .to_string()
+    }
+
+    fn stop() -> Value {
+        json!({"session_id": "s", "cwd": "/p", "hook_event_name": "Stop", "prompt_id": "p"})
+    }
+
+    fn event(received_at: &str, hook: &Value) -> Event {
+        let line = line(received_at, hook);
+        let mut entries = read(line.as_bytes(), Timestamp::UNIX_EPOCH).unwrap();
+        let Some(What::Event(event)) = entries.pop() else {
+            panic!("no event");
+        };
+        assert!(matches!(&entries[..], [What::Seen(seen)] if seen.session_uuid == "s"));
+        *event
+    }
+
+    #[test]
+    fn a_hook_keeps_its_fields_and_says_where_it_ran() {
+        let event = event("2026-11-21T01:02:03.000004Z", &stop());
+        let payload: Value = serde_json::from_str(&event.payload.to_json()).unwrap();
+        assert_eq!(
+            payload,
+            json!({"hook_type": "Stop", "claude_session_id": "s", "working_directory": "/p",
+                   "prompt_id": "p", "cli_pid": 7,
+                   "terminal": {"tty": "/dev/pts/3", "TMUX_PANE": "%1"}})
+        );
+        assert_eq!(event.moment.at.to_string(), "2026-11-21T01:02:03.000004Z");
+    }
+
+    #[test]
+    fn the_same_hook_within_a_second_is_one_fact_and_later_it_is_another() {
+        let keys = |at: &str| event(at, &stop()).keys;
+        let first = keys("2026-11-21T01:02:03.9Z");
+        let shares = |at: &str| keys(at).iter().any(|key| first.contains(key));
+        assert!(shares("2026-11-21T01:02:03.9Z") && shares("2026-11-21T01:02:04.8Z"));
+        assert!(shares("2026-11-21T01:02:03.0Z") && !shares("2026-11-21T01:02:06.0Z"));
+        let mut other = stop();
+        other["prompt_id"] = json!("q");
+        assert!(
+            !event("2026-11-21T01:02:03.9Z", &other)
+                .keys
+                .iter()
+                .any(|key| first.contains(key))
+        );
+    }
+
+    #[test]
+    fn what_is_missing_or_wrong_is_named_without_the_text() {
+        let reason = |line: &str| read(line.as_bytes(), Timestamp::UNIX_EPOCH).unwrap_err();
+        for field in ["session_id", "cwd", "hook_event_name"] {
+            let mut hook = stop();
+            hook.as_object_mut().unwrap().remove(field);
+            let missing = format!("hook_received: missing field {field}");
+            assert_eq!(reason(&line("2026-11-21T01:02:03Z", &hook)), missing);
+            hook[field] = json!(["secret"]);
+            let wrong = format!("hook_received: field {field}: expected a text");
+            assert_eq!(reason(&line("2026-11-21T01:02:03Z", &hook)), wrong);
+        }
+        assert!(reason("{\"tor").starts_with("not a line of the spool: "));
+        let garbage = json!({"key": "k", "received_at": "", "host": "h", "pid": 1,
+            "kind": "garbage", "reason": "not a JSON object: line 1, column 2",
+            "length": 3, "excerpt": "secret"});
+        assert_eq!(
+            reason(&garbage.to_string()),
+            "hook_received: not a JSON object: line 1, column 2, of 3 bytes"
+        );
+    }
+}
