@@ -31,6 +31,8 @@ pub enum Body {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         cut_from_bytes: Option<u64>,
     },
+    /// What the session registry said of a process, when that changed.
+    Observation(Observation),
     /// What was meant to be a hook and is none.
     Garbage {
         reason: String,
@@ -38,6 +40,24 @@ pub enum Body {
         /// Its first bytes, with what is no UTF-8 replaced.
         excerpt: String,
     },
+}
+
+/// What a process of the CLI does, as its entry in the registry has it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Observation {
+    pub claude_session_id: String,
+    /// `busy`, `shell`, `idle`, `waiting`, or `gone`.
+    pub status: String,
+    pub pid: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting_for: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub process_started: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub working_directory: Option<String>,
+    /// Since when it does so: milliseconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status_updated_at: Option<i64>,
 }
 
 /// Where a hook command ran.

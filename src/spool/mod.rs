@@ -27,7 +27,7 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-pub use line::{Body, Line, Sender, new_key};
+pub use line::{Body, Line, Observation, Sender, new_key};
 
 /// From this size on the next line begins a new segment.
 const SEGMENT_BYTES: u64 = 1024 * 1024;
