@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::{
-    dialect::claude::Place,
+    dialect::Place,
     event::What,
     store::{Appended, Failure, Segment},
     tail::Found,
@@ -105,6 +105,10 @@ impl Capture {
             queue.push_more(path.to_owned());
         } else {
             self.tally.at_end_of(path);
+            if self.discovery.place(path) == Place::Spool {
+                let tail = self.positions.tail();
+                self.discovery.end_of_segment(path, tail, queue, now.steady);
+            }
         }
         queue.note_tail(path, found.whole_tail, now.steady);
     }

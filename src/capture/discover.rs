@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{dialect::claude::Place, tail::Tail};
+use crate::{dialect::Place, spool::Spool, tail::Tail};
 
 use super::{clock::Now, hints::Hints, queue::Queue, roots::Roots};
 
@@ -25,9 +25,9 @@ pub struct Discovery {
 }
 
 impl Discovery {
-    pub fn new(roots: &[PathBuf], now: Instant) -> Discovery {
+    pub fn new(roots: &[PathBuf], spool: Spool, now: Instant) -> Discovery {
         Discovery {
-            roots: Roots::new(roots),
+            roots: Roots::new(roots, spool),
             hints: Hints::new(),
             next_scan: now,
         }
@@ -85,6 +85,11 @@ impl Discovery {
 
     pub fn next_scan(&self) -> Instant {
         self.next_scan
+    }
+
+    /// A segment of the spool was read to its end.
+    pub fn end_of_segment(&mut self, path: &Path, tail: &Tail, queue: &mut Queue, now: Instant) {
+        self.roots.end_of_segment(path, tail, queue, now);
     }
 
     /// What a path is to us.

@@ -2,6 +2,8 @@
 
 use std::{path::PathBuf, time::Duration};
 
+use crate::spool::Spool;
+
 use super::{
     retry::Schedule,
     row::{BEAT, TICK},
@@ -9,6 +11,7 @@ use super::{
 
 pub struct Options {
     pub roots: Vec<PathBuf>,
+    pub spool: Spool,
     pub max_line_bytes: u64,
     pub inactivity_timeout: Duration,
     pub reconcile_interval: Duration,

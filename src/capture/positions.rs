@@ -13,7 +13,11 @@ use std::{
 };
 
 use crate::{
-    dialect::claude::{Batch, Context, Limits, Place},
+    dialect::{
+        Place,
+        claude::{Batch, Context, Limits},
+        spool::Intake,
+    },
     event::Entry,
     store::{CheckpointRow, Segment},
     tail::{self, Found, Position, Stretch, Tail},
@@ -88,9 +92,15 @@ impl Positions {
             max_line_bytes: portion.max_line_bytes,
             take_tail: portion.take_tail,
         };
-        let mut batch = Batch::new(path, place, &mut self.context, limits);
-        let mut found = self.tail.read(path, &mut batch, reading, now.wall)?;
-        let entries = batch.finish();
+        let (mut found, entries) = if place == Place::Spool {
+            let mut intake = Intake::new(limits);
+            let found = self.tail.read(path, &mut intake, reading, now.wall)?;
+            (found, intake.finish())
+        } else {
+            let mut batch = Batch::new(path, place, &mut self.context, limits);
+            let found = self.tail.read(path, &mut batch, reading, now.wall)?;
+            (found, batch.finish())
+        };
         let segment = found.stretch.take().map(|read| segment(read, entries));
         Ok(Look { found, segment })
     }

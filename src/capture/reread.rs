@@ -3,7 +3,10 @@
 use std::{io, path::Path};
 
 use crate::{
-    dialect::claude::{Batch, Context, Limits, Place},
+    dialect::{
+        Place,
+        claude::{Batch, Context, Limits},
+    },
     event::Entry,
     tail::{
         self, Consumer, Position,

@@ -4,11 +4,12 @@ use std::{
     collections::HashSet,
     fs,
     path::{Path, PathBuf},
-    time::SystemTime,
+    time::{Instant, SystemTime},
 };
 
 use crate::{
-    dialect::claude::{Place, place},
+    dialect::{Place, claude::place},
+    spool::Spool,
     tail::{Snapshot, Tail},
 };
 
@@ -18,9 +19,10 @@ use super::{
     scan::{self, Listings},
 };
 
-/// Claude Code's folders, each with its `projects`.
+/// Claude Code's folders, each with its `projects`, and the intake spool.
 pub struct Roots {
     projects: Vec<PathBuf>,
+    spool: Spool,
     listings: Listings,
     /// Folders and files that cannot be read; each is reported once.
     unreadable: HashSet<PathBuf>,
@@ -28,12 +30,13 @@ pub struct Roots {
 
 impl Roots {
     /// Resolves links in the roots once: below them none are followed.
-    pub fn new(roots: &[PathBuf]) -> Roots {
+    pub fn new(roots: &[PathBuf], spool: Spool) -> Roots {
         let mut projects: Vec<PathBuf> = roots.iter().map(|root| projects_of(root)).collect();
         projects.sort();
         projects.dedup();
         Roots {
             projects,
+            spool,
             listings: Listings::default(),
             unreadable: HashSet::new(),
         }
@@ -41,6 +44,9 @@ impl Roots {
 
     /// What a path is to us.
     pub fn place(&self, path: &Path) -> Place {
+        if self.spool.holds(path) {
+            return Place::Spool;
+        }
         self.projects
             .iter()
             .find_map(|projects| path.strip_prefix(projects).ok())
@@ -49,6 +55,7 @@ impl Roots {
 
     /// Asks the kernel for hints about every folder there is.
     pub fn watch_all(&mut self, hints: &mut Hints, now: SystemTime) {
+        self.watch_spool(hints);
         for projects in &self.projects {
             if !projects.is_dir() {
                 watch_nearest(projects, hints);
@@ -72,6 +79,48 @@ impl Roots {
         for path in tail.vanished() {
             queue.push_backlog(path, 0);
         }
+        self.watch_spool(hints);
+        self.next_segment(tail)
+            .into_iter()
+            .for_each(|segment| queue.push_live(segment));
+    }
+
+    fn watch_spool(&mut self, hints: &mut Hints) {
+        if let Err(error) = self.spool.prepare() {
+            let folder = self.spool.folder().to_owned();
+            self.cannot_read(&folder, &error);
+        }
+        hints.watch(self.spool.folder());
+    }
+
+    /// The oldest segment that was not taken in to its end: one after the other
+    /// they are read in the order of their lines, and before all history.
+    fn next_segment(&self, tail: &Tail) -> Option<PathBuf> {
+        let mut segments = self.spool.segments().unwrap_or_default().into_iter();
+        segments.find(|path| {
+            let size = fs::symlink_metadata(path).map_or(0, |found| found.len());
+            size > tail.offset(path).unwrap_or(0)
+        })
+    }
+
+    /// A segment was read to its end: the next one's turn. Those that were taken
+    /// in are removed, but for the newest.
+    pub fn end_of_segment(&mut self, ended: &Path, tail: &Tail, queue: &mut Queue, now: Instant) {
+        let segments = self.spool.segments().unwrap_or_default();
+        let older = segments.len().saturating_sub(1);
+        for path in &segments[..older] {
+            let Some(taken) = tail.offset(path) else {
+                continue;
+            };
+            if let Err(error) = self.spool.remove(path, taken, now) {
+                let path = path.display();
+                tracing::debug!(%path, %error, "cannot remove a segment of the spool yet");
+            }
+        }
+        let next = self.next_segment(tail);
+        next.filter(|next| next != ended)
+            .into_iter()
+            .for_each(|next| queue.push_live(next));
     }
 
     /// Takes a hint: a transcript is queued as live, a folder is looked through.
@@ -85,6 +134,10 @@ impl Roots {
     ) {
         match self.place(path) {
             Place::Session | Place::Subagent(_) => queue.push_live(path.to_owned()),
+            Place::Spool => self
+                .next_segment(tail)
+                .into_iter()
+                .for_each(|segment| queue.push_live(segment)),
             Place::Folder if is_folder(path) => {
                 hints.forget_below(path);
                 if let Some(projects) = self.root_of(path) {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    dialect::claude::Place,
+    dialect::Place,
     event::{EndReason, Ending, EventType},
     store::{OpenSession, Writer},
 };
@@ -59,7 +59,7 @@ impl Capture {
     pub fn new(options: Options, writer: Writer) -> Capture {
         let now = Now::read();
         Capture {
-            discovery: Discovery::new(&options.roots, now.steady),
+            discovery: Discovery::new(&options.roots, options.spool.clone(), now.steady),
             activity: Activity::new(options.inactivity_timeout),
             row: Row::new(now.timestamp(), now.steady),
             options,

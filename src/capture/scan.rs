@@ -8,7 +8,7 @@ use std::{
 };
 
 use crate::{
-    dialect::claude::{Place, place},
+    dialect::{Place, claude::place},
     tail::file::Snapshot,
 };
 

@@ -15,6 +15,7 @@ use super::{SetupError, say::say};
 use crate::{
     capture::{Capture, Options, Progress, Rhythm, Schedule, Status},
     config::{self, DatabaseUrl, Settings},
+    spool::Spool,
     store::{Writer, wake::Doorbell},
     supervise::{self, Ledger, Lock},
 };
@@ -157,6 +158,7 @@ fn capture(settings: &Settings, once: bool) -> Capture {
 fn options(settings: &Settings, once: bool) -> Options {
     Options {
         roots: settings.claude.roots.clone(),
+        spool: Spool::of(&settings.places.state),
         max_line_bytes: settings.watch.max_line_bytes as u64,
         inactivity_timeout: Duration::from_secs(settings.watch.inactivity_timeout_seconds),
         reconcile_interval: Duration::from_secs(settings.watch.reconcile_interval_seconds),

@@ -15,3 +15,16 @@
 pub mod claude;
 pub mod reject;
 pub mod spool;
+
+/// What a path is to us.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    Session,
+    /// A subagent's transcript, with its id.
+    Subagent(String),
+    /// A segment of the intake spool.
+    Spool,
+    /// A folder in which transcripts may appear.
+    Folder,
+    Nothing,
+}

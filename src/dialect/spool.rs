@@ -4,20 +4,112 @@
 //! Line → spool::Line → hook_received, and the session it was seen in
 //! ```
 
+use std::{io, ops::ControlFlow};
+
 use serde_json::{Map, Value};
 
 use crate::{
+    dialect::{claude::Limits, reject},
     event::{
-        Event, FactKey, HookReceived, Moment, Payload, SessionSeen, Timestamp, What, hex_digest,
-        storable,
+        Entry, Event, FactKey, HookReceived, Moment, Payload, SessionSeen, Timestamp, What,
+        hex_digest, storable,
     },
-    spool::{self, Body, Sender},
+    spool::{self, Body, Observation, Sender},
+    tail::{Body as Bytes, Consumer, Line, Measured},
 };
+
+/// A hook of 1 MiB, with what is written around it.
+const MAX_LINE: u64 = 4 * 1024 * 1024;
+/// One look at a segment holds about this much at most.
+const READ_BYTES: u64 = 1024 * 1024;
+
+/// Takes in the lines of a segment, as far as the limits allow.
+pub struct Intake {
+    limits: Limits,
+    entries: Vec<Entry>,
+    lines: usize,
+    read_bytes: u64,
+}
+
+impl Intake {
+    pub fn new(limits: Limits) -> Intake {
+        Intake {
+            limits,
+            entries: Vec::new(),
+            lines: 0,
+            read_bytes: 0,
+        }
+    }
+
+    pub fn finish(self) -> Vec<Entry> {
+        self.entries
+    }
+
+    fn reject_long(&mut self, offset: u64, measured: &Measured, length: u64, reason: String) {
+        let rejection = reject::long(measured, length, reason);
+        self.push(offset, What::Rejected(rejection));
+    }
+
+    fn push(&mut self, offset: u64, what: What) {
+        self.entries.push(Entry { offset, what });
+    }
+}
+
+impl Consumer for Intake {
+    fn start(&mut self, _pending: u64) {}
+
+    fn line(&mut self, line: Line<'_>) -> io::Result<ControlFlow<()>> {
+        let (offset, length) = (line.offset, line.length);
+        self.lines += 1;
+        self.read_bytes += length;
+        match &line.body {
+            Bytes::Here(bytes) => match read(bytes, self.limits.now) {
+                Ok(whats) => whats.into_iter().for_each(|what| self.push(offset, what)),
+                Err(reason) => self.push(offset, What::Rejected(reject::line(bytes, reason))),
+            },
+            Bytes::InFile(measured) if length <= MAX_LINE => {
+                let read = serde_json::from_reader(line.reader()).map_err(not_a_line);
+                match read.and_then(|line| mean(line, self.limits.now)) {
+                    Ok(whats) => whats.into_iter().for_each(|what| self.push(offset, what)),
+                    Err(reason) => self.reject_long(offset, measured, length, reason),
+                }
+            }
+            Bytes::InFile(measured) | Bytes::TooLong(measured) => {
+                let reason = format!("a line of {length} bytes is longer than any sender writes");
+                self.reject_long(offset, measured, length, reason);
+            }
+        }
+        Ok(match self.is_full() {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        })
+    }
+
+    fn is_full(&self) -> bool {
+        self.lines >= self.limits.max_events || self.read_bytes >= READ_BYTES
+    }
+
+    /// Every line is written with its newline: without it, it is torn.
+    fn is_whole(&self, _bytes: &[u8]) -> bool {
+        false
+    }
+
+    fn needs_more(&self) -> bool {
+        false
+    }
+}
 
 /// What one line means; or why it means nothing, without its text.
 pub fn read(line: &[u8], now: Timestamp) -> Result<Vec<What>, String> {
-    let line: spool::Line = serde_json::from_slice(line)
-        .map_err(|error| format!("not a line of the spool: column {}", error.column()))?;
+    let line = serde_json::from_slice(line).map_err(not_a_line)?;
+    mean(line, now)
+}
+
+fn not_a_line(error: serde_json::Error) -> String {
+    format!("not a line of the spool: column {}", error.column())
+}
+
+fn mean(line: spool::Line, now: Timestamp) -> Result<Vec<What>, String> {
     let moment = Moment::of_record(Some(&line.received_at), now);
     match line.body {
         Body::Hook {
@@ -25,6 +117,7 @@ pub fn read(line: &[u8], now: Timestamp) -> Result<Vec<What>, String> {
             sender,
             cut_from_bytes,
         } => hook_received(hook, sender, cut_from_bytes, moment),
+        Body::Observation(observation) => observed(observation, moment),
         Body::Garbage { reason, length, .. } => {
             Err(format!("hook_received: {reason}, of {length} bytes"))
         }
@@ -48,18 +141,7 @@ fn hook_received(
     let folder = take("cwd")?;
     hook.extend(facts_of(sender, cut_from_bytes));
     let keys = keys(&session, &whole, moment.at);
-    let seen = SessionSeen {
-        session_uuid: session.clone(),
-        parent: None,
-        project_path: folder.clone(),
-        working_directory: Some(folder.clone()),
-        transcript_path: None,
-        cli: "claude",
-        git_remote: None,
-        git_branch: None,
-        first: moment.at,
-        last: moment.at,
-    };
+    let seen = seen(&session, folder.clone(), moment);
     let payload = Payload::HookReceived(HookReceived {
         hook_type,
         claude_session_id: session,
@@ -70,12 +152,55 @@ fn hook_received(
     Ok(vec![What::Seen(seen), What::Event(Box::new(event))])
 }
 
+/// What the registry said happened when its entry changed, not when it was read.
+fn observed(observation: Observation, received: Moment) -> Result<Vec<What>, String> {
+    let moment = match observation.status_updated_at {
+        Some(millis) if observation.status != Observation::GONE => Moment {
+            at: Timestamp::from_micros(millis.saturating_mul(1000)),
+            observed: false,
+        },
+        _ => received,
+    };
+    let key = FactKey::observed(&observation.claude_session_id, &observation.key());
+    let folder = observation.working_directory.clone();
+    let folder = folder.filter(|_| observation.status != Observation::GONE);
+    let active = folder.map(|folder| seen(&observation.claude_session_id, folder, moment));
+    let fields = serde_json::json!({
+        "claude_session_id": observation.claude_session_id,
+        "status": observation.status,
+        "pid": observation.pid,
+        "waiting_for": observation.waiting_for,
+        "process_started": observation.process_started,
+        "working_directory": observation.working_directory,
+    });
+    let event = Payload::read("session_observed", fields)
+        .and_then(|payload| Event::new(payload, moment, vec![key], None))
+        .map_err(|refusal| refusal.to_string())?;
+    let event = What::Event(Box::new(event));
+    Ok(active.map(What::Seen).into_iter().chain([event]).collect())
+}
+
+fn seen(session: &str, folder: String, moment: Moment) -> SessionSeen {
+    SessionSeen {
+        session_uuid: session.to_owned(),
+        parent: None,
+        project_path: folder.clone(),
+        working_directory: Some(folder),
+        transcript_path: None,
+        cli: "claude",
+        git_remote: None,
+        git_branch: None,
+        first: moment.at,
+        last: moment.at,
+    }
+}
+
 /// What the hook command knows beside the hook, under names no hook uses.
 fn facts_of(sender: Option<Sender>, cut_from_bytes: Option<u64>) -> Map<String, Value> {
     let sender = sender.unwrap_or_default();
     let mut terminal = sender.environment;
     terminal.extend(sender.tty.map(|tty| ("tty".to_owned(), tty.into())));
-    let terminal = (!terminal.is_empty()).then(|| Value::Object(terminal));
+    let terminal = (!terminal.is_empty()).then_some(Value::Object(terminal));
     [
         ("terminal", terminal),
         ("cli_pid", sender.cli_pid.map(Value::from)),

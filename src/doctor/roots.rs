@@ -17,7 +17,7 @@ use super::{
     accounts::user_name,
     finding::{Finding, count, quoted},
 };
-use crate::dialect::claude::{Place, place};
+use crate::dialect::{Place, claude::place};
 
 const CHECK: &str = "roots";
 

@@ -66,6 +66,11 @@ impl FactKey {
         FactKey(format!("hook:{}:{second}:{digest}", word(session)))
     }
 
+    /// What the session registry said of a process.
+    pub fn observed(session: &str, reading: &str) -> FactKey {
+        FactKey(format!("observed:{}:{}", word(session), word(reading)))
+    }
+
     /// A record that has nothing of its own to be known by.
     pub fn line(session: &str, line: &[u8]) -> FactKey {
         let mut hash = Sha256::new();

@@ -24,8 +24,8 @@ pub use entry::{Ending, Entry, Rejection, SessionSeen, What, project_name};
 pub use evidence::{Evidence, Shows, TitleKind, ToolOutcome, Usage};
 pub use key::{FactKey, StoredGroup, StoredKey, hex, hex_digest};
 pub use payload::{
-    Actor, EndReason, EventType, HookReceived, Payload, SessionEnded, SessionRegistered,
-    StateTransition, Trigger, TurnDetected, TurnSource,
+    Actor, EndReason, EventType, HookReceived, ObservedStatus, Payload, SessionEnded,
+    SessionObserved, SessionRegistered, StateTransition, Trigger, TurnDetected, TurnSource,
 };
 pub use schema::schemas;
 pub use text::storable;
@@ -139,6 +139,10 @@ mod tests {
                 "hook_received",
                 json!({"hook_type": "stop", "claude_session_id": "s",
                 "working_directory": "/p"}),
+            ),
+            (
+                "session_observed",
+                json!({"claude_session_id": "s", "status": "idle", "pid": 7}),
             ),
         ]
     }

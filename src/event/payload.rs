@@ -61,6 +61,7 @@ taxonomy! {
     TurnDetected = "turn_detected" of session_uuid,
     StateTransition = "state_transition",
     HookReceived = "hook_received" of claude_session_id,
+    SessionObserved = "session_observed" of claude_session_id,
 }
 
 impl EventType {
@@ -173,6 +174,34 @@ pub struct HookReceived {
     pub working_directory: String,
     #[serde(flatten)]
     pub fields: Map<String, Value>,
+}
+
+/// The session registry said what a process of the CLI does.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SessionObserved {
+    pub claude_session_id: String,
+    pub status: ObservedStatus,
+    pub pid: u32,
+    /// The CLI's own word for what it waits for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting_for: Option<String>,
+    /// When the process began, as the kernel counts it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub process_started: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub working_directory: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ObservedStatus {
+    Busy,
+    Shell,
+    Idle,
+    Waiting,
+    /// The process is over.
+    Gone,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

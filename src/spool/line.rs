@@ -60,6 +60,18 @@ pub struct Observation {
     pub status_updated_at: Option<i64>,
 }
 
+impl Observation {
+    pub const GONE: &str = "gone";
+
+    /// What distinguishes one reading from the next: a pid may come again, and
+    /// a session may change while the status stays.
+    pub fn key(&self) -> String {
+        let started = self.process_started.as_deref().unwrap_or_default();
+        let at = self.status_updated_at.unwrap_or_default();
+        format!("{}/{started}/{}/{at}", self.pid, self.status)
+    }
+}
+
 /// Where a hook command ran.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Sender {

@@ -70,6 +70,16 @@ impl Spool {
         Ok(())
     }
 
+    /// Makes the folder, so that it can be watched.
+    pub fn prepare(&self) -> io::Result<()> {
+        self.make_folder().map(drop)
+    }
+
+    /// Whether a path is one of its segments.
+    pub fn holds(&self, path: &Path) -> bool {
+        path.parent() == Some(&self.folder) && number(path).is_some()
+    }
+
     /// All segments, oldest first.
     pub fn segments(&self) -> io::Result<Vec<PathBuf>> {
         let entries = match fs::read_dir(&self.folder) {
@@ -78,7 +88,7 @@ impl Spool {
         };
         let mut segments: Vec<PathBuf> = entries
             .filter_map(|entry| Some(entry.ok()?.path()))
-            .filter(|path| is_segment(path))
+            .filter(|path| number(path).is_some())
             .collect();
         segments.sort();
         Ok(segments)
@@ -146,8 +156,13 @@ impl Spool {
         let newest = self.segments()?.pop();
         if let Some(path) = &newest {
             let file = open(path, false)?;
-            if file.metadata()?.size() < SEGMENT_BYTES {
+            let size = file.metadata()?.size();
+            if size < SEGMENT_BYTES {
                 return Ok((file, false));
+            }
+            // It takes no more lines, so nothing else would end a torn one.
+            if !ends_with_newline(&file, size)? {
+                (&file).write_all(b"\n")?;
             }
         }
         let path = self.folder.join(name_after(newest.as_deref()));
@@ -197,11 +212,6 @@ fn name_after(newest: Option<&Path>) -> String {
         .map_or(0, |now| now.as_micros());
     let newest = newest.and_then(number).unwrap_or(0);
     format!("{:020}.jsonl", now.max(newest + 1))
-}
-
-/// Whether a path has the name of a segment.
-pub fn is_segment(path: &Path) -> bool {
-    number(path).is_some()
 }
 
 fn number(path: &Path) -> Option<u128> {
@@ -319,6 +329,6 @@ mod tests {
     fn names_grow_although_the_clock_goes_back() {
         let late = PathBuf::from("99999999999999999990.jsonl");
         assert_eq!(name_after(Some(&late)), "99999999999999999991.jsonl");
-        assert!(is_segment(Path::new(&name_after(None))));
+        assert!(number(Path::new(&name_after(None))).is_some());
     }
 }

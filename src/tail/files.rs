@@ -184,6 +184,11 @@ impl Tail {
         self.files.contains_key(path)
     }
 
+    /// Up to where a file is committed.
+    pub fn offset(&self, path: &Path) -> Option<u64> {
+        self.files.get(path).map(|known| known.position.offset)
+    }
+
     /// Files that were not read to their end and are no longer there.
     pub fn vanished(&self) -> Vec<PathBuf> {
         let unread = self.files.iter().filter(|(_, known)| known.pending > 0);

@@ -20,7 +20,7 @@ const MAY_USE: [(&str, &[&str]); 17] = [
     ("derive", &["event"]),
     ("store", &["event", "derive", "tail"]),
     ("dialect", &["event", "spool", "tail"]),
-    ("capture", &["dialect", "event", "store", "tail"]),
+    ("capture", &["dialect", "event", "spool", "store", "tail"]),
     ("stream", &["event", "store"]),
     ("health", &["store", "supervise"]),
     ("web", &["event", "store", "stream", "health", "supervise"]),

@@ -44,6 +44,12 @@ def made_by_a_hook(found, turn):
     return turn.origin == "hook" and turn.session not in found.sessions
 
 
+def witnessed(events):
+    """Sessions that a hook or the registry named: they may have no transcript."""
+    kinds = ("hook_received", "session_observed")
+    return {row["payload"].get("claude_session_id") for row in events if row["event_type"] in kinds}
+
+
 # --- turns: lost, doubled, invented, altered
 
 
@@ -237,8 +243,9 @@ def check_registrations(found, events, extra):
     for name, session in found.sessions.items():
         if session.cwds and not life[name]:
             yield Finding("session", name, "is never registered")
+    named = witnessed(events)
     for name, rows in life.items():
-        if name not in found.sessions and name not in found.children:
+        if name not in found.sessions and name not in found.children and name not in named:
             if rows and not extra:
                 yield Finding("session", f"event {rows[0]['id']}", f"{name} is in no transcript")
             continue
@@ -284,7 +291,8 @@ def check_agents(found, tables, turns, extra):
         elif owner is None or owner["session_uuid"] != parent:
             yield Finding("agent", name, "parent_agent_id is not its parent session's agent")
     if not extra:
-        yield from (Finding("agent", name, "is in no transcript") for name in agents)
+        unknown = agents.keys() - witnessed(tables["events"])
+        yield from (Finding("agent", name, "is in no transcript") for name in unknown)
     for turn in turns:
         row = by_id.get(turn.agent_id)
         session = found.sessions.get(turn.session)

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     capture::{Reread, reread},
-    dialect::claude::{Limits, Place},
+    dialect::{Place, claude::Limits},
     event::{Entry, Event, FactKey, Group, Rejection, What},
     store::{
         read::{CheckpointFacts, StoredTurn},

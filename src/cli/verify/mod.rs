@@ -20,8 +20,9 @@ use super::say::say;
 use crate::{
     capture::Roots,
     config::{self, Settings},
-    dialect::claude::{Limits, Place},
+    dialect::{Place, claude::Limits},
     event::Timestamp,
+    spool::Spool,
     store::read::{Reader, StoredTurn},
 };
 use report::{Mismatch, VerifyReport};
@@ -73,7 +74,7 @@ pub fn main(flags: &config::Flags, args: &VerifyArgs) -> anyhow::Result<ExitCode
 
 async fn verify(settings: &Settings, reader: &Reader) -> anyhow::Result<VerifyReport> {
     let host = super::host();
-    let roots = Roots::new(&settings.claude.roots);
+    let roots = Roots::new(&settings.claude.roots, Spool::of(&settings.places.state));
     let checkpoints = reader.checkpoints(&host).await?;
     let paths = checkpoints.iter().map(|one| (one.id, one.path.clone()));
     let mut verification = Verification {

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, io, ops::ControlFlow, path::Path};
 
 use crate::{
-    dialect::reject,
+    dialect::{Place, reject},
     event::{
         Entry, Event, Evidence, FactKey, Moment, Payload, Refusal, Rejection, SessionSeen, Shows,
         Timestamp, What,
@@ -14,7 +14,6 @@ use crate::{
 use super::{
     context::Context,
     detail::{Detail, Full, Plain},
-    place::Place,
     record::{self, Malformed, Record},
     said::Said,
     translate,

@@ -6,19 +6,10 @@
 
 use std::path::Path;
 
+use crate::dialect::Place;
+
 /// How far below `projects` transcripts may lie.
 const MAX_DEPTH: usize = 8;
-
-/// What a path below `projects` is to us.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Place {
-    Session,
-    /// A subagent's transcript, with its id.
-    Subagent(String),
-    /// A folder in which transcripts may appear.
-    Folder,
-    Nothing,
-}
 
 /// Decides by the path's parts below `projects`.
 pub fn place(relative: &Path) -> Place {

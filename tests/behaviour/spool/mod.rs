@@ -2,6 +2,7 @@
 
 mod hook;
 mod hook_faults;
+mod intake;
 
 use std::{
     fs,
