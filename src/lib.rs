@@ -13,6 +13,7 @@ pub mod doctor;
 pub mod event;
 pub mod health;
 pub mod install;
+pub mod process;
 pub mod spool;
 pub mod store;
 pub mod stream;

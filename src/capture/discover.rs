@@ -8,7 +8,7 @@ use std::{
 
 use crate::{dialect::Place, spool::Spool, tail::Tail};
 
-use super::{clock::Now, hints::Hints, queue::Queue, roots::Roots};
+use super::{clock::Now, hints::Hints, queue::Queue, registry::Registry, roots::Roots};
 
 /// How often everything is looked at when the kernel gives no hints.
 const BLIND_RECONCILE: Duration = Duration::from_secs(1);
@@ -20,6 +20,8 @@ const SETTLE: Duration = Duration::from_secs(2);
 
 pub struct Discovery {
     roots: Roots,
+    /// Nothing while only catching up: what a process does now is no history.
+    registry: Option<Registry>,
     hints: Hints,
     next_scan: Instant,
 }
@@ -28,6 +30,7 @@ impl Discovery {
     pub fn new(roots: &[PathBuf], spool: Spool, now: Instant) -> Discovery {
         Discovery {
             roots: Roots::new(roots, spool),
+            registry: None,
             hints: Hints::new(),
             next_scan: now,
         }
@@ -43,9 +46,27 @@ impl Discovery {
         self.hints.watch_file(file);
     }
 
-    /// Waits until there is a hint.
-    pub async fn hinted(&self) {
-        self.hints.hinted().await;
+    pub fn observes(&self) -> bool {
+        self.registry.is_some()
+    }
+
+    /// Observes the registry from now on.
+    pub fn observe(&mut self, registry: Registry) {
+        self.registry = Some(registry);
+    }
+
+    /// Waits until there is something to look at.
+    pub async fn hinted(&mut self) {
+        let registry = &mut self.registry;
+        tokio::select! {
+            () = self.hints.hinted() => {}
+            () = async {
+                match registry {
+                    Some(registry) => registry.process_ended().await,
+                    None => std::future::pending().await,
+                }
+            } => {}
+        }
     }
 
     /// Queues what the hints name, and when it is time for it every file that
@@ -63,8 +84,16 @@ impl Discovery {
             self.hints.forget_gone();
             self.roots.scan_all(&mut self.hints, tail, queue, now.wall);
             self.next_scan = now.steady + every;
+            if let Some(registry) = &mut self.registry {
+                registry.look_at_all(&mut self.hints);
+            }
         }
         for path in changed.paths {
+            if let Some(registry) = &mut self.registry
+                && registry.hinted(&path, &mut self.hints)
+            {
+                continue;
+            }
             if self.place(&path) != Place::Nothing && !tail.is_known(&path) {
                 self.next_scan = self.next_scan.min(now.steady + SETTLE);
             }

@@ -34,6 +34,7 @@ mod patience;
 mod positions;
 mod quarantine;
 mod queue;
+mod registry;
 mod reread;
 mod rest;
 mod retry;

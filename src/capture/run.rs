@@ -20,6 +20,7 @@ use super::{
     options::Options,
     patience::Patience,
     positions::Positions,
+    registry::Registry,
     rest::Rest,
     retry::{Retry, Work},
     row::Row,
@@ -84,6 +85,7 @@ impl Capture {
         };
         let alarm = Alarm::new();
         self.discovery.watch_all(Now::read());
+        self.observe_registry();
         while !stop.is_cancelled() {
             if Now::read().steady >= self.row.next_look() {
                 patience.report_during(self.tick(), &mut report).await;
@@ -109,6 +111,15 @@ impl Capture {
                 () = alarm.wait(wake, now) => {}
             }
         }
+    }
+
+    fn observe_registry(&mut self) {
+        if self.discovery.observes() {
+            return;
+        }
+        let Options { roots, spool, .. } = &self.options;
+        let registry = Registry::start(roots, spool.clone(), self.writer.host().to_owned());
+        self.discovery.observe(registry);
     }
 
     /// Takes in everything there is. Fails when the database does for longer

@@ -117,7 +117,7 @@ fn mean(line: spool::Line, now: Timestamp) -> Result<Vec<What>, String> {
             sender,
             cut_from_bytes,
         } => hook_received(hook, sender, cut_from_bytes, moment),
-        Body::Observation(observation) => observed(observation, moment),
+        Body::Observation { observed: reading } => observed(reading, moment),
         Body::Garbage { reason, length, .. } => {
             Err(format!("hook_received: {reason}, of {length} bytes"))
         }

@@ -32,7 +32,7 @@ pub enum Body {
         cut_from_bytes: Option<u64>,
     },
     /// What the session registry said of a process, when that changed.
-    Observation(Observation),
+    Observation { observed: Observation },
     /// What was meant to be a hook and is none.
     Garbage {
         reason: String,
@@ -80,7 +80,7 @@ pub struct Sender {
     pub cli_pid: Option<u32>,
     /// When that process began, as the kernel counts it: a pid may come again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cli_started: Option<u64>,
+    pub cli_started: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tty: Option<String>,
     /// The variables by which terminals name their panes.

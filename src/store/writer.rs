@@ -102,6 +102,11 @@ impl Writer {
         })
     }
 
+    /// How this machine is named in the rows.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
     /// Every checkpoint of this host.
     pub async fn checkpoints(&mut self) -> Outcome<Vec<CheckpointRow>> {
         let host = self.host.clone();

@@ -8,19 +8,23 @@ use std::{
 };
 
 /// What each module may use. A module that is missing here fails the test.
-const MAY_USE: [(&str, &[&str]); 17] = [
+const MAY_USE: [(&str, &[&str]); 18] = [
     ("event", &[]),
     ("config", &[]),
     ("telemetry", &[]),
     ("supervise", &[]),
     ("client", &["config"]),
     ("install", &["client", "config", "supervise"]),
+    ("process", &[]),
     ("spool", &[]),
     ("tail", &[]),
     ("derive", &["event"]),
     ("store", &["event", "derive", "tail"]),
     ("dialect", &["event", "spool", "tail"]),
-    ("capture", &["dialect", "event", "spool", "store", "tail"]),
+    (
+        "capture",
+        &["dialect", "event", "process", "spool", "store", "tail"],
+    ),
     ("stream", &["event", "store"]),
     ("health", &["store", "supervise"]),
     ("web", &["event", "store", "stream", "health", "supervise"]),
@@ -48,6 +52,7 @@ const MAY_USE: [(&str, &[&str]); 17] = [
             "store",
             "capture",
             "dialect",
+            "process",
             "spool",
             "tail",
             "stream",

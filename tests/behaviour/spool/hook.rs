@@ -58,7 +58,7 @@ fn it_adds_what_only_its_environment_knows() {
         json!({"TMUX_PANE": "%7", "ITERM_SESSION_ID": "w0t1p2:X"})
     );
     assert_eq!(sender["cli_pid"], std::process::id());
-    assert!(sender["cli_started"].as_u64().unwrap() > 0);
+    assert!(sender["cli_started"].is_string());
 }
 
 #[test]

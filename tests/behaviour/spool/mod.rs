@@ -3,6 +3,7 @@
 mod hook;
 mod hook_faults;
 mod intake;
+mod registry;
 
 use std::{
     fs,

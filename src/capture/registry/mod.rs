@@ -1,0 +1,193 @@
+//! The session registry: `<root>/sessions/<pid>.json`, one file a process of the
+//! CLI, rewritten when what it does changes.
+//!
+//! In: hints of the kernel where to look, ends of processes.
+//! Out: a line of the spool for each change.
+//!
+//! Promises
+//! - a change is appended once, in the order it was seen
+//! - a process that is gone is noticed although its file stays, without looking
+//!   again and again
+//! - nothing but `<pid>.json` is opened: the keys beside it are never read
+//!
+//! Not here: what a change means for a session (`derive`).
+
+mod appender;
+mod observer;
+
+use std::{
+    collections::HashMap,
+    fs,
+    io::Read,
+    path::{Path, PathBuf},
+};
+
+use tokio::{
+    sync::mpsc,
+    task::{AbortHandle, JoinSet},
+};
+
+use crate::{
+    process,
+    spool::{Observation, Spool},
+};
+
+use super::hints::Hints;
+use appender::append_all;
+use observer::{Observer, pid_of};
+
+/// An entry is a few hundred bytes; what is longer is none.
+const MAX_ENTRY_BYTES: u64 = 256 * 1024;
+
+pub struct Registry {
+    folders: Vec<PathBuf>,
+    observer: Observer,
+    /// One waits for the end of each process that has a file.
+    ends: JoinSet<PathBuf>,
+    waiting: HashMap<PathBuf, AbortHandle>,
+    news: mpsc::UnboundedSender<Observation>,
+}
+
+impl Registry {
+    /// Appends to the spool from now on, in a task of its own: its disk may be slow.
+    pub fn start(roots: &[PathBuf], spool: Spool, host: String) -> Registry {
+        let (news, changes) = mpsc::unbounded_channel();
+        tokio::spawn(append_all(spool, host, changes));
+        Registry {
+            folders: roots.iter().map(|root| sessions_of(root)).collect(),
+            observer: Observer::default(),
+            ends: JoinSet::new(),
+            waiting: HashMap::new(),
+            news,
+        }
+    }
+
+    /// Asks the kernel for hints, and reads everything.
+    pub fn look_at_all(&mut self, hints: &mut Hints) {
+        for folder in self.folders.clone() {
+            hints.watch(if folder.is_dir() {
+                &folder
+            } else {
+                parent(&folder)
+            });
+            let entries = fs::read_dir(&folder).into_iter().flatten().flatten();
+            for entry in entries {
+                self.look(&entry.path());
+            }
+        }
+        let missing: Vec<PathBuf> = self
+            .observer
+            .files()
+            .filter(|file| !file.exists())
+            .cloned()
+            .collect();
+        missing.iter().for_each(|file| self.gone(file));
+    }
+
+    /// Takes a hint; whether it was one for the registry.
+    pub fn hinted(&mut self, path: &Path, hints: &mut Hints) -> bool {
+        if self.folders.iter().any(|folder| folder == path) {
+            self.look_at_all(hints);
+            return true;
+        }
+        let is_ours = self
+            .folders
+            .iter()
+            .any(|folder| path.parent() == Some(folder));
+        if is_ours {
+            self.look(path);
+        }
+        is_ours
+    }
+
+    /// Waits until a process ends, and takes that in. Never ends without one.
+    pub async fn process_ended(&mut self) {
+        loop {
+            match self.ends.join_next().await {
+                Some(Ok(file)) => return self.ended(&file),
+                // Its file was removed first.
+                Some(Err(_)) => {}
+                None => return std::future::pending().await,
+            }
+        }
+    }
+
+    fn look(&mut self, file: &Path) {
+        if pid_of(file).is_none() {
+            return;
+        }
+        match read(file) {
+            Some(bytes) => {
+                let news = self.observer.read(file, &bytes);
+                self.pass_on(news);
+                self.wait_for_end(file);
+            }
+            None => self.gone(file),
+        }
+    }
+
+    /// A pid of another machine's home folder, or of a container, is not ours to judge.
+    fn wait_for_end(&mut self, file: &Path) {
+        let Some(entry) = self.observer.entry(file) else {
+            return;
+        };
+        let domain = entry.pid_domain.as_deref();
+        if self.waiting.contains_key(file) || !domain.is_none_or(process::is_of_this_machine) {
+            return;
+        }
+        let (pid, started, ended) = (entry.pid, entry.proc_start.clone(), file.to_owned());
+        let handle = self.ends.spawn(async move {
+            process::ended(pid, started).await;
+            ended
+        });
+        self.waiting.insert(file.to_owned(), handle);
+    }
+
+    /// The file may be another process's by now: then it is read anew.
+    fn ended(&mut self, file: &Path) {
+        self.waiting.remove(file);
+        let before = self
+            .observer
+            .entry(file)
+            .map(|entry| entry.proc_start.clone());
+        if let Some(bytes) = read(file) {
+            let news = self.observer.read(file, &bytes);
+            self.pass_on(news);
+        }
+        match self.observer.entry(file) {
+            Some(entry) if Some(&entry.proc_start) != before.as_ref() => self.wait_for_end(file),
+            _ => self.gone(file),
+        }
+    }
+
+    fn gone(&mut self, file: &Path) {
+        if let Some(waiting) = self.waiting.remove(file) {
+            waiting.abort();
+        }
+        let news = self.observer.gone(file);
+        self.pass_on(news);
+    }
+
+    fn pass_on(&self, news: Option<Observation>) {
+        // It ends only with the runtime.
+        news.into_iter().for_each(|news| drop(self.news.send(news)));
+    }
+}
+
+fn sessions_of(root: &Path) -> PathBuf {
+    let root = root.canonicalize().unwrap_or_else(|_| root.to_owned());
+    root.join("sessions")
+}
+
+fn parent(folder: &Path) -> &Path {
+    folder.parent().unwrap_or(folder)
+}
+
+/// What the file has, if it is a file of ordinary size.
+fn read(file: &Path) -> Option<Vec<u8>> {
+    let is_file = fs::symlink_metadata(file).is_ok_and(|found| found.is_file());
+    let opened = is_file.then(|| fs::File::open(file).ok())??;
+    let mut bytes = Vec::new();
+    opened.take(MAX_ENTRY_BYTES).read_to_end(&mut bytes).ok()?;
+    Some(bytes)
+}

@@ -1,0 +1,66 @@
+//! Other processes, as the kernel knows them.
+//!
+//! In: a pid.
+//! Out: its parent, name, start and terminal; word when it ends.
+//!
+//! Promises
+//! - a pid that came again is another process: its start tells them apart
+//! - waiting for an end costs nothing until it comes
+//!
+//! Not here: our own process (`supervise`).
+
+mod ended;
+#[cfg(target_os = "linux")]
+#[path = "linux.rs"]
+mod system;
+#[cfg(target_os = "macos")]
+#[path = "macos.rs"]
+mod system;
+
+pub use ended::ended;
+pub use system::{is_of_this_machine, of};
+
+/// A process that lives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Process {
+    pub pid: u32,
+    pub parent: u32,
+    pub name: String,
+    /// When it began, as the kernel counts it.
+    pub started: String,
+    pub tty: Option<String>,
+}
+
+/// Whether the process that has this pid, and began then if that is known, lives.
+pub fn lives(pid: u32, started: Option<&str>) -> bool {
+    of(pid).is_some_and(|process| started.is_none_or(|started| started == process.started))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn our_own_process_lives_and_one_with_another_start_does_not() {
+        let own = of(std::process::id()).unwrap();
+        assert_eq!(own.pid, std::process::id());
+        assert!(lives(own.pid, Some(&own.started)) && lives(own.pid, None));
+        assert!(!lives(own.pid, Some("1")));
+        assert!(!lives(u32::MAX, None));
+    }
+
+    #[tokio::test]
+    async fn an_end_is_noticed_and_a_process_that_is_gone_has_ended() {
+        let mut child = std::process::Command::new("cat")
+            .stdin(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let started = of(child.id()).unwrap().started;
+        let mut end = Box::pin(ended(child.id(), Some(started.clone())));
+        assert!(futures_util::poll!(&mut end).is_pending());
+        drop(child.stdin.take());
+        end.await;
+        child.wait().unwrap();
+        ended(child.id(), Some(started)).await;
+    }
+}

@@ -1,0 +1,153 @@
+//! The session registry is observed: each change once, and the end of a process
+//! although its file stays.
+
+use std::{
+    fs,
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+};
+
+use serde_json::{Value, json};
+
+use crate::support::headspace::{Headspace, Kind, Store, eventually, on_both};
+
+/// A process that stands for the CLI, with its file in the registry.
+struct Cli {
+    child: Child,
+    file: PathBuf,
+    at: i64,
+}
+
+impl Cli {
+    fn start(headspace: &Headspace) -> Cli {
+        let sessions = headspace.root().join("sessions");
+        fs::create_dir_all(&sessions).unwrap();
+        let child = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
+        let file = sessions.join(format!("{}.json", child.id()));
+        Cli {
+            child,
+            file,
+            at: 1_795_538_402_770,
+        }
+    }
+
+    fn started(&self) -> String {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
+        let fields: Vec<&str> = stat
+            .rsplit_once(')')
+            .unwrap()
+            .1
+            .split_whitespace()
+            .collect();
+        fields[19].to_owned()
+    }
+
+    fn says(&mut self, session: &str, status: &str) {
+        self.at += 1000;
+        let mut entry = json!({
+            "pid": self.child.id(), "sessionId": session, "cwd": "/home/dev/shop",
+            "procStart": self.started(), "status": status, "statusUpdatedAt": self.at,
+            "version": "2.1.329", "messagingSocketPath": "/secret",
+        });
+        if status == "waiting" {
+            entry["waitingFor"] = json!("permission prompt");
+        }
+        fs::write(&self.file, entry.to_string()).unwrap();
+    }
+
+    fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+impl Drop for Cli {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn observed(store: &Store) -> Vec<Value> {
+    let sql = "SELECT payload FROM events WHERE event_type = 'session_observed' ORDER BY id";
+    let column = store.try_column(sql).unwrap_or_default();
+    column
+        .iter()
+        .map(|json| serde_json::from_str(json).unwrap())
+        .collect()
+}
+
+fn statuses(store: &Store) -> Vec<String> {
+    let word = |seen: &Value| seen["status"].as_str().unwrap().to_owned();
+    observed(store).iter().map(word).collect()
+}
+
+fn wait_for(headspace: &Headspace, expected: &[&str]) {
+    eventually(&format!("{expected:?}"), || {
+        statuses(&headspace.store) == expected
+    });
+}
+
+on_both! {
+    fn each_change_is_one_event_and_so_is_the_death_that_leaves_its_file(kind: Kind) {
+        let headspace = Headspace::on(kind);
+        let mut watcher = headspace.watch();
+        let mut cli = Cli::start(&headspace);
+        let mut expected = Vec::new();
+        for status in ["idle", "busy", "waiting", "busy", "idle"] {
+            cli.says("s", status);
+            expected.push(status);
+            wait_for(&headspace, &expected);
+        }
+        let events = observed(&headspace.store);
+        assert_eq!(events[2]["waiting_for"], "permission prompt");
+        assert_eq!(events[2]["process_started"], cli.started());
+        assert_eq!(events[2]["working_directory"], "/home/dev/shop");
+        let registered = headspace.store.number("SELECT count(*) FROM agents WHERE session_uuid = 's'");
+        assert_eq!(registered, 1);
+        cli.kill();
+        expected.push("gone");
+        wait_for(&headspace, &expected);
+        assert!(cli.file.exists());
+        assert!(watcher.stop().success());
+    }
+}
+
+#[test]
+fn a_removed_file_half_a_file_and_another_session() {
+    let headspace = Headspace::on(Kind::Sqlite);
+    let mut cli = Cli::start(&headspace);
+    cli.says("a", "busy");
+    let _watcher = headspace.watch();
+    wait_for(&headspace, &["busy"]);
+    let whole = fs::read_to_string(&cli.file).unwrap();
+    fs::write(&cli.file, &whole[..30]).unwrap();
+    fs::write(cli.file.with_extension("0123.key"), "secret").unwrap();
+    fs::write(cli.file.with_file_name("x.json"), &whole).unwrap();
+    cli.says("b", "busy");
+    wait_for(&headspace, &["busy", "busy"]);
+    assert_eq!(observed(&headspace.store)[1]["claude_session_id"], "b");
+    fs::remove_file(&cli.file).unwrap();
+    wait_for(&headspace, &["busy", "busy", "gone"]);
+}
+
+#[test]
+fn what_changed_while_nothing_watched_is_seen_at_the_start_and_a_restart_says_nothing_twice() {
+    let headspace = Headspace::on(Kind::Sqlite);
+    let mut alive = Cli::start(&headspace);
+    alive.says("alive", "waiting");
+    let mut dead = Cli::start(&headspace);
+    dead.says("dead", "busy");
+    dead.kill();
+    let mut watcher = headspace.watch();
+    eventually("all three", || statuses(&headspace.store).len() == 3);
+    let mut found = statuses(&headspace.store);
+    found.sort();
+    assert_eq!(found, ["busy", "gone", "waiting"]);
+    assert!(watcher.stop().success());
+    let watcher = headspace.watch();
+    alive.says("alive", "idle");
+    eventually("the next change", || statuses(&headspace.store).len() == 4);
+    assert_eq!(statuses(&headspace.store)[3], "idle");
+    assert!(!watcher.log().contains("duplicates"), "{}", watcher.log());
+}
