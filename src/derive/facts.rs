@@ -9,7 +9,15 @@ use super::{NewEvent, Planner, Source};
 impl Planner<'_> {
     pub(super) fn event(&mut self, event: &Event, source: Source) {
         let input = source.checkpoint_id;
-        if self.is_duplicate(&event.keys, input) || self.is_split_off(event, input) {
+        if self.is_known(&event.keys) {
+            // The registry is read anew at each start, and a hook may stand in
+            // two settings files: that they repeat themselves is no news.
+            if matches!(event.payload, Payload::TurnDetected(_)) {
+                self.count_duplicate(&event.keys[0], input);
+            }
+            return;
+        }
+        if self.is_split_off(event, input) {
             return;
         }
         let payload = self.numbered(event);
@@ -40,7 +48,7 @@ impl Planner<'_> {
 
     /// A fact that shares any key with a stored or planned one is that one; the
     /// keys it does not share are from now on known as well.
-    fn is_duplicate(&mut self, keys: &[FactKey], input: i64) -> bool {
+    fn is_known(&mut self, keys: &[FactKey]) -> bool {
         let stored = || keys.iter().map(FactKey::as_stored);
         if let Some(id) = stored().find_map(|key| self.known.facts.get(&key).copied()) {
             for key in stored().filter(|key| !self.new_facts.contains_key(key)) {
@@ -59,7 +67,6 @@ impl Planner<'_> {
         } else {
             return false;
         }
-        self.count_duplicate(&keys[0], input);
         true
     }
 

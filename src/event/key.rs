@@ -63,12 +63,12 @@ impl FactKey {
 
     /// A hook of a session, received in or just before this second since 1970.
     pub fn hook(session: &str, second: i64, digest: &str) -> FactKey {
-        FactKey(format!("hook:{}:{second}:{digest}", word(session)))
+        FactKey::new(format!("hook:{}:{second}:{digest}", word(session)))
     }
 
     /// What the session registry said of a process.
     pub fn observed(session: &str, reading: &str) -> FactKey {
-        FactKey(format!("observed:{}:{}", word(session), word(reading)))
+        FactKey::new(format!("observed:{}:{}", word(session), word(reading)))
     }
 
     /// A record that has nothing of its own to be known by.

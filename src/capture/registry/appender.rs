@@ -1,13 +1,12 @@
 //! Observations to the spool, one after the other.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::{sync::mpsc, time::sleep};
 
-use crate::{
-    event::Timestamp,
-    spool::{Body, Line, Observation, Spool, new_key},
-};
+use crate::spool::{Body, Line, Observation, Spool, new_key};
+
+use super::super::clock::Now;
 
 /// How long one append may wait for another process's.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -25,7 +24,7 @@ pub async fn append_all(
     while let Some(observation) = observations.recv().await {
         let line = Line {
             key: new_key(),
-            received_at: Timestamp::now().to_string(),
+            received_at: Now::read().timestamp().to_string(),
             host: host.clone(),
             pid: std::process::id(),
             body: Body::Observation {
@@ -48,7 +47,7 @@ pub async fn append_all(
 
 async fn append(spool: Spool, line: String) -> std::io::Result<()> {
     let appended = tokio::task::spawn_blocking(move || {
-        spool.append(line.as_bytes(), Instant::now() + PATIENCE)
+        spool.append(line.as_bytes(), Now::read().steady + PATIENCE)
     });
     appended
         .await

@@ -8,6 +8,7 @@ mod registry;
 use std::{
     fs,
     io::Write,
+    os::unix::process::ExitStatusExt,
     path::PathBuf,
     process::{Command, Output, Stdio},
 };
@@ -26,9 +27,14 @@ fn feed(mut command: Command, input: &[u8]) -> Output {
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().expect("it starts");
     let mut stdin = child.stdin.take().expect("a pipe");
-    stdin.write_all(input).expect("all of the input is read");
+    let written = stdin.write_all(input);
     drop(stdin);
-    child.wait_with_output().expect("it ends")
+    let output = child.wait_with_output().expect("it ends");
+    assert!(
+        written.is_ok() || output.status.signal().is_some(),
+        "not all of the input is read"
+    );
+    output
 }
 
 /// The CLI sees nothing of it.
