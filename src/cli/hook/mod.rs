@@ -48,6 +48,8 @@ pub fn main(flags: &config::Flags) -> ExitCode {
 /// Ends a call with wrong arguments: the CLI must not see its hook fail.
 pub fn refuse(error: &clap::Error) -> ! {
     report(&format!("wrong arguments: {}", error.kind()));
+    // Nor its write: what it says is read all the same.
+    let _ = input::read(Instant::now() + LIMIT);
     std::process::exit(0)
 }
 

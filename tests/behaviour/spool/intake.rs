@@ -48,6 +48,8 @@ on_both! {
         assert_eq!(known, 2);
         assert!(headspace.store.turns().is_empty(), "no hook makes a turn here");
         oracle::assert_clean(&headspace);
+        let verified = headspace.run(&["verify"]);
+        assert!(verified.status.success(), "{verified:?}");
     }
 
     fn a_running_watcher_takes_a_hook_in_as_it_comes_and_a_copy_of_it_is_none(kind: Kind) {
