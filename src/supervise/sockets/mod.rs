@@ -12,7 +12,7 @@ mod launchd;
 
 use std::{
     fmt, io,
-    net::{SocketAddr, TcpListener},
+    net::TcpListener,
     os::{
         fd::{OwnedFd, RawFd},
         unix::net::UnixListener,
@@ -46,36 +46,6 @@ struct Passed {
     name: Option<String>,
     /// Nothing, if there is no open file behind the number.
     file: Option<OwnedFd>,
-}
-
-/// What is wrong with it, and what to do.
-#[derive(Debug, thiserror::Error)]
-enum Wrong {
-    #[error("has no name: set FileDescriptorName={NAME} in the socket unit")]
-    NoName,
-    #[error("has an unknown name: set FileDescriptorName={NAME} in the socket unit")]
-    UnknownName,
-    #[error("is not open: let the socket unit start this program, or unset LISTEN_FDS")]
-    NotOpen,
-    #[error("is not a socket: pass on nothing but listening sockets")]
-    NotASocket,
-    #[error("is not a stream socket: use ListenStream= in the socket unit")]
-    NotAStream,
-    #[cfg_attr(
-        target_os = "macos",
-        allow(dead_code, reason = "it cannot be asked there")
-    )]
-    #[error("does not listen: set Accept=no in the socket unit")]
-    NotListening,
-    #[error("is neither a TCP nor a unix socket: use ListenStream= with an address or a path")]
-    Family,
-    #[error(
-        "listens on {0}, but only loopback is served: use ListenStream=127.0.0.1:{port}",
-        port = .0.port()
-    )]
-    NotLoopback(SocketAddr),
-    #[error("cannot be examined: {0}")]
-    Failed(#[from] io::Error),
 }
 
 /// Takes the listeners that were passed on to this process; none where nothing
@@ -112,13 +82,17 @@ fn all(passed: impl IntoIterator<Item = Passed>) -> Result<Vec<Inherited>, Socke
 }
 
 impl Passed {
-    fn into_listener(self) -> Result<Inherited, Wrong> {
-        match self.name.as_deref() {
-            Some(NAME) => {}
-            None | Some("") => return Err(Wrong::NoName),
-            Some(_) => return Err(Wrong::UnknownName),
-        }
-        listener(self.file.ok_or(Wrong::NotOpen)?)
+    /// What is wrong otherwise, and what to do.
+    fn into_listener(self) -> Result<Inherited, String> {
+        let wrong = match (self.name.as_deref(), self.file) {
+            (Some(NAME), Some(file)) => return listener(file),
+            (Some(NAME), None) => {
+                "is not open: let the socket unit start this program, or unset LISTEN_FDS"
+            }
+            (None | Some(""), _) => "has no name: set FileDescriptorName=http in the socket unit",
+            _ => "has an unknown name: set FileDescriptorName=http in the socket unit",
+        };
+        Err(wrong.into())
     }
 }
 
@@ -132,25 +106,33 @@ impl fmt::Display for Passed {
     }
 }
 
-fn listener(file: OwnedFd) -> Result<Inherited, Wrong> {
-    fcntl_setfd(&file, FdFlags::CLOEXEC).map_err(io::Error::from)?;
-    let kind = socket_type(&file).map_err(|_| Wrong::NotASocket)?;
-    let address = SockRef::from(&file).local_addr()?;
-    let tcp = address.as_socket();
-    if tcp.is_none() && !address.is_unix() {
-        return Err(Wrong::Family);
-    }
-    if kind != SocketType::STREAM {
-        return Err(Wrong::NotAStream);
-    }
-    if !listens(&file)? {
-        return Err(Wrong::NotListening);
-    }
-    match tcp {
-        None => Ok(Inherited::Unix(file.into())),
-        Some(address) if address.ip().is_loopback() => Ok(Inherited::Tcp(file.into())),
-        Some(address) => Err(Wrong::NotLoopback(address)),
-    }
+fn listener(file: OwnedFd) -> Result<Inherited, String> {
+    let failed = |error: io::Error| format!("cannot be examined: {error}");
+    fcntl_setfd(&file, FdFlags::CLOEXEC).map_err(|error| failed(error.into()))?;
+    let Ok(kind) = socket_type(&file) else {
+        return Err("is not a socket: pass on nothing but listening sockets".into());
+    };
+    let address = SockRef::from(&file).local_addr().map_err(failed)?;
+    let wrong = match address.as_socket() {
+        None if !address.is_unix() => {
+            "is neither a TCP nor a unix socket: use ListenStream= with an address or a path"
+        }
+        _ if kind != SocketType::STREAM => {
+            "is not a stream socket: use ListenStream= in the socket unit"
+        }
+        _ if !listens(&file).map_err(failed)? => {
+            "does not listen: set Accept=no in the socket unit"
+        }
+        None => return Ok(Inherited::Unix(file.into())),
+        Some(tcp) if tcp.ip().is_loopback() => return Ok(Inherited::Tcp(file.into())),
+        Some(tcp) => {
+            let port = tcp.port();
+            return Err(format!(
+                "listens on {tcp}, but only loopback is served: use ListenStream=127.0.0.1:{port}"
+            ));
+        }
+    };
+    Err(wrong.into())
 }
 
 #[cfg(not(target_os = "macos"))]
@@ -158,7 +140,7 @@ fn listens(socket: &OwnedFd) -> io::Result<bool> {
     Ok(rustix::net::sockopt::socket_acceptconn(socket)?)
 }
 
-/// The kernel cannot be asked there, and launchd hands over nothing else.
+/// The kernel does not say so there, and launchd hands over nothing else.
 #[cfg(target_os = "macos")]
 fn listens(_socket: &OwnedFd) -> io::Result<bool> {
     Ok(true)
@@ -167,16 +149,6 @@ fn listens(_socket: &OwnedFd) -> io::Result<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rustix::net::{AddressFamily, socket};
-    use std::{
-        fs::File,
-        net::{TcpStream, UdpSocket},
-        os::{
-            fd::{AsFd, AsRawFd},
-            unix::net::{UnixDatagram, UnixStream},
-        },
-    };
-
     fn passed(name: &str, file: impl Into<OwnedFd>) -> Passed {
         Passed {
             number: 3,
@@ -185,95 +157,20 @@ mod tests {
         }
     }
 
-    fn refusal(passed: Passed) -> String {
-        all([passed]).expect_err("it is refused").to_string()
-    }
-
     #[test]
-    fn listeners_on_this_machine_are_taken_and_no_child_gets_them() {
-        let folder = tempfile::tempdir().unwrap();
-        let unix = UnixListener::bind(folder.path().join("a")).unwrap();
-        let v4 = TcpListener::bind("127.0.0.1:0").unwrap();
-        let v6 = TcpListener::bind("[::1]:0").unwrap();
-        for file in [unix.as_fd(), v4.as_fd(), v6.as_fd()] {
-            fcntl_setfd(file, FdFlags::empty()).unwrap();
-        }
-        let numbers = [unix.as_raw_fd(), v4.as_raw_fd(), v6.as_raw_fd()];
-        let listeners = all([passed(NAME, unix), passed(NAME, v4), passed(NAME, v6)]).unwrap();
-        let taken: Vec<RawFd> = listeners
-            .iter()
-            .map(|listener| match listener {
-                Inherited::Tcp(tcp) => {
-                    assert_eq!(rustix::io::fcntl_getfd(tcp).unwrap(), FdFlags::CLOEXEC);
-                    tcp.as_raw_fd()
-                }
-                Inherited::Unix(unix) => {
-                    assert_eq!(rustix::io::fcntl_getfd(unix).unwrap(), FdFlags::CLOEXEC);
-                    unix.as_raw_fd()
-                }
-            })
-            .collect();
-        assert_eq!(taken, numbers);
-    }
-
-    #[test]
-    fn what_is_no_listening_stream_socket_is_refused() {
-        let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
-        let connected = TcpStream::connect(tcp.local_addr().unwrap()).unwrap();
-        let packets = socket(AddressFamily::UNIX, SocketType::SEQPACKET, None).unwrap();
-        #[cfg(target_os = "linux")]
-        let foreign = socket(AddressFamily::NETLINK, SocketType::RAW, None).unwrap();
-        for (file, expected) in [
-            #[cfg(target_os = "linux")]
-            (foreign, "is neither a TCP nor a unix socket"),
-            (File::open("/dev/null").unwrap().into(), "is not a socket"),
-            (
-                OwnedFd::from(UdpSocket::bind("127.0.0.1:0").unwrap()),
-                "is not a stream",
-            ),
-            (UnixDatagram::unbound().unwrap().into(), "is not a stream"),
-            (packets, "is not a stream"),
-            (connected.into(), "does not listen"),
-            (UnixStream::pair().unwrap().0.into(), "does not listen"),
-        ] {
-            let text = refusal(passed(NAME, file));
-            let begin = "inherited descriptor 3 (\"http\") ";
-            assert!(text.starts_with(&format!("{begin}{expected}")), "{text}");
-        }
-    }
-
-    #[test]
-    fn an_address_others_can_reach_is_refused() {
-        for address in ["0.0.0.0:0", "[::]:0"] {
-            let text = refusal(passed(NAME, TcpListener::bind(address).unwrap()));
-            assert!(text.contains("only loopback is served"), "{text}");
-        }
-        // IPv4 over an IPv6 socket, even where it would be loopback.
-        for address in ["[::ffff:0.0.0.0]:0", "[::ffff:127.0.0.1]:0"] {
-            let text = refusal(passed(NAME, TcpListener::bind(address).unwrap()));
-            assert!(text.contains("listens on [::ffff:"), "{text}");
-        }
-    }
-
-    #[test]
-    fn everything_wrong_is_told_a_line_each() {
+    fn everything_wrong_is_named_a_line_each() {
         let good = || TcpListener::bind("127.0.0.1:0").unwrap();
-        let not_open = Passed {
-            number: 5,
-            name: Some(NAME.into()),
-            file: None,
-        };
-        let nameless = Passed {
-            number: 6,
-            name: None,
-            file: Some(good().into()),
+        let as_passed = |number, name: Option<&str>, file| Passed {
+            number,
+            name: name.map(str::to_owned),
+            file,
         };
         let text = all([
             passed(NAME, good()),
             passed("metrics", good()),
             passed("", good()),
-            not_open,
-            nameless,
+            as_passed(5, Some(NAME), None),
+            as_passed(6, None, Some(good().into())),
         ]);
         let text = text.unwrap_err().to_string();
         let lines: Vec<&str> = text.lines().collect();
@@ -286,5 +183,12 @@ mod tests {
                 "inherited descriptor 6 has no name: set FileDescriptorName=http in the socket unit",
             ]
         );
+    }
+
+    #[test]
+    fn an_ipv4_address_over_ipv6_is_refused_even_where_it_would_be_loopback() {
+        let mapped = TcpListener::bind("[::ffff:127.0.0.1]:0").unwrap();
+        let text = all([passed(NAME, mapped)]).unwrap_err().to_string();
+        assert!(text.contains("listens on [::ffff:"), "{text}");
     }
 }

@@ -6,31 +6,19 @@
 
 use tokio::process::Command;
 
-use super::{Answer, End, Manager, Unit, command};
+use super::{Answer, End, Manager, Unit, command::Output, fields::Fields};
 
 /// What `launchctl` exits with when there is no such service.
 const NO_SUCH_SERVICE: i32 = 113;
 
-pub async fn query(manager: Manager, label: &str) -> Answer {
-    let Some(launchctl) = command::find("launchctl") else {
-        return Answer::Unreadable("there is no launchctl".into());
-    };
-    let mut command = Command::new(launchctl);
+pub fn question(manager: Manager, label: &str) -> Result<Command, String> {
+    let mut command = Command::new("launchctl");
     command.args(["print", &target(manager, label)]);
-    match command::run(command).await {
-        Ok(output) if output.code == Some(0) => parse(manager, label, &output.out)
-            .unwrap_or_else(|| Answer::Unreadable(output.complaint("launchctl"))),
-        Ok(output) if output.code == Some(NO_SUCH_SERVICE) => Answer::Absent,
-        Ok(output) => Answer::Unreadable(output.complaint("launchctl")),
-        Err(why) => Answer::Unreadable(why),
-    }
+    Ok(command)
 }
 
-pub fn how_to_start(unit: &Unit) -> String {
-    format!("`launchctl kickstart {}`", target(unit.manager, &unit.name))
-}
-
-fn target(manager: Manager, label: &str) -> String {
+/// The service as `launchctl` names it.
+pub fn target(manager: Manager, label: &str) -> String {
     match manager {
         Manager::Daemons => format!("system/{label}"),
         _ => format!("gui/{}/{label}", rustix::process::getuid().as_raw()),
@@ -38,16 +26,19 @@ fn target(manager: Manager, label: &str) -> String {
 }
 
 /// Nothing if this is not the description of a service.
-fn parse(manager: Manager, label: &str, text: &str) -> Option<Answer> {
-    let value = |wanted: &str| {
-        text.lines()
-            .filter_map(own_line)
-            .find(|(name, _)| *name == wanted)
-            .map(|(_, value)| value)
-    };
-    let state = value("state")?;
-    let main_pid = value("pid").and_then(|pid| pid.parse().ok());
-    let ended = end(value("last exit code"), value("last terminating signal"));
+pub fn parse(manager: Manager, label: &str, output: &Output) -> Option<Answer> {
+    match output.code {
+        Some(0) => {}
+        Some(NO_SUCH_SERVICE) => return Some(Answer::Absent),
+        _ => return None,
+    }
+    let fields = Fields::new(output.out.lines().filter_map(own_line));
+    let state = fields.get("state")?;
+    let main_pid = fields.number("pid");
+    let ended = end(
+        fields.get("last exit code"),
+        fields.get("last terminating signal"),
+    );
     Some(Answer::Known(Unit {
         manager,
         name: label.to_owned(),
@@ -55,14 +46,11 @@ fn parse(manager: Manager, label: &str, text: &str) -> Option<Answer> {
         active_state: active_state(state, main_pid, ended).into(),
         sub_state: state.to_owned(),
         result: ended.map(|ended| result(ended).into()),
-        restarts: value("runs")
-            .and_then(|runs| runs.parse().ok())
-            .map(|runs: i64| (runs - 1).max(0)),
+        restarts: fields.number("runs").map(|runs: i64| (runs - 1).max(0)),
         main_pid,
-        since: None,
         ended,
-        status: None,
         enabled: true,
+        ..Unit::default()
     }))
 }
 
@@ -105,8 +93,21 @@ fn end(code: Option<&str>, signal: Option<&str>) -> Option<End> {
 mod tests {
     use super::*;
 
+    fn ended(code: i32, text: &str) -> Option<Answer> {
+        let output = Output {
+            code: Some(code),
+            out: text.into(),
+            complaint: String::new(),
+        };
+        parse(Manager::Agents, "x", &output)
+    }
+
+    fn read(text: &str) -> Option<Answer> {
+        ended(0, text)
+    }
+
     fn known(text: &str) -> Unit {
-        match parse(Manager::Agents, "com.headspace.watcher", text) {
+        match read(text) {
             Some(Answer::Known(unit)) => unit,
             other => panic!("{other:?}"),
         }
@@ -150,82 +151,41 @@ gui/501/com.headspace.watcher = {
 
     #[test]
     fn a_running_service_is_read() {
-        let unit = known(RUNNING);
-        assert_eq!(
-            (&*unit.active_state, &*unit.sub_state),
-            ("active", "running")
-        );
-        assert_eq!((unit.main_pid, unit.restarts), (Some(4271), Some(2)));
-        assert_eq!((unit.ended, unit.result), (None, None));
+        let unit = Unit {
+            manager: Manager::Agents,
+            name: "x".into(),
+            load_state: "loaded".into(),
+            active_state: "active".into(),
+            sub_state: "running".into(),
+            restarts: Some(2),
+            main_pid: Some(4271),
+            enabled: true,
+            ..Unit::default()
+        };
+        assert_eq!(known(RUNNING), unit);
     }
 
     #[test]
     fn every_state_has_its_word() {
-        let at = |state: &str, end: &str| {
-            let text = RUNNING
-                .replace("state = running", &format!("state = {state}"))
-                .replace("\tpid = 4271\n", "")
-                .replace("last exit code = (never exited)", end);
-            known(&text)
-        };
-        for (state, end, active_state, ended) in [
-            (
-                "not running",
-                "last exit code = (never exited)",
-                "inactive",
-                None,
-            ),
-            (
-                "not running",
-                "last exit code = 0",
-                "inactive",
-                Some(End::Exit(0)),
-            ),
-            (
-                "not running",
-                "last exit code = 78: EX_CONFIG",
-                "failed",
-                Some(End::Exit(78)),
-            ),
-            (
-                "not running",
-                "last terminating signal = Killed: 9",
-                "failed",
-                Some(End::Signal(9)),
-            ),
-            (
-                "spawn scheduled",
-                "last exit code = 1",
-                "activating",
-                Some(End::Exit(1)),
-            ),
-            (
-                "xpcproxy",
-                "last terminating signal = Segmentation fault: 11",
-                "activating",
-                Some(End::Signal(11)),
-            ),
-            (
-                "pondering",
-                "last exit reason = OS_REASON_CODESIGNING",
-                "unknown",
-                None,
-            ),
-        ] {
-            let unit = at(state, end);
-            assert_eq!(
-                (&*unit.active_state, unit.ended),
-                (active_state, ended),
-                "{state}, {end}"
-            );
+        for line in "\
+not running|exit code = (never exited)|inactive|None
+not running|exit code = 0|inactive|Some(Exit(0))
+not running|exit code = 78: EX_CONFIG|failed|Some(Exit(78))
+not running|terminating signal = Killed: 9|failed|Some(Signal(9))
+spawn scheduled|exit code = 1|activating|Some(Exit(1))
+xpcproxy|terminating signal = Segmentation fault: 11|activating|Some(Signal(11))
+pondering|exit reason = OS_REASON_CODESIGNING|unknown|None"
+            .lines()
+        {
+            let [state, last, active_state, ended] = line.split('|').collect::<Vec<_>>()[..] else {
+                panic!("{line}");
+            };
+            let unit = known(&format!("\tstate = {state}\n\tlast {last}\n"));
+            assert_eq!(unit.active_state, active_state, "{line}");
+            assert_eq!(format!("{:?}", unit.ended), ended, "{line}");
             assert_eq!(unit.sub_state, state);
             assert_eq!(unit.is_restarting(), state == "spawn scheduled");
         }
-        let uid = rustix::process::getuid().as_raw();
-        assert_eq!(
-            at("not running", "last exit code = 1").how_to_start(),
-            format!("`launchctl kickstart gui/{uid}/com.headspace.watcher`")
-        );
     }
 
     #[test]
@@ -237,13 +197,11 @@ gui/501/com.headspace.watcher = {
             "state = running\n",
             "{\n}\n",
         ] {
-            assert_eq!(parse(Manager::Agents, "x", text), None, "{text:?}");
+            assert_eq!(read(text), None, "{text:?}");
         }
-        let unit =
-            known("    state = running\n    pid = many\n    runs = \n    last exit code = \n");
-        assert_eq!(
-            (unit.main_pid, unit.restarts, unit.ended),
-            (None, None, None)
-        );
+        let odd = "    state = running\n    pid = many\n    runs = \n    last exit code = \n";
+        assert_eq!(known(odd), known("\tstate = running\n"));
+        assert_eq!(ended(NO_SUCH_SERVICE, ""), Some(Answer::Absent));
+        assert_eq!(ended(1, RUNNING), None);
     }
 }

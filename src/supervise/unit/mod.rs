@@ -4,18 +4,25 @@
 //! Out: a [`Unit`], or that there is none, or why it is not known.
 //!
 //! Promises
-//! - an answer comes within [`command::LIMIT`] for each manager asked, whatever
-//!   the manager does; it is never an error that ends anything
-//! - a manager that is surely not there costs no process
+//! - an answer comes within [`LIMIT`] for each manager asked, whatever the manager
+//!   does; it is never an error that ends anything
 //! - what is not understood is left out, not guessed
 //!
 //! Not here: how often to ask (`web`), what to make of it (`web`, `doctor`).
 
-pub mod command;
+mod command;
+mod fields;
 mod launchd;
 mod systemd;
 
+use std::time::Duration;
+
 use jiff::Timestamp;
+
+use command::Output;
+
+/// How long one manager may take; then the program that asks it is killed.
+const LIMIT: Duration = Duration::from_secs(1);
 
 /// The watcher's unit under systemd.
 pub const WATCHER: &str = "headspace-watcher.service";
@@ -23,9 +30,10 @@ pub const WATCHER: &str = "headspace-watcher.service";
 pub const WATCHER_LABEL: &str = "com.headspace.watcher";
 
 /// The service managers that may run our units.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Manager {
     /// systemd as PID 1.
+    #[default]
     System,
     /// The systemd of this user.
     User,
@@ -46,7 +54,7 @@ pub enum Answer {
 }
 
 /// A unit as its manager sees it; launchd's words are brought to systemd's.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Unit {
     pub manager: Manager,
     pub name: String,
@@ -80,24 +88,36 @@ pub enum End {
 
 /// Asks one manager about one unit; `name` is a unit's name or a label.
 pub async fn query(manager: Manager, name: &str) -> Answer {
-    match manager {
-        Manager::System | Manager::User => systemd::query(manager, name).await,
-        Manager::Agents | Manager::Daemons => launchd::query(manager, name).await,
-    }
+    let command = match manager.is_systemd() {
+        true => systemd::question(manager, name),
+        false => launchd::question(manager, name),
+    };
+    let output = match command {
+        Ok(command) => command::run(command, LIMIT).await,
+        Err(why) => Err(why),
+    };
+    let read = |output: Output| match manager.is_systemd() {
+        true => systemd::parse(manager, name, &output.out).ok_or(output.complaint),
+        false => launchd::parse(manager, name, &output).ok_or(output.complaint),
+    };
+    output.and_then(read).unwrap_or_else(Answer::Unreadable)
 }
 
 /// What is known of the watcher's unit: from the manager that runs the process
-/// `holder`, if one does, else from the one that knows most.
+/// `holder`, if one does, else the best of the answers, the first among equals.
+/// A package installs the unit for both managers, so one of them usually has
+/// nothing to say but “inactive”.
 pub async fn ask_for_watcher(holder: Option<i64>) -> Answer {
-    let mut answers = Vec::new();
-    for manager in managers() {
-        let answer = query(manager, manager.watcher()).await;
-        if settles(&answer, holder) {
-            return answer;
-        }
-        answers.push(answer);
+    let enough = match holder {
+        Some(_) => Worth::Holder,
+        None => Worth::Used,
+    };
+    let [first, second] = managers();
+    let answer = query(first, first.watcher()).await;
+    if worth(&answer, holder) >= enough {
+        return answer;
     }
-    choose(answers)
+    better(answer, query(second, second.watcher()).await, holder)
 }
 
 /// The managers of this machine, the one this process belongs to first.
@@ -114,19 +134,22 @@ pub fn managers() -> [Manager; 2] {
 }
 
 impl Manager {
-    /// The watcher's name with this manager.
-    pub fn watcher(self) -> &'static str {
-        match self {
-            Manager::System | Manager::User => WATCHER,
-            Manager::Agents | Manager::Daemons => WATCHER_LABEL,
+    pub fn is_systemd(self) -> bool {
+        matches!(self, Manager::System | Manager::User)
+    }
+
+    fn watcher(self) -> &'static str {
+        match self.is_systemd() {
+            true => WATCHER,
+            false => WATCHER_LABEL,
         }
     }
 
     /// How `/health` names it.
     pub fn supervisor(self) -> &'static str {
-        match self {
-            Manager::System | Manager::User => "systemd",
-            Manager::Agents | Manager::Daemons => "launchd",
+        match self.is_systemd() {
+            true => "systemd",
+            false => "launchd",
         }
     }
 }
@@ -144,19 +167,35 @@ impl Unit {
 
     /// The command that starts it, whatever happened before.
     pub fn how_to_start(&self) -> String {
-        match self.manager {
-            Manager::System => systemd::how_to_start("systemctl", self),
-            Manager::User => systemd::how_to_start("systemctl --user", self),
-            Manager::Agents | Manager::Daemons => launchd::how_to_start(self),
+        if !self.manager.is_systemd() {
+            return format!(
+                "`launchctl kickstart {}`",
+                launchd::target(self.manager, &self.name)
+            );
+        }
+        let systemctl = format!("systemctl{}", self.flag());
+        let name = self.name.trim_end_matches(".service");
+        // One that failed too often is not started before that is reset.
+        match self.is("failed") {
+            true => format!("`{systemctl} reset-failed {name} && {systemctl} start {name}`"),
+            false => format!("`{systemctl} start {name}`"),
         }
     }
 
     /// Where the lines are that it wrote.
     pub fn where_it_logs(&self) -> String {
-        match self.manager {
-            Manager::System => systemd::where_it_logs("journalctl", self),
-            Manager::User => systemd::where_it_logs("journalctl --user", self),
-            Manager::Agents | Manager::Daemons => "its log file".into(),
+        let name = self.name.trim_end_matches(".service");
+        match self.manager.is_systemd() {
+            true => format!("`journalctl{} -u {name}`", self.flag()),
+            false => "its log file".into(),
+        }
+    }
+
+    fn flag(&self) -> &'static str {
+        if self.manager == Manager::User {
+            " --user"
+        } else {
+            ""
         }
     }
 
@@ -182,33 +221,35 @@ impl Unit {
     }
 }
 
-/// Whether no other manager could know better. With nothing running, that is a
-/// unit that is not merely inactive.
-fn settles(answer: &Answer, holder: Option<i64>) -> bool {
+/// What an answer is worth, the least first.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Worth {
+    Unreadable,
+    Absent,
+    Inactive,
+    /// It starts by itself, and does not run now.
+    Enabled,
+    /// It runs, or failed.
+    Used,
+    /// It runs the watcher that is asked for.
+    Holder,
+}
+
+fn worth(answer: &Answer, holder: Option<i64>) -> Worth {
     match answer {
-        Answer::Known(unit) if holder.is_some() => unit.main_pid == holder,
-        Answer::Known(unit) => !unit.is("inactive"),
-        Answer::Absent | Answer::Unreadable(_) => false,
+        Answer::Known(unit) if holder.is_some() && unit.main_pid == holder => Worth::Holder,
+        Answer::Known(unit) if !unit.is("inactive") => Worth::Used,
+        Answer::Known(unit) if unit.enabled => Worth::Enabled,
+        Answer::Known(_) => Worth::Inactive,
+        Answer::Absent => Worth::Absent,
+        Answer::Unreadable(_) => Worth::Unreadable,
     }
 }
 
-/// The first of those that know most. A package installs the unit for
-/// both managers, so one of them usually has nothing to say but “inactive”.
-fn choose(answers: Vec<Answer>) -> Answer {
-    answers
-        .into_iter()
-        .rev()
-        .max_by_key(worth)
-        .unwrap_or(Answer::Absent)
-}
-
-fn worth(answer: &Answer) -> u8 {
-    match answer {
-        Answer::Known(unit) if !unit.is("inactive") => 4,
-        Answer::Known(unit) if unit.enabled => 3,
-        Answer::Known(_) => 2,
-        Answer::Absent => 1,
-        Answer::Unreadable(_) => 0,
+fn better(one: Answer, other: Answer, holder: Option<i64>) -> Answer {
+    match worth(&other, holder) > worth(&one, holder) {
+        true => other,
+        false => one,
     }
 }
 
@@ -216,71 +257,93 @@ fn worth(answer: &Answer) -> u8 {
 mod tests {
     use super::*;
 
-    fn known(manager: Manager, active_state: &str, enabled: bool) -> Answer {
-        Answer::Known(Unit {
-            manager,
-            name: WATCHER.into(),
-            load_state: "loaded".into(),
-            active_state: active_state.into(),
-            sub_state: "dead".into(),
-            result: None,
-            restarts: None,
-            main_pid: None,
-            since: None,
-            ended: None,
-            status: None,
-            enabled,
-        })
-    }
-
     #[test]
-    fn the_next_manager_is_asked_unless_it_could_not_know_better() {
-        let runs = |pid| match known(Manager::User, "active", true) {
-            Answer::Known(unit) => Answer::Known(Unit {
-                main_pid: pid,
-                ..unit
-            }),
-            other => other,
+    fn the_best_answer_is_taken_and_among_equals_the_first() {
+        let known = |active_state: &str, enabled, main_pid| {
+            Answer::Known(Unit {
+                active_state: active_state.into(),
+                enabled,
+                main_pid,
+                ..Unit::default()
+            })
         };
-        assert!(settles(&runs(Some(7)), Some(7)));
-        assert!(!settles(&runs(Some(5)), Some(7)));
-        assert!(!settles(&runs(None), Some(7)));
-        assert!(settles(&known(Manager::User, "failed", false), None));
-        assert!(!settles(&known(Manager::User, "inactive", true), None));
-        assert!(!settles(&Answer::Absent, None));
+        let holder = Some(7);
+        let rising = [
+            Answer::Unreadable("no bus".into()),
+            Answer::Absent,
+            known("inactive", false, None),
+            known("inactive", true, None),
+            known("active", true, Some(5)),
+            known("active", true, holder),
+        ];
+        for pair in rising.windows(2) {
+            assert!(
+                worth(&pair[0], holder) < worth(&pair[1], holder),
+                "{pair:?}"
+            );
+        }
+        // Without a watcher that is asked for, one that runs or failed is enough.
+        assert_eq!(worth(&rising[5], None), Worth::Used);
+        assert_eq!(worth(&known("failed", false, None), None), Worth::Used);
+        let (first, second) = (known("failed", false, None), known("active", true, None));
+        assert_eq!(better(first.clone(), second.clone(), None), first);
+        assert_eq!(better(rising[2].clone(), second.clone(), None), second);
     }
 
     #[test]
-    fn the_answer_that_says_most_is_taken_and_among_equals_the_first() {
-        use Manager::{System, User};
-        let silent = || Answer::Unreadable("no bus".into());
-        for (first, second, wanted) in [
+    fn what_happened_and_what_to_do_are_said_in_words() {
+        for (result, ended, words) in [
+            ("signal", End::Signal(9), "signal 9"),
+            ("watchdog", End::Signal(6), "a hang (watchdog)"),
+            ("timeout", End::Signal(9), "a timeout"),
+            ("oom-kill", End::Signal(9), "too little memory (oom-kill)"),
+            ("success", End::Exit(0), "an end of its own (exit code 0)"),
+            ("exit-code", End::Exit(1), "exit code 1"),
             (
-                known(User, "inactive", false),
-                known(System, "failed", true),
-                1,
+                "exit-code",
+                End::Exit(75),
+                "crash limit reached (exit code 75)",
             ),
             (
-                known(User, "inactive", false),
-                known(System, "inactive", true),
-                1,
+                "exit-code",
+                End::Exit(78),
+                "bad configuration (exit code 78)",
             ),
-            (
-                known(User, "inactive", false),
-                known(System, "inactive", false),
-                0,
-            ),
-            (
-                known(User, "failed", false),
-                known(System, "active", true),
-                0,
-            ),
-            (silent(), known(System, "inactive", false), 1),
-            (silent(), Answer::Absent, 1),
-            (Answer::Absent, Answer::Absent, 0),
         ] {
-            let answers = vec![first, second];
-            assert_eq!(choose(answers.clone()), answers[wanted], "{answers:?}");
+            let unit = Unit {
+                result: Some(result.into()),
+                ended: Some(ended),
+                ..Unit::default()
+            };
+            assert_eq!(unit.how_it_ended().as_deref(), Some(words));
+        }
+        let target = launchd::target(Manager::Agents, WATCHER_LABEL);
+        let kickstart = format!("`launchctl kickstart {target}`");
+        for (manager, active_state, start, log) in [
+            (
+                Manager::System,
+                "failed",
+                "`systemctl reset-failed headspace-watcher && systemctl start headspace-watcher`",
+                "`journalctl -u headspace-watcher`",
+            ),
+            (
+                Manager::User,
+                "inactive",
+                "`systemctl --user start headspace-watcher`",
+                "`journalctl --user -u headspace-watcher`",
+            ),
+            (Manager::Agents, "failed", &kickstart, "its log file"),
+        ] {
+            let unit = Unit {
+                manager,
+                name: manager.watcher().into(),
+                active_state: active_state.into(),
+                ..Unit::default()
+            };
+            assert_eq!(
+                (&*unit.how_to_start(), &*unit.where_it_logs()),
+                (start, log)
+            );
         }
     }
 }
