@@ -139,10 +139,6 @@ pub fn states(target: &Target) -> ServiceStates {
         .collect()
 }
 
-fn run(words: &[&str]) -> InstallStep {
-    InstallStep::Run(words.iter().map(|word| (*word).to_owned()).collect())
-}
-
 pub fn commands(
     facts: &InstallFacts,
     changes: &Changes,
@@ -161,15 +157,16 @@ pub fn commands(
             continue;
         }
         if is_known {
-            steps.push(run(&["launchctl", "bootout", &job]));
+            steps.push(InstallStep::run(&["launchctl", "bootout", &job]));
         }
         let plist = facts.target.unit_folder().join(format!("{label}.plist"));
-        steps.push(run(&["launchctl", "enable", &job]));
-        steps.push(run(&[
+        steps.push(InstallStep::run(&["launchctl", "enable", &job]));
+        let plist = plist.to_string_lossy();
+        steps.push(InstallStep::run(&[
             "launchctl",
             "bootstrap",
             &domain,
-            &plist.to_string_lossy(),
+            &plist,
         ]));
     }
     steps
@@ -181,16 +178,19 @@ fn for_the_user(facts: &InstallFacts, inspect: &dyn Fn(&Path) -> OnDisk) -> Vec<
     let state = facts.settings.places.state.to_string_lossy();
     let folder = ["install", "-d", "-m", "700", "-o", user, &state];
     let missing = |path: &str| inspect(Path::new(path)) == OnDisk::Nothing;
-    let mut steps = Vec::from_iter(missing(&state).then(|| run(&folder)));
+    let mut steps = Vec::from_iter(missing(&state).then(|| InstallStep::run(&folder)));
     let logs = LOGS.into_iter().filter(|log| missing(log));
-    steps.extend(logs.map(|log| run(&["install", "-m", "600", "-o", user, "/dev/null", log])));
+    steps.extend(
+        logs.map(|log| InstallStep::run(&["install", "-m", "600", "-o", user, "/dev/null", log])),
+    );
     steps
 }
 
 pub fn stop(target: &Target, states: &ServiceStates) -> Vec<InstallStep> {
     let domain = domain(target);
     let known = |label: &&&str| states.get(**label).is_some_and(|state| state.is_known);
-    let bootout = |label: &&str| run(&["launchctl", "bootout", &format!("{domain}/{label}")]);
+    let bootout =
+        |label: &&str| InstallStep::run(&["launchctl", "bootout", &format!("{domain}/{label}")]);
     LABELS.iter().filter(known).map(bootout).collect()
 }
 

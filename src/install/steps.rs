@@ -60,6 +60,10 @@ pub fn execute_all(steps: &[InstallStep], report: &mut dyn FnMut(&str)) -> Vec<S
 }
 
 impl InstallStep {
+    pub fn run(words: &[&str]) -> InstallStep {
+        InstallStep::Run(words.iter().map(|word| (*word).to_owned()).collect())
+    }
+
     pub fn note(verb: &str, object: impl Display) -> InstallStep {
         InstallStep::Note(line(verb, object))
     }

@@ -219,8 +219,11 @@ pub fn commands(
     let mut steps = Vec::new();
     let run_folder = inspect(&facts.settings.places.run);
     if facts.target.is_system() && (changes.touch(TMPFILES) || run_folder == OnDisk::Nothing) {
-        let words = ["systemd-tmpfiles", "--create", TMPFILES];
-        steps.push(InstallStep::Run(words.map(str::to_owned).into()));
+        steps.push(InstallStep::run(&[
+            "systemd-tmpfiles",
+            "--create",
+            TMPFILES,
+        ]));
     }
     let states = &facts.states;
     let needs_reload = !units(states, |state| state.needs_reload).is_empty();
@@ -237,8 +240,8 @@ pub fn commands(
     }
     steps.extend(starts(facts, changes));
     if facts.wants_linger && !facts.lingers {
-        let words = ["loginctl", "enable-linger", &facts.target.account.name];
-        steps.push(InstallStep::Run(words.map(str::to_owned).into()));
+        let user = &facts.target.account.name;
+        steps.push(InstallStep::run(&["loginctl", "enable-linger", user]));
     }
     steps
 }
@@ -327,11 +330,9 @@ pub fn journal_of_start(words: &[String]) -> Option<Vec<String>> {
         .iter()
         .position(|word| word == "start" || word == "restart")?;
     let units: Vec<&str> = words[verb + 1..].iter().map(String::as_str).collect();
-    let is_user = words.iter().any(|word| word == "--user");
-    let manager = if is_user {
-        Manager::User
-    } else {
-        Manager::System
+    let manager = match words.iter().any(|word| word == "--user") {
+        true => Manager::User,
+        false => Manager::System,
     };
     Some(journal(manager, &units))
 }

@@ -57,7 +57,7 @@ impl Target {
     }
 
     pub fn is_systemd(&self) -> bool {
-        matches!(self.manager, Manager::System | Manager::User)
+        self.manager.is_systemd()
     }
 
     /// Where the settings are, and the manifest.

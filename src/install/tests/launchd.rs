@@ -52,8 +52,7 @@ fn mac(manager: Manager) -> InstallFacts {
 
 /// The watcher and the page.
 fn installed(facts: &InstallFacts) -> (Job, Job) {
-    let mut machine = Machine::default();
-    machine.install(facts);
+    let machine = Machine::installed(facts);
     let job_at = |label: &str| {
         let path = facts.target.unit_folder().join(format!("{label}.plist"));
         job(machine.text(path.to_str().unwrap()))
@@ -79,22 +78,13 @@ fn the_shipped_plists_say_what_is_promised() {
                 job.sockets.keys().collect::<Vec<_>>(),
                 ["http"][..usize::from(is_web)]
             );
-            for door in job.sockets.values() {
-                let expected = ("127.0.0.1", "5055", "IPv4", "stream");
-                let Socket {
-                    sock_node_name,
-                    sock_service_name,
-                    sock_family,
-                    sock_type,
-                } = door;
-                let found = (
-                    &**sock_node_name,
-                    &**sock_service_name,
-                    &**sock_family,
-                    &**sock_type,
-                );
-                assert_eq!(found, expected);
-            }
+            let expected = Socket {
+                sock_node_name: "127.0.0.1".into(),
+                sock_service_name: "5055".into(),
+                sock_family: "IPv4".into(),
+                sock_type: "stream".into(),
+            };
+            assert!(job.sockets.values().all(|socket| *socket == expected));
         }
     }
 }
@@ -109,8 +99,7 @@ fn the_parser_knows_no_other_key() {
 
 #[test]
 fn usual_agents_are_installed_as_they_are_shipped() {
-    let mut machine = Machine::default();
-    machine.install(&mac(Manager::Agents));
+    let machine = Machine::installed(&mac(Manager::Agents));
     for unit in units::of(Manager::Agents) {
         let path = format!("/Users/ada/Library/LaunchAgents/{}", unit.name);
         assert_eq!(machine.text(&path), unit.text);
@@ -123,10 +112,8 @@ fn agents_are_loaded_once() {
     let mut machine = Machine::default();
     let steps = machine.plan(&facts).unwrap();
     let agents = "/Users/ada/Library/LaunchAgents";
-    let commands: Vec<String> = acts(&steps)
-        .into_iter()
-        .filter(|line| line.starts_with("run"))
-        .collect();
+    let mut commands = acts(&steps);
+    commands.retain(|line| line.starts_with("run"));
     let expected = [
         "run launchctl enable gui/501/com.headspace.watcher".to_owned(),
         format!("run launchctl bootstrap gui/501 {agents}/com.headspace.watcher.plist"),
@@ -146,15 +133,9 @@ fn agents_are_loaded_once() {
         .collect();
     assert_eq!(acts(&machine.plan(&facts).unwrap()), Vec::<String>::new());
     listen_on(&mut facts, "127.0.0.1:8080");
-    let steps = acts(&machine.plan(&facts).unwrap());
-    assert!(
-        steps.contains(&"run launchctl bootout gui/501/com.headspace.web".to_owned()),
-        "{steps:?}"
-    );
-    assert!(
-        !steps.iter().any(|line| line.contains("watcher")),
-        "{steps:?}"
-    );
+    let steps = machine.plan(&facts).unwrap();
+    says(&steps, "run launchctl bootout gui/501/com.headspace.web");
+    assert!(!acts(&steps).join("\n").contains("watcher"));
 }
 
 #[test]
@@ -196,11 +177,7 @@ fn a_daemon_runs_as_its_user() {
     let folder = "run install -d -m 700 -o ada /Library/Application Support/headspace";
     let log = "run install -m 600 -o ada /dev/null /Library/Logs/headspace.log";
     for command in [folder, log] {
-        assert!(
-            acts(&steps).contains(&command.to_owned()),
-            "{:?}",
-            acts(&steps)
-        );
+        says(&steps, command);
     }
 }
 

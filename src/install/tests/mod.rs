@@ -78,9 +78,10 @@ impl Machine {
         }
     }
 
-    fn install(&mut self, facts: &InstallFacts) {
-        let steps = self.plan(facts).unwrap();
-        self.execute(&steps);
+    fn installed(facts: &InstallFacts) -> Machine {
+        let mut machine = Machine::default();
+        machine.execute(&machine.plan(facts).unwrap());
+        machine
     }
 
     fn text(&self, path: &str) -> &str {
@@ -167,6 +168,11 @@ fn lines<'a>(steps: impl IntoIterator<Item = &'a InstallStep>) -> Vec<String> {
     let words = |line: String| line.split_whitespace().collect::<Vec<_>>().join(" ");
     let steps = steps.into_iter();
     steps.map(|step| words(step.line())).collect()
+}
+
+fn says(steps: &[InstallStep], part: &str) {
+    let printed = lines(steps).join("\n");
+    assert!(printed.contains(part), "{part}: {printed}");
 }
 
 /// The lines about what is changed.

@@ -26,8 +26,7 @@ fn uninstall(machine: &mut Machine, facts: &InstallFacts, data: Data) -> Vec<Str
 fn everything_goes_and_the_data_stays() {
     for manager in [Manager::User, Manager::System] {
         let facts = facts(manager);
-        let mut machine = Machine::default();
-        machine.install(&facts);
+        let mut machine = Machine::installed(&facts);
         let state = &facts.settings.places.state;
         machine.folders.insert(state.clone());
         let printed = uninstall(&mut machine, &facts, Data::Keep);
@@ -44,8 +43,7 @@ fn everything_goes_and_the_data_stays() {
 #[test]
 fn data_goes_only_on_request_and_only_from_a_folder_of_ours() {
     let printed = |facts: &InstallFacts| {
-        let mut machine = Machine::default();
-        machine.install(facts);
+        let mut machine = Machine::installed(facts);
         let state = facts.settings.places.state.clone();
         machine.folders.insert(state);
         uninstall(&mut machine, facts, Data::Remove).join("\n")
@@ -65,8 +63,7 @@ fn data_goes_only_on_request_and_only_from_a_folder_of_ours() {
 #[test]
 fn what_was_changed_stays_and_is_named() {
     let facts = facts(Manager::System);
-    let mut machine = Machine::default();
-    machine.install(&facts);
+    let mut machine = Machine::installed(&facts);
     machine.change(systemd::TMPFILES, "d /run/headspace 0700 bob\n");
     let printed = uninstall(&mut machine, &facts, Data::Keep).join("\n");
     let left = "leave /etc/tmpfiles.d/headspace.conf: it was changed since it was installed";

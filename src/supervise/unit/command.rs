@@ -12,6 +12,8 @@ use tokio::{
     time::timeout,
 };
 
+/// How long a program may take; then it is killed.
+pub const LIMIT: Duration = Duration::from_secs(1);
 /// More than this is not read. Real answers have less than 4 KiB.
 const MOST: u64 = 64 * 1024;
 
@@ -24,13 +26,10 @@ pub struct Output {
     pub complaint: String,
 }
 
-/// Runs a program of `PATH` to its end; after `limit` it is killed.
-pub async fn run(mut command: Command, limit: Duration) -> Result<Output, String> {
-    let name = command
-        .as_std()
-        .get_program()
-        .to_string_lossy()
-        .into_owned();
+/// Runs a program of `PATH` to its end, or until it times out.
+pub async fn run(mut command: Command) -> Result<Output, String> {
+    let name = command.as_std().get_program();
+    let name = name.to_string_lossy().into_owned();
     let child = command
         .env("LC_ALL", "C")
         .stdin(Stdio::null())
@@ -42,7 +41,7 @@ pub async fn run(mut command: Command, limit: Duration) -> Result<Output, String
         ErrorKind::NotFound => format!("there is no {name}"),
         _ => format!("cannot run {name}: {error}"),
     })?;
-    match timeout(limit, output_of(&name, child)).await {
+    match timeout(LIMIT, output_of(&name, child)).await {
         Ok(output) => output.map_err(|error| format!("cannot read from {name}: {error}")),
         Err(_) => Err(format!("{name} does not answer")),
     }
@@ -87,7 +86,7 @@ mod tests {
         ] {
             let mut command = Command::new("sh");
             command.args(["-c", script]);
-            let output = run(command, Duration::from_secs(60)).await.unwrap();
+            let output = run(command).await.unwrap();
             assert_eq!((output.code, &*output.out), (code, out), "{script}");
             assert_eq!(output.complaint, complaint, "{script}");
         }

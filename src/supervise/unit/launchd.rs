@@ -6,15 +6,21 @@
 
 use tokio::process::Command;
 
-use super::{Answer, End, Manager, Unit, command::Output, fields::Fields};
+use super::{Answer, End, Manager, Unit, command, value};
 
 /// What `launchctl` exits with when there is no such service.
 const NO_SUCH_SERVICE: i32 = 113;
 
-pub fn question(manager: Manager, label: &str) -> Result<Command, String> {
+pub async fn query(manager: Manager, label: &str) -> Result<Answer, String> {
     let mut command = Command::new("launchctl");
     command.args(["print", &target(manager, label)]);
-    Ok(command)
+    let output = command::run(command).await?;
+    let answer = match output.code {
+        Some(0) => parse(manager, label, &output.out),
+        Some(NO_SUCH_SERVICE) => Some(Answer::Absent),
+        _ => None,
+    };
+    answer.ok_or(output.complaint)
 }
 
 /// The service as `launchctl` names it.
@@ -26,19 +32,12 @@ pub fn target(manager: Manager, label: &str) -> String {
 }
 
 /// Nothing if this is not the description of a service.
-pub fn parse(manager: Manager, label: &str, output: &Output) -> Option<Answer> {
-    match output.code {
-        Some(0) => {}
-        Some(NO_SUCH_SERVICE) => return Some(Answer::Absent),
-        _ => return None,
-    }
-    let fields = Fields::new(output.out.lines().filter_map(own_line));
-    let state = fields.get("state")?;
-    let main_pid = fields.number("pid");
-    let ended = end(
-        fields.get("last exit code"),
-        fields.get("last terminating signal"),
-    );
+fn parse(manager: Manager, label: &str, text: &str) -> Option<Answer> {
+    let value = |wanted| value(text.lines().filter_map(own_line), wanted);
+    let number = |wanted| value(wanted).and_then(|text| text.parse::<i64>().ok());
+    let state = value("state")?;
+    let main_pid = number("pid");
+    let ended = end(value("last exit code"), value("last terminating signal"));
     Some(Answer::Known(Unit {
         manager,
         name: label.to_owned(),
@@ -46,7 +45,7 @@ pub fn parse(manager: Manager, label: &str, output: &Output) -> Option<Answer> {
         active_state: active_state(state, main_pid, ended).into(),
         sub_state: state.to_owned(),
         result: ended.map(|ended| result(ended).into()),
-        restarts: fields.number("runs").map(|runs: i64| (runs - 1).max(0)),
+        restarts: number("runs").map(|runs| (runs - 1).max(0)),
         main_pid,
         ended,
         enabled: true,
@@ -93,17 +92,8 @@ fn end(code: Option<&str>, signal: Option<&str>) -> Option<End> {
 mod tests {
     use super::*;
 
-    fn ended(code: i32, text: &str) -> Option<Answer> {
-        let output = Output {
-            code: Some(code),
-            out: text.into(),
-            complaint: String::new(),
-        };
-        parse(Manager::Agents, "x", &output)
-    }
-
     fn read(text: &str) -> Option<Answer> {
-        ended(0, text)
+        parse(Manager::Agents, "x", text)
     }
 
     fn known(text: &str) -> Unit {
@@ -201,7 +191,5 @@ pondering|exit reason = OS_REASON_CODESIGNING|unknown|None"
         }
         let odd = "    state = running\n    pid = many\n    runs = \n    last exit code = \n";
         assert_eq!(known(odd), known("\tstate = running\n"));
-        assert_eq!(ended(NO_SUCH_SERVICE, ""), Some(Answer::Absent));
-        assert_eq!(ended(1, RUNNING), None);
     }
 }

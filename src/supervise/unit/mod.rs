@@ -4,25 +4,17 @@
 //! Out: a [`Unit`], or that there is none, or why it is not known.
 //!
 //! Promises
-//! - an answer comes within [`LIMIT`] for each manager asked, whatever the manager
-//!   does; it is never an error that ends anything
+//! - an answer comes within [`command::LIMIT`], whatever the manager does; it is
+//!   never an error that ends anything
 //! - what is not understood is left out, not guessed
 //!
 //! Not here: how often to ask (`web`), what to make of it (`web`, `doctor`).
 
 mod command;
-mod fields;
 mod launchd;
 mod systemd;
 
-use std::time::Duration;
-
 use jiff::Timestamp;
-
-use command::Output;
-
-/// How long one manager may take; then the program that asks it is killed.
-const LIMIT: Duration = Duration::from_secs(1);
 
 /// The watcher's unit under systemd.
 pub const WATCHER: &str = "headspace-watcher.service";
@@ -88,36 +80,20 @@ pub enum End {
 
 /// Asks one manager about one unit; `name` is a unit's name or a label.
 pub async fn query(manager: Manager, name: &str) -> Answer {
-    let command = match manager.is_systemd() {
-        true => systemd::question(manager, name),
-        false => launchd::question(manager, name),
+    let answer = match manager.is_systemd() {
+        true => systemd::query(manager, name).await,
+        false => launchd::query(manager, name).await,
     };
-    let output = match command {
-        Ok(command) => command::run(command, LIMIT).await,
-        Err(why) => Err(why),
-    };
-    let read = |output: Output| match manager.is_systemd() {
-        true => systemd::parse(manager, name, &output.out).ok_or(output.complaint),
-        false => launchd::parse(manager, name, &output).ok_or(output.complaint),
-    };
-    output.and_then(read).unwrap_or_else(Answer::Unreadable)
+    answer.unwrap_or_else(Answer::Unreadable)
 }
 
 /// What is known of the watcher's unit: from the manager that runs the process
-/// `holder`, if one does, else the best of the answers, the first among equals.
-/// A package installs the unit for both managers, so one of them usually has
-/// nothing to say but “inactive”.
+/// `holder`, if one does, else the best answer. A package installs the unit for
+/// both managers, so one of them usually has nothing to say but “inactive”.
 pub async fn ask_for_watcher(holder: Option<i64>) -> Answer {
-    let enough = match holder {
-        Some(_) => Worth::Holder,
-        None => Worth::Used,
-    };
-    let [first, second] = managers();
-    let answer = query(first, first.watcher()).await;
-    if worth(&answer, holder) >= enough {
-        return answer;
-    }
-    better(answer, query(second, second.watcher()).await, holder)
+    let [first, second] = managers().map(|manager| query(manager, manager.watcher()));
+    let (first, second) = tokio::join!(first, second);
+    better(first, second, holder)
 }
 
 /// The managers of this machine, the one this process belongs to first.
@@ -167,14 +143,17 @@ impl Unit {
 
     /// The command that starts it, whatever happened before.
     pub fn how_to_start(&self) -> String {
-        if !self.manager.is_systemd() {
-            return format!(
-                "`launchctl kickstart {}`",
-                launchd::target(self.manager, &self.name)
-            );
-        }
-        let systemctl = format!("systemctl{}", self.flag());
         let name = self.name.trim_end_matches(".service");
+        let systemctl = match self.manager {
+            Manager::System => "systemctl",
+            Manager::User => "systemctl --user",
+            _ => {
+                return format!(
+                    "`launchctl kickstart {}`",
+                    launchd::target(self.manager, name)
+                );
+            }
+        };
         // One that failed too often is not started before that is reset.
         match self.is("failed") {
             true => format!("`{systemctl} reset-failed {name} && {systemctl} start {name}`"),
@@ -185,17 +164,10 @@ impl Unit {
     /// Where the lines are that it wrote.
     pub fn where_it_logs(&self) -> String {
         let name = self.name.trim_end_matches(".service");
-        match self.manager.is_systemd() {
-            true => format!("`journalctl{} -u {name}`", self.flag()),
-            false => "its log file".into(),
-        }
-    }
-
-    fn flag(&self) -> &'static str {
-        if self.manager == Manager::User {
-            " --user"
-        } else {
-            ""
+        match self.manager {
+            Manager::System => format!("`journalctl -u {name}`"),
+            Manager::User => format!("`journalctl --user -u {name}`"),
+            _ => "its log file".into(),
         }
     }
 
@@ -221,36 +193,28 @@ impl Unit {
     }
 }
 
-/// What an answer is worth, the least first.
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Worth {
-    Unreadable,
-    Absent,
-    Inactive,
-    /// It starts by itself, and does not run now.
-    Enabled,
-    /// It runs, or failed.
-    Used,
-    /// It runs the watcher that is asked for.
-    Holder,
-}
-
-fn worth(answer: &Answer, holder: Option<i64>) -> Worth {
-    match answer {
-        Answer::Known(unit) if holder.is_some() && unit.main_pid == holder => Worth::Holder,
-        Answer::Known(unit) if !unit.is("inactive") => Worth::Used,
-        Answer::Known(unit) if unit.enabled => Worth::Enabled,
-        Answer::Known(_) => Worth::Inactive,
-        Answer::Absent => Worth::Absent,
-        Answer::Unreadable(_) => Worth::Unreadable,
+/// The one that says more; among equals the first.
+fn better(first: Answer, second: Answer, holder: Option<i64>) -> Answer {
+    let worth = |answer: &Answer| match answer {
+        Answer::Known(unit) if holder.is_some() && unit.main_pid == holder => 5,
+        Answer::Known(unit) if !unit.is("inactive") => 4,
+        Answer::Known(unit) if unit.enabled => 3,
+        Answer::Known(_) => 2,
+        Answer::Absent => 1,
+        Answer::Unreadable(_) => 0,
+    };
+    match worth(&second) > worth(&first) {
+        true => second,
+        false => first,
     }
 }
 
-fn better(one: Answer, other: Answer, holder: Option<i64>) -> Answer {
-    match worth(&other, holder) > worth(&one, holder) {
-        true => other,
-        false => one,
-    }
+/// The first value of this name; an empty one counts as missing.
+fn value<'t>(mut pairs: impl Iterator<Item = (&'t str, &'t str)>, wanted: &str) -> Option<&'t str> {
+    let found = pairs.find(|(name, _)| *name == wanted);
+    found
+        .map(|(_, value)| value)
+        .filter(|value| !value.is_empty())
 }
 
 #[cfg(test)]
@@ -267,27 +231,25 @@ mod tests {
                 ..Unit::default()
             })
         };
-        let holder = Some(7);
         let rising = [
             Answer::Unreadable("no bus".into()),
             Answer::Absent,
             known("inactive", false, None),
             known("inactive", true, None),
-            known("active", true, Some(5)),
-            known("active", true, holder),
+            known("failed", false, None),
+            known("active", true, Some(7)),
         ];
-        for pair in rising.windows(2) {
-            assert!(
-                worth(&pair[0], holder) < worth(&pair[1], holder),
-                "{pair:?}"
+        for [less, more] in rising.array_windows() {
+            let best =
+                |first: &Answer, second: &Answer| better(first.clone(), second.clone(), Some(7));
+            assert_eq!(
+                (best(less, more), best(more, less)),
+                (more.clone(), more.clone())
             );
         }
-        // Without a watcher that is asked for, one that runs or failed is enough.
-        assert_eq!(worth(&rising[5], None), Worth::Used);
-        assert_eq!(worth(&known("failed", false, None), None), Worth::Used);
-        let (first, second) = (known("failed", false, None), known("active", true, None));
-        assert_eq!(better(first.clone(), second.clone(), None), first);
-        assert_eq!(better(rising[2].clone(), second.clone(), None), second);
+        // With no watcher to find, one that failed is as good as one that runs.
+        let [.., failed, runs] = rising;
+        assert_eq!(better(failed.clone(), runs, None), failed);
     }
 
     #[test]

@@ -5,20 +5,21 @@ use std::{env, path::Path, path::PathBuf};
 use jiff::Timestamp;
 use tokio::process::Command;
 
-use super::{Answer, End, Manager, Unit, fields::Fields};
+use super::{Answer, End, Manager, Unit, command, value};
 
 /// What [`parse`] reads of a unit.
 const PROPERTIES: &str = "LoadState,ActiveState,SubState,Result,NRestarts,MainPID,\
     ActiveEnterTimestamp,StateChangeTimestamp,ExecMainCode,ExecMainStatus,StatusText,UnitFileState";
 
-pub fn question(manager: Manager, name: &str) -> Result<Command, String> {
+pub async fn query(manager: Manager, name: &str) -> Result<Answer, String> {
     let mut command = Command::new("systemctl");
     if manager == Manager::User {
         let folder = runtime_folder().ok_or("this user has no service manager here")?;
         command.arg("--user").env("XDG_RUNTIME_DIR", folder);
     }
     command.args(["show", "--timestamp=us+utc", "-p", PROPERTIES, "--", name]);
-    Ok(command)
+    let output = command::run(command).await?;
+    parse(manager, name, &output.out).ok_or(output.complaint)
 }
 
 /// Where the user's manager listens. A system unit that runs as this user does
@@ -31,10 +32,11 @@ fn runtime_folder() -> Option<PathBuf> {
 }
 
 /// Nothing if this is not an answer at all.
-pub fn parse(manager: Manager, name: &str, text: &str) -> Option<Answer> {
-    let fields = Fields::new(text.lines().filter_map(|line| line.split_once('=')));
-    let load_state = fields.get("LoadState")?;
-    let active_state = fields.get("ActiveState").unwrap_or("unknown");
+fn parse(manager: Manager, name: &str, text: &str) -> Option<Answer> {
+    let value = |wanted| value(text.lines().filter_map(|line| line.split_once('=')), wanted);
+    let number = |wanted| value(wanted).and_then(|text| text.parse::<i64>().ok());
+    let load_state = value("LoadState")?;
+    let active_state = value("ActiveState").unwrap_or("unknown");
     // A unit whose file was removed lives on until it is stopped.
     if load_state == "not-found" && active_state == "inactive" {
         return Some(Answer::Absent);
@@ -48,19 +50,14 @@ pub fn parse(manager: Manager, name: &str, text: &str) -> Option<Answer> {
         name: name.to_owned(),
         load_state: load_state.to_owned(),
         active_state: active_state.to_owned(),
-        sub_state: fields.get("SubState").unwrap_or("unknown").to_owned(),
-        result: fields.get("Result").map(str::to_owned),
-        restarts: fields.number("NRestarts"),
-        main_pid: fields.number("MainPID").filter(|pid| *pid > 0),
-        since: fields.get(since).and_then(timestamp),
-        ended: end(
-            fields.number("ExecMainCode"),
-            fields.number("ExecMainStatus"),
-        ),
-        status: fields.get("StatusText").map(str::to_owned),
-        enabled: fields
-            .get("UnitFileState")
-            .is_some_and(|state| state.starts_with("enabled")),
+        sub_state: value("SubState").unwrap_or("unknown").to_owned(),
+        result: value("Result").map(str::to_owned),
+        restarts: number("NRestarts"),
+        main_pid: number("MainPID").filter(|pid| *pid > 0),
+        since: value(since).and_then(timestamp),
+        ended: end(number("ExecMainCode"), number("ExecMainStatus")),
+        status: value("StatusText").map(str::to_owned),
+        enabled: value("UnitFileState").is_some_and(|state| state.starts_with("enabled")),
     }))
 }
 
@@ -73,10 +70,11 @@ fn timestamp(text: &str) -> Option<Timestamp> {
 }
 
 /// The code is that of `waitid`: 1 exited, 2 killed, 3 killed with a core dump.
-fn end(code: Option<i32>, status: Option<i32>) -> Option<End> {
+fn end(code: Option<i64>, status: Option<i64>) -> Option<End> {
+    let status = i32::try_from(status?).ok()?;
     match code? {
-        1 => status.map(End::Exit),
-        2 | 3 => status.map(End::Signal),
+        1 => Some(End::Exit(status)),
+        2 | 3 => Some(End::Signal(status)),
         _ => None,
     }
 }
