@@ -1,4 +1,4 @@
-//! The user whose sessions are watched, as the account database knows them.
+//! The user whose sessions are watched, as the account database has it.
 
 use std::path::PathBuf;
 

@@ -215,29 +215,22 @@ pub fn commands(
     changes: &Changes,
     inspect: &dyn Fn(&Path) -> OnDisk,
 ) -> Vec<InstallStep> {
-    let run = |words: &[&str]| InstallStep::Run(systemctl(facts.target.manager, words));
     let mut steps = Vec::new();
     let run_folder = inspect(&facts.settings.places.run);
     if facts.target.is_system() && (changes.touch(TMPFILES) || run_folder == OnDisk::Nothing) {
-        steps.push(InstallStep::run(&[
-            "systemd-tmpfiles",
-            "--create",
-            TMPFILES,
-        ]));
+        let words = ["systemd-tmpfiles", "--create", TMPFILES];
+        steps.push(InstallStep::run(&words));
     }
-    let states = &facts.states;
+    let (manager, states) = (facts.target.manager, &facts.states);
     let needs_reload = !units(states, |state| state.needs_reload).is_empty();
     if needs_reload || changes.touch(facts.target.unit_folder()) {
-        steps.push(run(&["daemon-reload"]));
+        steps.push(InstallStep::Run(systemctl(manager, &["daemon-reload"])));
     }
-    match &units(states, |state| !state.is_enabled)[..] {
-        [] => steps.push(InstallStep::note("already", "all units are enabled")),
-        disabled => steps.push(run(&[&["enable"], disabled].concat())),
-    }
+    let disabled = units(states, |state| !state.is_enabled);
+    let are_enabled = || InstallStep::note("already", "all units are enabled");
+    steps.push(on_units(manager, &["enable"], &disabled).unwrap_or_else(are_enabled));
     let failed = units(states, |state| state.has_failed);
-    if !failed.is_empty() {
-        steps.push(run(&[&["reset-failed"], &failed[..]].concat()));
-    }
+    steps.extend(on_units(manager, &["reset-failed"], &failed));
     steps.extend(starts(facts, changes));
     if facts.wants_linger && !facts.lingers {
         let user = &facts.target.account.name;
@@ -248,35 +241,37 @@ pub fn commands(
 
 /// Starts what does not run, and restarts what runs an older file.
 fn starts(facts: &InstallFacts, changes: &Changes) -> Vec<InstallStep> {
-    let run = |words: &[&str]| InstallStep::Run(systemctl(facts.target.manager, words));
-    let state = |name: &str| facts.states.get(name).cloned().unwrap_or_default();
-    let mut steps = Vec::new();
+    let manager = facts.target.manager;
+    let active = units(&facts.states, |state| state.is_active);
+    let replaced = units(&facts.states, |state| state.is_outdated);
+    let is_outdated = |name: &&str| changes.services.contains(name) || replaced.contains(name);
+    let (outdated, others): (Vec<&str>, Vec<&str>) = SERVICES
+        .into_iter()
+        .partition(|name| active.contains(name) && is_outdated(name));
     // Running services are restarted in one go: their manager knows the order.
-    let is_outdated = |name: &&str| {
-        let state = state(name);
-        state.is_active && (changes.services.contains(name) || state.is_outdated)
-    };
-    let outdated: Vec<&str> = SERVICES.into_iter().filter(is_outdated).collect();
-    if !outdated.is_empty() {
-        steps.push(run(&[&["restart"], &outdated[..]].concat()));
-    }
     // The others are started one by one, so that an error names its service.
-    for name in SERVICES.into_iter().filter(|name| !outdated.contains(name)) {
-        steps.push(match state(name).is_active {
-            true => InstallStep::note("already", format!("{name} runs")),
-            false => run(&["start", name]),
-        });
-    }
-    steps
+    let start = |name: &str| match active.contains(&name) {
+        true => InstallStep::note("already", format!("{name} runs")),
+        false => InstallStep::Run(systemctl(manager, &["start", name])),
+    };
+    let restart = on_units(manager, &["restart"], &outdated);
+    restart
+        .into_iter()
+        .chain(others.into_iter().map(start))
+        .collect()
 }
 
 /// The units in that state; one that the manager does not report has none.
 fn units(states: &ServiceStates, is: impl Fn(&ServiceState) -> bool) -> Vec<&'static str> {
     let state = |name: &str| states.get(name).cloned().unwrap_or_default();
-    SERVICES
-        .into_iter()
-        .filter(|name| is(&state(name)))
-        .collect()
+    let named = SERVICES.into_iter().filter(|name| is(&state(name)));
+    named.collect()
+}
+
+/// Nothing without units.
+fn on_units(manager: Manager, verb: &[&str], units: &[&str]) -> Option<InstallStep> {
+    let words = systemctl(manager, &[verb, units].concat());
+    (!units.is_empty()).then_some(InstallStep::Run(words))
 }
 
 impl Changes {
@@ -293,35 +288,30 @@ impl Changes {
 
 /// Stops and disables the units.
 pub fn stop(manager: Manager, states: &ServiceStates) -> Vec<InstallStep> {
-    let run = |verb: &[&str], names: &[&str]| {
-        InstallStep::Run(systemctl(manager, &[verb, names].concat()))
-    };
-    let mut steps = Vec::new();
     let mut known = units(states, |state| state.is_known);
-    if !known.is_empty() {
-        // The web service before its socket, or the next request starts it again.
-        known.reverse();
-        steps.push(run(&["disable", "--now"], &known));
-        steps.push(run(&["stop"], &["headspace.slice"]));
-    }
+    // The web service before its socket, or the next request starts it again.
+    known.reverse();
+    let disable = on_units(manager, &["disable", "--now"], &known);
+    let slice = disable
+        .as_ref()
+        .map(|_| InstallStep::Run(systemctl(manager, &["stop", "headspace.slice"])));
     let failed = units(states, |state| state.has_failed);
-    if !failed.is_empty() {
-        steps.push(run(&["reset-failed"], &failed));
-    }
-    steps
+    let reset = on_units(manager, &["reset-failed"], &failed);
+    [disable, slice, reset].into_iter().flatten().collect()
 }
 
 /// The command that shows the log of these units.
 pub fn journal(manager: Manager, units: &[&str]) -> Vec<String> {
-    let mut words = vec!["journalctl".to_owned()];
-    words.extend((manager == Manager::User).then(|| "--user".to_owned()));
-    for unit in units {
-        words.extend([
-            "-u".to_owned(),
-            unit.trim_end_matches(".service").to_owned(),
-        ]);
-    }
-    words
+    let head: &[&str] = match manager {
+        Manager::User => &["journalctl", "--user"],
+        _ => &["journalctl"],
+    };
+    let units = units.iter().map(|unit| unit.trim_end_matches(".service"));
+    let words = head
+        .iter()
+        .copied()
+        .chain(units.flat_map(|unit| ["-u", unit]));
+    words.map(str::to_owned).collect()
 }
 
 /// The same for the units that this command starts, if it starts any.
@@ -330,7 +320,7 @@ pub fn journal_of_start(words: &[String]) -> Option<Vec<String>> {
         .iter()
         .position(|word| word == "start" || word == "restart")?;
     let units: Vec<&str> = words[verb + 1..].iter().map(String::as_str).collect();
-    let manager = match words.iter().any(|word| word == "--user") {
+    let manager = match words[..verb].iter().any(|word| word == "--user") {
         true => Manager::User,
         false => Manager::System,
     };

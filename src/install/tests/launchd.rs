@@ -139,7 +139,7 @@ fn agents_are_loaded_once() {
 }
 
 #[test]
-fn an_agent_finds_its_program_its_settings_and_its_door() {
+fn an_agent_finds_its_program_its_settings_and_its_address() {
     let mut facts = mac(Manager::Agents);
     facts.binary = "/Users/ada/b & c/headspace".into();
     facts
@@ -193,8 +193,8 @@ fn what_launchd_cannot_do_is_refused() {
         secret.starts_with("DATABASE_URL") && !secret.contains("hunter2"),
         "{secret}"
     );
-    let door = refusal(|facts| listen_on(facts, "[::1]:5055"));
-    assert!(door.starts_with("web.listen"), "{door}");
+    let address = refusal(|facts| listen_on(facts, "[::1]:5055"));
+    assert!(address.starts_with("web.listen"), "{address}");
     let name = refusal(|facts| facts.binary = "/Users/ada/headspace-0.1".into());
     assert!(name.contains("an agent starts `headspace`"), "{name}");
 }

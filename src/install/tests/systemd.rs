@@ -123,7 +123,7 @@ fn a_drop_in_holds_exactly_what_is_special_here() {
 }
 
 #[test]
-fn another_door_replaces_the_shipped_ones() {
+fn another_address_replaces_the_shipped_ones() {
     let mut facts = facts(Manager::User);
     listen_on(&mut facts, "[::1]:8080");
     let machine = Machine::installed(&facts);
@@ -199,7 +199,7 @@ fn an_upgraded_unit_is_rewritten_and_its_service_restarted() {
 }
 
 #[test]
-fn a_changed_door_is_restarted_with_the_service_behind_it() {
+fn a_changed_address_is_restarted_with_the_service_behind_it() {
     let mut facts = facts(Manager::User);
     let machine = Machine::installed(&facts);
     facts.states = running();

@@ -171,7 +171,7 @@ impl Unit {
         }
     }
 
-    /// It failed, and was restarted until its manager had enough of it.
+    /// It failed, and was restarted until its manager gave up.
     pub fn has_given_up(&self) -> bool {
         let final_code = matches!(self.ended, Some(End::Exit(75 | 78)));
         self.is("failed") && self.restarts > Some(0) && !final_code
