@@ -16,7 +16,7 @@ pub struct Lock {
 /// The process that holds the lock.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Holder {
-    /// A living process, and for how long as far as the file says.
+    /// A living process, and for how long, by the time in the file.
     Process {
         pid: i64,
         age_seconds: f64,

@@ -140,7 +140,7 @@ fn listens(socket: &OwnedFd) -> io::Result<bool> {
     Ok(rustix::net::sockopt::socket_acceptconn(socket)?)
 }
 
-/// The kernel does not say so there, and launchd hands over nothing else.
+/// The kernel cannot be asked there, and launchd hands over nothing else.
 #[cfg(target_os = "macos")]
 fn listens(_socket: &OwnedFd) -> io::Result<bool> {
     Ok(true)
