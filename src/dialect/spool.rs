@@ -131,10 +131,11 @@ fn hook_received(
     moment: Moment,
 ) -> Result<Vec<What>, String> {
     let whole = Value::Object(hook.clone()).to_string();
-    let mut take = |name: &str| match hook.remove(name) {
-        Some(Value::String(text)) if !text.is_empty() => Ok(storable(text)),
-        Some(_) => Err(format!("hook_received: field {name}: expected a text")),
-        None => Err(format!("hook_received: missing field {name}")),
+    let mut take = |name: &str| {
+        let text = spool::text(&hook, name).map_err(|why| format!("hook_received: {why}"));
+        let text = storable(text?.to_owned());
+        hook.remove(name);
+        Ok::<_, String>(text)
     };
     let session = take("session_id")?;
     let hook_type = take("hook_event_name")?;

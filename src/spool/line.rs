@@ -89,6 +89,17 @@ pub struct Sender {
 }
 
 impl Line {
+    /// A line of this process, under a new key.
+    pub fn new(received_at: String, host: String, body: Body) -> Line {
+        Line {
+            key: new_key(),
+            received_at,
+            host,
+            pid: std::process::id(),
+            body,
+        }
+    }
+
     /// One line of JSON, without its newline.
     pub fn to_json(&self) -> String {
         serde_json::to_string(self).expect("lines have string keys and no failing values")
@@ -96,7 +107,7 @@ impl Line {
 }
 
 /// 128 random bits in hexadecimal.
-pub fn new_key() -> String {
+fn new_key() -> String {
     let mut bytes = [0u8; 16];
     getrandom::fill(&mut bytes).expect("the kernel has random numbers");
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()

@@ -17,6 +17,7 @@
 //!
 //! Not here: what a line says (`line`, `dialect`), how segments are read (`tail`).
 
+mod hook;
 mod line;
 
 use std::{
@@ -27,7 +28,8 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-pub use line::{Body, Line, Observation, Sender, new_key};
+pub use hook::{HOOK_NEEDS, MAX_HOOK, text};
+pub use line::{Body, Line, Observation, Sender};
 
 /// From this size on the next line begins a new segment.
 const SEGMENT_BYTES: u64 = 1024 * 1024;

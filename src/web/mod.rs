@@ -10,12 +10,15 @@
 //!   service manager do
 //! - an accepted client gets an answer, even when the stop comes right after
 //! - headers, addresses, connections and waiting have bounds
-//! - nothing is written: the database is only read
+//! - nothing is written but lines of the spool, each on disk before its answer;
+//!   the database is only read
 //!
 //! Not here: which events a reader gets and when (`stream`), SQL (`store`).
 
 mod door;
 mod error;
+mod intake;
+mod post;
 mod routes;
 #[cfg(test)]
 mod tests;
@@ -27,17 +30,21 @@ use std::{
     time::{Duration, Instant},
 };
 
-use axum::{Router, middleware, routing::get};
+use axum::{
+    Router, middleware,
+    routing::{self, get},
+};
 use tokio_util::sync::CancellationToken;
 
 pub use door::{Listener, answer_unavailable, bind_tcp, bind_unix};
 
 use crate::{store::read::Reader, stream::Hub};
 use door::{Hosts, guard};
+use intake::Intake;
 use routes::{
     assets, events,
     health::{self, Facts},
-    stream,
+    hooks, stream,
 };
 
 #[derive(Debug, Clone)]
@@ -62,6 +69,7 @@ struct App {
     reader: Reader,
     hub: Hub,
     facts: Facts,
+    intake: Intake,
     hosts: Hosts,
     started: Instant,
 }
@@ -84,6 +92,7 @@ pub async fn serve(
     let app = Arc::new(App {
         hosts: Hosts::new(&settings.hosts, listeners.iter().filter_map(Listener::tcp)),
         facts: Facts::new(reader.clone(), &settings),
+        intake: Intake::new(&settings.state, settings.host.clone()),
         reader,
         hub: hub.clone(),
         started: Instant::now(),
@@ -98,6 +107,8 @@ fn router(app: Shared) -> Router {
         .route("/health", get(health::show))
         .route("/api/events", get(events::show))
         .route("/api/events/stream", get(stream::show))
+        .route("/hook", routing::post(hooks::take))
+        .route("/hook/{name}", routing::post(hooks::take_named))
         .route("/", get(assets::index))
         .route("/app.js", get(assets::app))
         .route("/sse-client.js", get(assets::sse_client))

@@ -27,7 +27,10 @@ const MAY_USE: [(&str, &[&str]); 18] = [
     ),
     ("stream", &["event", "store"]),
     ("health", &["store", "supervise"]),
-    ("web", &["event", "store", "stream", "health", "supervise"]),
+    (
+        "web",
+        &["event", "spool", "store", "stream", "health", "supervise"],
+    ),
     (
         "doctor",
         &[

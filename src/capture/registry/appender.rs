@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::{sync::mpsc, time::sleep};
 
-use crate::spool::{Body, Line, Observation, Spool, new_key};
+use crate::spool::{Body, Line, Observation, Spool};
 
 use super::super::clock::Now;
 
@@ -22,16 +22,11 @@ pub async fn append_all(
 ) {
     let mut failed = false;
     while let Some(observation) = observations.recv().await {
-        let line = Line {
-            key: new_key(),
-            received_at: Now::read().timestamp().to_string(),
-            host: host.clone(),
-            pid: std::process::id(),
-            body: Body::Observation {
-                observed: observation,
-            },
+        let received_at = Now::read().timestamp().to_string();
+        let body = Body::Observation {
+            observed: observation,
         };
-        let json = line.to_json();
+        let json = Line::new(received_at, host.clone(), body).to_json();
         while let Err(error) = append(spool.clone(), json.clone()).await {
             if !std::mem::replace(&mut failed, true) {
                 let folder = spool.folder().display();

@@ -25,7 +25,7 @@ use rustix::{
 use crate::{
     config,
     event::Timestamp,
-    spool::{Body, Line, Spool, new_key},
+    spool::{Body, Line, Spool},
 };
 
 pub const EXAMPLES: &str = "Examples:
@@ -70,13 +70,7 @@ fn append(flags: &config::Flags, deadline: Instant) -> io::Result<()> {
         },
         garbage => garbage,
     };
-    let line = Line {
-        key: new_key(),
-        received_at,
-        host: super::host(),
-        pid: std::process::id(),
-        body,
-    };
+    let line = Line::new(received_at, super::host(), body);
     let state = config::state_folder(flags).map_err(io::Error::other)?;
     Spool::of(&state).append(line.to_json().as_bytes(), deadline)
 }

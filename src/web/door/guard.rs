@@ -87,7 +87,7 @@ fn check(hosts: &Hosts, client: &Client, request: &Request<Body>) -> Result<(), 
     }
     if client.peer != Peer::Ours && request.uri().path() != "/health" {
         return Err(Problem::forbidden(
-            "only the user that runs headspace may read this",
+            "only the user that runs headspace may use this",
         ));
     }
     Ok(())

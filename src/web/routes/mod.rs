@@ -3,5 +3,6 @@
 pub mod assets;
 pub mod events;
 pub mod health;
+pub mod hooks;
 mod query;
 pub mod stream;

@@ -111,6 +111,11 @@ fn hostile_site(port: u16) -> u16 {
         }};
         </script>"
     );
+    serve(page)
+}
+
+/// A web server that answers everything with this page; its port.
+pub fn serve(page: String) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let site = listener.local_addr().expect("an address").port();
     // It ends with the test's process.

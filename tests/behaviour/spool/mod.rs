@@ -44,12 +44,12 @@ fn assert_silent(output: &Output) {
     assert_eq!((output.status.code(), &*said, &*errors), (Some(0), "", ""));
 }
 
-fn stop(session: &str) -> Value {
+pub fn stop(session: &str) -> Value {
     json!({"session_id": session, "cwd": "/home/dev/shop", "hook_event_name": "Stop"})
 }
 
 /// The lines of the spool, in their order.
-fn lines(headspace: &Headspace) -> Vec<String> {
+pub fn lines(headspace: &Headspace) -> Vec<String> {
     let read = |path| fs::read_to_string(path).expect("a segment");
     let text: String = segments(headspace).into_iter().map(read).collect();
     text.lines().map(str::to_owned).collect()

@@ -53,6 +53,12 @@ impl Web {
         self.ask(request(path, self.port, headers))
     }
 
+    /// Sends JSON to a path.
+    pub fn post(&self, path: &str, json: &str) -> Answer {
+        let host = format!("localhost:{}", self.port);
+        self.ask(post(path, &host, &["Content-Type: application/json"], json))
+    }
+
     pub fn ask(&self, request: impl AsRef<[u8]>) -> Answer {
         ask(connect(self.port), request.as_ref())
     }
@@ -121,6 +127,15 @@ pub fn port_in(text: &str) -> u16 {
 pub fn request(path: &str, port: u16, headers: &[&str]) -> String {
     let more: String = headers.iter().map(|line| format!("{line}\r\n")).collect();
     format!("GET {path} HTTP/1.1\r\nHost: localhost:{port}\r\nConnection: close\r\n{more}\r\n")
+}
+
+/// A request with a body, after whose answer the connection is closed.
+pub fn post(path: &str, host: &str, headers: &[&str], body: &str) -> String {
+    let more: String = headers.iter().map(|line| format!("{line}\r\n")).collect();
+    let length = body.len();
+    format!(
+        "POST {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{more}Content-Length: {length}\r\n\r\n{body}"
+    )
 }
 
 pub fn connect(port: u16) -> TcpStream {

@@ -3,6 +3,7 @@
 mod bind;
 mod file_modes;
 mod health;
+mod hooks;
 mod host;
 mod idle;
 mod limits;

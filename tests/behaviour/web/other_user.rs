@@ -73,13 +73,19 @@ fn another_user_cannot_open_the_socket_or_a_file() {
 
 /// The status and the body that another user gets over TCP.
 fn as_nobody(web: &Web, path: &str) -> (u16, String) {
+    as_nobody_asks(web, "GET", path, "")
+}
+
+/// The same for any method, with JSON as the body.
+pub fn as_nobody_asks(web: &Web, method: &str, path: &str, body: &str) -> (u16, String) {
     let program = "
 import http.client, sys
 connection = http.client.HTTPConnection('127.0.0.1', int(sys.argv[1]), timeout=30)
-connection.request('GET', sys.argv[2], headers={'Host': 'localhost:' + sys.argv[1]})
+headers = {'Host': 'localhost:' + sys.argv[1], 'Content-Type': 'application/json'}
+connection.request(sys.argv[3], sys.argv[2], sys.argv[4], headers)
 answer = connection.getresponse()
 print(answer.status, answer.read().decode())";
-    let output = as_other_user(program, &[&web.port.to_string(), path]);
+    let output = as_other_user(program, &[&web.port.to_string(), path, method, body]);
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{errors}");

@@ -1,0 +1,99 @@
+//! No page of another site, and no rebound name, can send a hook.
+
+use serde_json::json;
+
+use super::page::serve;
+use crate::{
+    spool::lines,
+    support::{
+        chromium::Chromium,
+        headspace::{Headspace, Kind},
+        web::Web,
+    },
+};
+
+/// What a program would send.
+const HOOK: &str = r#"{"session_id":"evil","cwd":"/","hook_event_name":"Stop"}"#;
+
+#[test]
+fn a_page_cannot_send_a_hook_and_neither_can_a_rebound_name() {
+    let headspace = Headspace::on(Kind::Sqlite);
+    let web = Web::start(&headspace);
+    let port = web.port;
+    let mut browser = Chromium::start(headspace.dir());
+    let site = serve(hostile_page(port));
+    let mut tab = browser.open(&format!("http://evil.test:{site}/"));
+    let page = tab.wait_for(&[
+        "json: refused",
+        "named: refused",
+        "plain: refused",
+        "blind: refused",
+        "bare: refused",
+        "form: sent",
+        "multipart: sent",
+        "beacon: sent",
+        "request: refused",
+    ]);
+    let (report, _) = page.split_once("</pre>").expect("its report");
+    assert!(!report.contains("read: "), "{report}");
+    // Its own name, made to point here: to the browser that is one origin.
+    let send = |path: &str| {
+        let headers = "{'Content-Type': 'application/json'}";
+        format!(
+            "fetch('{path}', {{method: 'POST', headers: {headers}, body: '{HOOK}'}}).then((answer) => answer.status)"
+        )
+    };
+    let mut tab = browser.open(&format!("http://evil.test:{port}/"));
+    tab.wait_for(&["this Host is not served here"]);
+    for path in ["/hook", "/hook/stop"] {
+        assert_eq!(tab.evaluate(&send(path)), json!(403), "{path}");
+    }
+    assert_eq!(lines(&headspace), Vec::<String>::new());
+    // It is the name that is refused: the same browser may by ours.
+    let mut tab = browser.open(&format!("http://localhost:{port}/"));
+    tab.wait_for(&["<title>headspace</title>"]);
+    assert_eq!(tab.evaluate(&send("/hook")), json!(200));
+    assert_eq!(lines(&headspace).len(), 1);
+}
+
+/// A page that sends a hook in every way it has.
+fn hostile_page(port: u16) -> String {
+    format!(
+        "<!doctype html><title>evil</title><pre id=out></pre>
+        <iframe name=form></iframe><iframe name=multipart></iframe><script>
+        const to = 'http://localhost:{port}/hook';
+        const hook = '{HOOK}';
+        const report = (name, how) => out.append(`${{name}}: ${{how}}\\n`);
+        const json = {{'Content-Type': 'application/json'}};
+        const send = (name, address, options) => fetch(address, {{method: 'POST', body: hook, ...options}})
+          .then((answer) => report(name, 'read: ' + answer.status), () => report(name, 'refused'));
+        send('json', to, {{headers: json}});
+        send('named', to + '/stop', {{headers: json}});
+        send('plain', to, {{mode: 'no-cors', headers: {{'Content-Type': 'text/plain'}}}});
+        send('blind', to, {{mode: 'no-cors', headers: json}});
+        send('bare', to, {{mode: 'no-cors', body: new Blob([hook])}});
+        const request = new XMLHttpRequest();
+        request.onload = () => report('request', 'read: ' + request.status);
+        request.onerror = () => report('request', 'refused');
+        request.open('POST', to);
+        request.setRequestHeader('Content-Type', 'application/json');
+        request.send(hook);
+        navigator.sendBeacon(to, hook);
+        navigator.sendBeacon(to, new Blob([hook], {{type: 'text/plain'}}));
+        try {{ navigator.sendBeacon(to, new Blob([hook], {{type: 'application/json'}})); }} catch {{}}
+        report('beacon', 'sent');
+        onload = () => [['form', 'text/plain'], ['multipart', 'multipart/form-data']].forEach(([name, enctype]) => {{
+          const form = document.createElement('form');
+          Object.assign(form, {{method: 'post', action: to, enctype, target: name}});
+          const field = document.createElement('input');
+          // As text/plain this is the hook, with a last field of its own.
+          field.name = hook.slice(0, -1) + ',\"x\":\"';
+          field.value = '\"}}';
+          form.append(field);
+          document.body.append(form);
+          document.querySelector(`iframe[name=${{name}}]`).onload = () => report(name, 'sent');
+          form.submit();
+        }});
+        </script>"
+    )
+}
