@@ -246,11 +246,11 @@ mod tests {
     fn lines_of_many_threads_are_there_once_and_in_each_ones_order() {
         let (_dir, spool) = spool();
         std::thread::scope(|scope| {
-            for who in 0..8 {
+            for thread in 0..8 {
                 let spool = &spool;
                 scope.spawn(move || {
                     for n in 0..50 {
-                        let line = format!("{who} {n} {}", "x".repeat(n * 7));
+                        let line = format!("{thread} {n} {}", "x".repeat(n * 7));
                         spool.append(line.as_bytes(), soon()).unwrap();
                     }
                 });
@@ -258,8 +258,8 @@ mod tests {
         });
         let lines = lines(&spool);
         assert_eq!(lines.len(), 400);
-        for who in 0..8 {
-            let own = lines.iter().filter(|l| l.starts_with(&format!("{who} ")));
+        for thread in 0..8 {
+            let own = lines.iter().filter(|l| l.starts_with(&format!("{thread} ")));
             let numbers: Vec<usize> = own
                 .map(|line| line.split(' ').nth(1).unwrap().parse().unwrap())
                 .collect();
