@@ -26,14 +26,14 @@ pub struct Changed {
 
 pub struct Hints {
     watcher: Option<RecommendedWatcher>,
-    shared: Arc<Shared>,
+    shared: Arc<Inbox>,
     watched: HashSet<PathBuf>,
     /// Why some folders are not watched, if any are not.
     blind: Option<String>,
 }
 
 #[derive(Default)]
-struct Shared {
+struct Inbox {
     changed: Mutex<Changed>,
     bell: Notify,
 }
@@ -42,7 +42,7 @@ impl Hints {
     /// Starts without any folder; a kernel that gives no watcher is survived
     /// by looking everywhere often.
     pub fn new() -> Hints {
-        let shared = Arc::new(Shared::default());
+        let shared = Arc::new(Inbox::default());
         let for_handler = shared.clone();
         let handler = move |event: notify::Result<notify::Event>| for_handler.take_in(event);
         let (watcher, blind) = match notify::recommended_watcher(handler) {
@@ -141,7 +141,7 @@ impl Hints {
     }
 }
 
-impl Shared {
+impl Inbox {
     fn take_in(&self, event: notify::Result<notify::Event>) {
         {
             let mut changed = self.lock();

@@ -48,5 +48,5 @@ pub use options::{Options, Rhythm};
 pub use reread::{Reread, reread};
 pub use retry::Schedule;
 pub use roots::Roots;
-pub use run::{Capture, Progress};
+pub use run::{Capture, Report};
 pub use status::Status;

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use super::run::Progress;
+use super::run::Report;
 
 /// How long the loop's work may take before it must be taken for stuck.
 pub struct Patience {
@@ -23,7 +23,7 @@ impl Patience {
     pub async fn report_during<T>(
         &self,
         work: impl Future<Output = T>,
-        report: &mut impl FnMut(Progress),
+        report: &mut impl FnMut(Report),
     ) -> T {
         let mut work = std::pin::pin!(work);
         let mut waited = Duration::ZERO;
@@ -37,7 +37,7 @@ impl Patience {
                 waited = Duration::ZERO;
             }
             if waited < self.stuck {
-                report(Progress::Waiting);
+                report(Report::Waiting);
             }
         }
     }
@@ -57,7 +57,7 @@ mod tests {
         };
         let mut signs = 0;
         let work = tokio::time::sleep(tick * rounds);
-        let mut report = |_: Progress| signs += 1;
+        let mut report = |_: Report| signs += 1;
         patience.report_during(work, &mut report).await;
         signs
     }

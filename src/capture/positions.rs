@@ -88,7 +88,7 @@ impl Positions {
             evidence: false,
             now: now.timestamp(),
         };
-        let reading = tail::Limits {
+        let reading = tail::ReadLimits {
             max_line_bytes: portion.max_line_bytes,
             take_tail: portion.take_tail,
         };

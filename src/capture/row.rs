@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::{event::Timestamp, store::Beat};
+use crate::{event::Timestamp, store::WatcherBeat};
 
 use super::status::Status;
 
@@ -72,8 +72,8 @@ impl Row {
     }
 
     /// The row as it is written.
-    pub fn beat(&self, state_dir: &str, status: &Status, state: &'static str) -> Beat {
-        Beat {
+    pub fn beat(&self, state_dir: &str, status: &Status, state: &'static str) -> WatcherBeat {
+        WatcherBeat {
             state_dir: state_dir.to_owned(),
             pid: std::process::id(),
             version: env!("CARGO_PKG_VERSION"),

@@ -34,7 +34,7 @@ const STUCK: Duration = Duration::from_secs(60);
 const MAX_ENDINGS: usize = 16;
 
 /// What the loop says while it works.
-pub enum Progress<'a> {
+pub enum Report<'a> {
     /// It has come round.
     Round(&'a Status),
     /// It waits for the database, which is to be expected.
@@ -77,7 +77,7 @@ impl Capture {
     /// Works until `stop`. The first sign of a round comes when the folders are
     /// watched and the database was tried. Signs come from this loop alone: one
     /// that hangs gives none.
-    pub async fn run(&mut self, stop: &CancellationToken, mut report: impl FnMut(Progress)) {
+    pub async fn run(&mut self, stop: &CancellationToken, mut report: impl FnMut(Report)) {
         let patience = Patience {
             tick: self.options.rhythm.busy,
             stuck: STUCK,
@@ -89,7 +89,7 @@ impl Capture {
         while !stop.is_cancelled() {
             if Now::read().steady >= self.row.next_look() {
                 patience.report_during(self.tick(), &mut report).await;
-                report(Progress::Round(&self.tally.status));
+                report(Report::Round(&self.tally.status));
             }
             if patience.report_during(self.step(), &mut report).await {
                 let now = Now::read().steady;

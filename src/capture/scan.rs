@@ -14,7 +14,7 @@ use crate::{
 
 /// What one pass over a root found.
 #[derive(Debug, Default)]
-pub struct Found {
+pub struct Listed {
     pub folders: Vec<PathBuf>,
     pub files: Vec<PathBuf>,
     /// Folders that could not be read, with the reason.
@@ -43,8 +43,8 @@ pub fn scan(
     listings: &mut Listings,
     now: SystemTime,
     visit_folder: &mut dyn FnMut(&Path),
-) -> Found {
-    let mut found = Found::default();
+) -> Listed {
+    let mut found = Listed::default();
     let mut open = vec![start.to_owned()];
     while let Some(folder) = open.pop() {
         // Shown first, read after: whatever appears in between shows in one of the two.

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{SetupError, say::say};
 use crate::{
-    capture::{Capture, Options, Progress, Rhythm, Schedule, Status},
+    capture::{Capture, Options, Report, Rhythm, Schedule, Status},
     config::{self, DatabaseUrl, Settings},
     spool::Spool,
     store::{Writer, wake::Doorbell},
@@ -97,7 +97,7 @@ async fn follow(
     while !signals.stop.is_cancelled() {
         // A reload ends the run between two pieces of work, never in one.
         let pause = signals.stop.child_token();
-        let report = |progress: Progress| report(&progress, &mut is_ready);
+        let report = |progress: Report| report(&progress, &mut is_ready);
         tokio::select! {
             biased;
             () = out_of_time(&signals.stop, budget) => break,
@@ -216,10 +216,10 @@ async fn out_of_time(stop: &CancellationToken, budget: Duration) {
     );
 }
 
-fn report(progress: &Progress, is_ready: &mut bool) {
+fn report(progress: &Report, is_ready: &mut bool) {
     match progress {
-        Progress::Round(status) if *is_ready => supervise::status(&describe(status)),
-        Progress::Round(status) => {
+        Report::Round(status) if *is_ready => supervise::status(&describe(status)),
+        Report::Round(status) => {
             *is_ready = true;
             tracing::info!(
                 sessions = status.counters.sessions,
@@ -228,8 +228,8 @@ fn report(progress: &Progress, is_ready: &mut bool) {
             );
             supervise::ready(&describe(status));
         }
-        Progress::Waiting if *is_ready => {}
-        Progress::Waiting => supervise::starting_for(START_MARGIN, "waiting for the database"),
+        Report::Waiting if *is_ready => {}
+        Report::Waiting => supervise::starting_for(START_MARGIN, "waiting for the database"),
     }
     supervise::watchdog_ping();
 }

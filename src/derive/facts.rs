@@ -4,10 +4,10 @@ use std::{borrow::Cow, collections::hash_map::Entry};
 
 use crate::event::{Event, FactKey, Group, Payload, TurnDetected};
 
-use super::{NewEvent, Planner, Source};
+use super::{LineOrigin, NewEvent, Planner};
 
 impl Planner<'_> {
-    pub(super) fn event(&mut self, event: &Event, source: Source) {
+    pub(super) fn event(&mut self, event: &Event, source: LineOrigin) {
         let input = source.checkpoint_id;
         if self.is_known(&event.keys) {
             // The registry is read anew at each start, and a hook may stand in

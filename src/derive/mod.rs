@@ -97,7 +97,7 @@ pub struct Plan<'a> {
     pub events: Vec<NewEvent>,
     /// Further keys of facts that are stored already.
     pub aliases: Vec<(StoredKey, i64)>,
-    pub rejections: Vec<(Source, &'a Rejection)>,
+    pub rejections: Vec<(LineOrigin, &'a Rejection)>,
     /// By checkpoint: how many facts its input repeats, and a key of one.
     pub duplicates: HashMap<i64, (u64, String)>,
 }
@@ -112,12 +112,12 @@ pub struct NewEvent {
     pub payload: String,
     pub keys: Vec<StoredKey>,
     /// None for what the watcher itself knows.
-    pub source: Option<Source>,
+    pub source: Option<LineOrigin>,
 }
 
 /// Where a line stands.
 #[derive(Debug, Clone, Copy)]
-pub struct Source {
+pub struct LineOrigin {
     pub checkpoint_id: i64,
     pub offset: u64,
 }
@@ -156,7 +156,7 @@ impl<'a> Planner<'a> {
             Cause::Line(checkpoint_id, entry) => (checkpoint_id, entry),
             Cause::Ended(ending) => return self.ended(ending),
         };
-        let source = Source {
+        let source = LineOrigin {
             checkpoint_id,
             offset: entry.offset,
         };

@@ -5,10 +5,10 @@ use crate::event::{
     project_name,
 };
 
-use super::{Agent, NewEvent, Planner, Project, Source};
+use super::{Agent, LineOrigin, NewEvent, Planner, Project};
 
 impl Planner<'_> {
-    pub(super) fn seen(&mut self, seen: &SessionSeen, source: Source) {
+    pub(super) fn seen(&mut self, seen: &SessionSeen, source: LineOrigin) {
         let Some(agent) = self.known.agents.get_mut(&seen.session_uuid) else {
             return self.register(seen, source);
         };
@@ -55,7 +55,7 @@ impl Planner<'_> {
 
     /// A subagent belongs to its parent's project, wherever it works. A session
     /// whose row was deleted begins once more, under the next number.
-    fn register(&mut self, seen: &SessionSeen, source: Source) {
+    fn register(&mut self, seen: &SessionSeen, source: LineOrigin) {
         let parent = seen.parent.as_ref();
         let parent = parent.and_then(|parent| self.known.agents.get(parent));
         let parent_agent_id = parent.map(|parent| parent.id);
@@ -88,7 +88,7 @@ impl Planner<'_> {
         self.registered(seen, seen.first, source);
     }
 
-    fn registered(&mut self, seen: &SessionSeen, at: Timestamp, source: Source) {
+    fn registered(&mut self, seen: &SessionSeen, at: Timestamp, source: LineOrigin) {
         let session = &seen.session_uuid;
         let agent = &self.known.agents[session];
         let key = FactKey::registered(session, agent.registrations);
@@ -108,7 +108,7 @@ impl Planner<'_> {
         payload: &Payload,
         at: Timestamp,
         key: &FactKey,
-        source: Option<Source>,
+        source: Option<LineOrigin>,
     ) {
         let agent = &self.known.agents[session];
         self.plan.events.push(NewEvent {

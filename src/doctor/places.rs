@@ -19,7 +19,7 @@ use crate::config::Places;
 
 const CHECK: &str = "permissions";
 /// A file or folder of ours as it was found.
-struct Seen {
+struct FileSeen {
     path: PathBuf,
     owner: u32,
     mode: u32,
@@ -57,7 +57,7 @@ fn examine_folder(path: &Path, us: u32) -> Vec<Finding> {
 }
 
 /// The folder first, then what lies in it.
-fn list(path: &Path) -> io::Result<Vec<Seen>> {
+fn list(path: &Path) -> io::Result<Vec<FileSeen>> {
     let folder = see(path)?;
     let entries = match folder.is_folder {
         true => fs::read_dir(path)?.flatten().collect(),
@@ -67,9 +67,9 @@ fn list(path: &Path) -> io::Result<Vec<Seen>> {
     Ok(std::iter::once(folder).chain(inside).collect())
 }
 
-fn see(path: &Path) -> io::Result<Seen> {
+fn see(path: &Path) -> io::Result<FileSeen> {
     let metadata = fs::metadata(path)?;
-    Ok(Seen {
+    Ok(FileSeen {
         path: path.to_owned(),
         owner: metadata.uid(),
         mode: metadata.mode() & 0o7777,
@@ -79,7 +79,7 @@ fn see(path: &Path) -> io::Result<Seen> {
 }
 
 /// One finding of a kind is enough: its fix is for all of them.
-fn judge(seen: &[Seen], us: u32) -> Vec<Finding> {
+fn judge(seen: &[FileSeen], us: u32) -> Vec<Finding> {
     let folder = &seen[0];
     if !folder.is_folder {
         let found = format!("{} is not a folder", folder.path.display());
@@ -98,7 +98,7 @@ fn judge(seen: &[Seen], us: u32) -> Vec<Finding> {
     all.into_iter().flatten().collect()
 }
 
-fn judge_foreign(one: &Seen, folder: &Path, us: u32) -> Finding {
+fn judge_foreign(one: &FileSeen, folder: &Path, us: u32) -> Finding {
     let (owner, name) = (user_name(one.owner), user_name(us));
     let found = format!(
         "{} belongs to {owner}, and this is {name}",
@@ -118,13 +118,13 @@ fn judge_foreign(one: &Seen, folder: &Path, us: u32) -> Finding {
     }
 }
 
-fn judge_locked(one: &Seen) -> Finding {
+fn judge_locked(one: &FileSeen) -> Finding {
     let (shown, mode) = (one.path.display(), one.mode);
     let found = format!("{shown} (mode {mode:04o}) cannot be read and written");
     Finding::failed(CHECK, found, format!("chmod u+rwX {}", quoted(&one.path)))
 }
 
-fn judge_open(one: &Seen, folder: &Path) -> Finding {
+fn judge_open(one: &FileSeen, folder: &Path) -> Finding {
     let (shown, mode) = (one.path.display(), one.mode);
     let found = format!("{shown} is open to other users (mode {mode:04o})");
     Finding::warning(CHECK, found, format!("chmod -R go= {}", quoted(folder)))

@@ -259,7 +259,9 @@ mod tests {
         let lines = lines(&spool);
         assert_eq!(lines.len(), 400);
         for thread in 0..8 {
-            let own = lines.iter().filter(|l| l.starts_with(&format!("{thread} ")));
+            let own = lines
+                .iter()
+                .filter(|l| l.starts_with(&format!("{thread} ")));
             let numbers: Vec<usize> = own
                 .map(|line| line.split(' ').nth(1).unwrap().parse().unwrap())
                 .collect();

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use crate::derive::{Agent, Ids, Known, Questions};
 
 #[derive(Deserialize)]
-pub struct Answer {
+pub struct KnownJson {
     /// Numbers of keys that are stored, from 0 on, with their event.
     facts: Vec<(usize, i64)>,
     /// How many keys each group has, in the order of the question.
@@ -16,7 +16,7 @@ pub struct Answer {
     ids: Ids,
 }
 
-impl Answer {
+impl KnownJson {
     pub fn to(self, questions: &Questions<'_>) -> Known {
         let facts = self.facts.into_iter();
         let groups = questions.groups.iter().copied();

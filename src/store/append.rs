@@ -2,7 +2,7 @@
 //! checkpoints, ask what is known, plan, write, move the checkpoints, commit.
 
 use crate::{
-    derive::{Cause, Known, Plan, Questions, Source, plan, questions},
+    derive::{Cause, Known, LineOrigin, Plan, Questions, plan, questions},
     event::{Ending, Rejection, StoredKey, hex_digest},
     tail::Position,
 };
@@ -205,7 +205,7 @@ impl<'a> Moved<'a> {
 }
 
 impl<'a> RejectionRow<'a> {
-    fn new(path: &'a str, source: &Source, rejection: &'a Rejection) -> RejectionRow<'a> {
+    fn new(path: &'a str, source: &LineOrigin, rejection: &'a Rejection) -> RejectionRow<'a> {
         RejectionRow {
             source: path,
             offset: source.offset,

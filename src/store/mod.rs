@@ -35,7 +35,9 @@ use std::path::PathBuf;
 pub use append::rejection_key;
 pub use failure::Failure;
 pub use migrate::{SCHEMA_VERSION, SchemaError};
-pub use segment::{Appended, Beat, CheckpointRow, Counters, Duplicates, OpenSession, Segment};
+pub use segment::{
+    Appended, CheckpointRow, Counters, Duplicates, OpenSession, Segment, WatcherBeat,
+};
 pub use stored::{Filter, Stored};
 pub use writer::Writer;
 

@@ -7,15 +7,15 @@
 use sqlx::{PgConnection, Postgres, Row, postgres::PgRow, types::Json};
 
 use crate::{
-    derive::{Known, NewEvent, Questions, Source},
+    derive::{Known, LineOrigin, NewEvent, Questions},
     tail::Position,
 };
 
 use super::{
-    answer::Answer,
+    answer::KnownJson,
     append::{Fact, FactOf, Locked, Moved, Outcome, RejectionRow, Rows, Transaction, Written},
     failure::Failure,
-    segment::{Beat, CheckpointRow, OpenSession},
+    segment::{CheckpointRow, OpenSession, WatcherBeat},
 };
 
 /// Makes what is not there, and locks what is. What another transaction made
@@ -172,7 +172,7 @@ impl Transaction for PostgresTransaction<'_> {
     }
 
     async fn ask(&mut self, host: &str, questions: &Questions<'_>) -> Outcome<Known> {
-        let answer: Json<Answer> = sqlx::query_scalar(ASK)
+        let answer: Json<KnownJson> = sqlx::query_scalar(ASK)
             .bind(slices(&questions.keys))
             .bind(slices(&questions.groups))
             .bind(host)
@@ -210,7 +210,7 @@ impl Transaction for PostgresTransaction<'_> {
 type Query<'q> = sqlx::query::Query<'q, Postgres, sqlx::postgres::PgArguments>;
 
 fn bind_events<'q>(write: Query<'q>, events: &'q [NewEvent]) -> Query<'q> {
-    let source = |of: fn(Source) -> i64| column(events, move |event| event.source.map(of));
+    let source = |of: fn(LineOrigin) -> i64| column(events, move |event| event.source.map(of));
     write
         .bind(i64::try_from(events.len()).unwrap_or(i64::MAX))
         .bind(column(events, |event| event.moment.at.to_string()))
@@ -316,7 +316,7 @@ pub async fn open_sessions(link: &mut PgConnection, host: &str) -> Outcome<Vec<O
         .collect())
 }
 
-pub async fn beat(link: &mut PgConnection, host: &str, beat: &Beat) -> Outcome<()> {
+pub async fn beat(link: &mut PgConnection, host: &str, beat: &WatcherBeat) -> Outcome<()> {
     sqlx::query(
         "INSERT INTO watchers AS w (host, state_dir, pid, version, started_at, beat_at,
              last_write_at, state, reason, counters)

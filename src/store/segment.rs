@@ -77,7 +77,7 @@ pub struct OpenSession {
 
 /// The watcher's row: that it lives, and what it has done since it started.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Beat {
+pub struct WatcherBeat {
     pub state_dir: String,
     pub pid: u32,
     pub version: &'static str,

@@ -15,9 +15,9 @@ use crate::{
 };
 
 use super::{
-    answer::Answer,
+    answer::KnownJson,
     append::{Fact, FactOf, Locked, Moved, Outcome, RejectionRow, Rows, Transaction, Written},
-    segment::{Beat, CheckpointRow, OpenSession},
+    segment::{CheckpointRow, OpenSession, WatcherBeat},
 };
 
 /// Every statement is handed to the driver's thread and its end handed back,
@@ -105,7 +105,7 @@ impl Transaction for SqliteTransaction<'_> {
     }
 
     async fn ask(&mut self, host: &str, questions: &Questions<'_>) -> Outcome<Known> {
-        let answer: Json<Answer> = sqlx::query_scalar(ASK)
+        let answer: Json<KnownJson> = sqlx::query_scalar(ASK)
             .bind(in_hex(&questions.keys))
             .bind(in_hex(&questions.groups))
             .bind(host)
@@ -321,7 +321,7 @@ pub async fn open_sessions(link: &mut SqliteConnection, host: &str) -> Outcome<V
         .collect())
 }
 
-pub async fn beat(link: &mut SqliteConnection, host: &str, beat: &Beat) -> Outcome<()> {
+pub async fn beat(link: &mut SqliteConnection, host: &str, beat: &WatcherBeat) -> Outcome<()> {
     sqlx::query(
         "INSERT INTO watchers (host, state_dir, pid, version, started_at, beat_at, last_write_at,
              state, reason, counters)

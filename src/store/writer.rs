@@ -24,7 +24,7 @@ use super::{
     failure::Failure,
     migrate::{self, SCHEMA_VERSION},
     postgres::{self, PostgresTransaction},
-    segment::{Appended, Beat, CheckpointRow, OpenSession, Segment},
+    segment::{Appended, CheckpointRow, OpenSession, Segment, WatcherBeat},
     sqlite::{self, SqliteTransaction},
 };
 
@@ -132,7 +132,7 @@ impl Writer {
     }
 
     /// Writes the watcher's row.
-    pub async fn beat(&mut self, beat: &Beat) -> Outcome<()> {
+    pub async fn beat(&mut self, beat: &WatcherBeat) -> Outcome<()> {
         let host = self.host.clone();
         on_link!(self,
             link => sqlite::beat(&mut link.beats, &host, beat),

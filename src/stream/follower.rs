@@ -8,12 +8,12 @@ use tracing::{info, warn};
 
 use super::{
     Frame,
-    hub::{Progress, Shared},
+    hub::{Feed, Progress},
     ring::Ring,
 };
 use crate::store::{
     Filter, Stored,
-    read::{Bookmark, PAGE_EVENTS, ReadError, Rest},
+    read::{AfterPage, Bookmark, PAGE_EVENTS, ReadError},
     wake::SLOW_POLL,
 };
 
@@ -25,12 +25,12 @@ const HOLE_PAUSE: Duration = Duration::from_millis(10);
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 
 struct Follower {
-    shared: Arc<Shared>,
+    shared: Arc<Feed>,
     at: Option<Bookmark>,
     failures: u32,
 }
 
-pub async fn follow(shared: Arc<Shared>, stop: CancellationToken) {
+pub async fn follow(shared: Arc<Feed>, stop: CancellationToken) {
     let mut subscribers = shared.subscribers.subscribe();
     let mut follower = Follower {
         shared,
@@ -73,21 +73,21 @@ impl Follower {
     }
 
     /// Reads what is new, until there is no more.
-    async fn look(&mut self) -> Result<Rest, ReadError> {
+    async fn look(&mut self) -> Result<AfterPage, ReadError> {
         loop {
             match self.step().await? {
-                Rest::More => {}
-                Rest::Replaced => self.start_over(),
+                AfterPage::More => {}
+                AfterPage::Replaced => self.start_over(),
                 rest => return Ok(rest),
             }
         }
     }
 
     /// One question, once there is a place to ask from.
-    async fn step(&mut self) -> Result<Rest, ReadError> {
+    async fn step(&mut self) -> Result<AfterPage, ReadError> {
         let Some(at) = &self.at else {
             self.begin().await?;
-            return Ok(Rest::More);
+            return Ok(AfterPage::More);
         };
         let settled = self.shared.reader.after(at, PAGE_EVENTS).await?;
         if !settled.events.is_empty() {
@@ -155,14 +155,14 @@ impl Follower {
 
     /// How long to wait at most; says once when reading fails and once when it
     /// works again.
-    fn pause(&mut self, looked: Result<Rest, ReadError>) -> Duration {
+    fn pause(&mut self, looked: Result<AfterPage, ReadError>) -> Duration {
         match looked {
             Ok(rest) => {
                 if self.failures > 0 {
                     info!("reading the log again");
                 }
                 self.failures = 0;
-                if rest == Rest::Hole {
+                if rest == AfterPage::Hole {
                     HOLE_PAUSE
                 } else {
                     SLOW_POLL

@@ -14,10 +14,10 @@ use crate::store::{Filter, read::Reader, wake};
 /// Cheap to clone.
 #[derive(Clone)]
 pub struct Hub {
-    pub(super) shared: Arc<Shared>,
+    pub(super) shared: Arc<Feed>,
 }
 
-pub(super) struct Shared {
+pub(super) struct Feed {
     pub reader: Reader,
     pub source: wake::Source,
     pub settings: Settings,
@@ -47,7 +47,7 @@ impl Hub {
         settings: Settings,
         stop: CancellationToken,
     ) -> Hub {
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(Feed {
             places: Arc::new(Semaphore::new(settings.max_connections)),
             reader,
             source,
@@ -98,7 +98,7 @@ impl Hub {
     }
 }
 
-impl Shared {
+impl Feed {
     pub fn ring(&self) -> MutexGuard<'_, Ring> {
         self.ring.lock().expect("the ring's functions do not panic")
     }

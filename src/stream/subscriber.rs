@@ -8,7 +8,7 @@ use super::{
     Frame, Reason, Start,
     cursor::{may_miss_pruned, resume},
     follower::backoff,
-    hub::{Progress, Shared},
+    hub::{Feed, Progress},
 };
 use crate::store::{Filter, read::ReadError};
 
@@ -34,7 +34,7 @@ pub struct Reset {
 }
 
 pub struct Subscription {
-    shared: Arc<Shared>,
+    shared: Arc<Feed>,
     progress: watch::Receiver<Progress>,
     filter: Filter,
     /// Where to begin; `None` once begun.
@@ -46,7 +46,7 @@ pub struct Subscription {
 }
 
 impl Subscription {
-    pub(super) fn new(shared: Arc<Shared>, filter: Filter, start: Start) -> Subscription {
+    pub(super) fn new(shared: Arc<Feed>, filter: Filter, start: Start) -> Subscription {
         let progress = shared.progress.subscribe();
         shared.subscribers.send_modify(|count| *count += 1);
         Subscription {

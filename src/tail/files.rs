@@ -15,14 +15,14 @@ use std::{
 };
 
 use super::{
-    Consumer, Found, Limits, Position, Stretch,
+    Consumer, Found, Position, ReadLimits, Stretch,
     file::{self, Snapshot, Verdict},
     reading::{Reading, Unfinished},
 };
 
 #[derive(Default)]
 pub struct Tail {
-    files: HashMap<Arc<Path>, Known>,
+    files: HashMap<Arc<Path>, KnownFile>,
     /// Paths by file name: a file may be moved to another folder.
     by_name: HashMap<OsString, Vec<Arc<Path>>>,
     by_inode: HashMap<(u64, u64), Arc<Path>>,
@@ -31,7 +31,7 @@ pub struct Tail {
 
 /// What is known of one file.
 #[derive(Default)]
-pub(super) struct Known {
+pub(super) struct KnownFile {
     /// The committed position.
     pub position: Position,
     /// The file as it was when nothing more could be read from it.
@@ -60,11 +60,11 @@ impl Tail {
         for (path, known) in before.files {
             if known.handle.is_some() {
                 let position = self.files.remove(&path).unwrap_or_default().position;
-                let known = Known {
+                let known = KnownFile {
                     position,
                     handle: known.handle,
                     pending: known.pending,
-                    ..Known::default()
+                    ..KnownFile::default()
                 };
                 self.insert(path, known);
             }
@@ -76,7 +76,7 @@ impl Tail {
         &mut self,
         path: &Path,
         consumer: &mut impl Consumer,
-        limits: Limits,
+        limits: ReadLimits,
         now: SystemTime,
     ) -> io::Result<Found> {
         let kept = self
@@ -164,10 +164,10 @@ impl Tail {
             .and_then(|known| known.handle.take());
         self.insert(
             path.into(),
-            Known {
+            KnownFile {
                 position,
                 handle,
-                ..Known::default()
+                ..KnownFile::default()
             },
         );
     }
@@ -235,7 +235,7 @@ impl Tail {
                 return Ok(Some(old.clone()));
             }
         }
-        self.insert(path.into(), Known::default());
+        self.insert(path.into(), KnownFile::default());
         Ok(None)
     }
 
@@ -257,7 +257,7 @@ impl Tail {
             .map_or_else(|| path.into(), |(key, _)| key.clone())
     }
 
-    fn insert(&mut self, path: Arc<Path>, known: Known) {
+    fn insert(&mut self, path: Arc<Path>, known: KnownFile) {
         if let Some(name) = path.file_name()
             && !self.files.contains_key(&path)
         {
@@ -267,7 +267,7 @@ impl Tail {
         self.files.insert(path, known);
     }
 
-    fn forget(&mut self, path: &Path) -> Option<Known> {
+    fn forget(&mut self, path: &Path) -> Option<KnownFile> {
         if let Some(paths) = path.file_name().and_then(|name| self.by_name.get_mut(name)) {
             paths.retain(|known| &**known != path);
         }

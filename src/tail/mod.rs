@@ -54,7 +54,7 @@ pub trait Consumer {
 
 /// How a file is read.
 #[derive(Debug, Clone, Copy)]
-pub struct Limits {
+pub struct ReadLimits {
     pub max_line_bytes: u64,
     /// Also take a last line that lacks only its newline.
     pub take_tail: bool,

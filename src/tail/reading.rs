@@ -3,9 +3,9 @@
 use std::{fs::File, io, os::unix::fs::FileExt, path::Path};
 
 use super::{
-    Body, Consumer, Found, Limits, Line, Position, Stretch,
+    Body, Consumer, Found, Line, Position, ReadLimits, Stretch,
     file::{self, Snapshot, Verdict},
-    files::Known,
+    files::KnownFile,
     lines,
     prefix::Prefix,
 };
@@ -29,7 +29,7 @@ pub struct Reading<'a> {
     pub moved_from: Option<&'a Path>,
     pub file: &'a File,
     pub snapshot: Snapshot,
-    pub limits: Limits,
+    pub limits: ReadLimits,
     pub buffer: &'a mut Vec<u8>,
 }
 
@@ -42,7 +42,11 @@ struct Taken {
 
 impl Reading<'_> {
     /// Gives the lines that are new to `consumer`.
-    pub fn read(&mut self, known: &mut Known, consumer: &mut impl Consumer) -> io::Result<Found> {
+    pub fn read(
+        &mut self,
+        known: &mut KnownFile,
+        consumer: &mut impl Consumer,
+    ) -> io::Result<Found> {
         let (file, size) = (self.file, self.snapshot.size);
         let before = known.position.clone();
         let old = Prefix::read(file, before.offset)?;
@@ -102,7 +106,7 @@ impl Reading<'_> {
     /// Gives complete lines to the consumer, and a whole last line if it may.
     fn take(
         &mut self,
-        known: &mut Known,
+        known: &mut KnownFile,
         consumer: &mut impl Consumer,
         start: u64,
         rewritten: bool,
@@ -224,7 +228,7 @@ mod tests {
         let path = dir.path().join("a.jsonl");
         let mut file = File::create(&path).unwrap();
         let mut tail = Tail::default();
-        let limits = Limits {
+        let limits = ReadLimits {
             max_line_bytes: 1 << 20,
             take_tail: false,
         };

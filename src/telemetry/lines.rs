@@ -13,11 +13,11 @@ use super::visible::{is_hidden, visible};
 
 /// `2026-11-21T01:02:03.123Z  INFO watch: message key=value`, without the fields
 /// that the message has already.
-pub(super) struct Text {
+pub(super) struct TextLine {
     pub(super) colour: bool,
 }
 
-impl<S, N> FormatEvent<S, N> for Text
+impl<S, N> FormatEvent<S, N> for TextLine
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
     N: for<'w> FormatFields<'w> + 'static,
@@ -29,7 +29,7 @@ where
         event: &Event<'_>,
     ) -> fmt::Result {
         let (level, target) = (event.metadata().level(), event.metadata().target());
-        let mut fields = Fields::default();
+        let mut fields = LineFields::default();
         event.record(&mut fields);
 
         Clock.format_time(&mut line)?;
@@ -43,12 +43,12 @@ where
 
 /// A record's message and its fields, in their order.
 #[derive(Default)]
-struct Fields {
+struct LineFields {
     message: String,
     fields: Vec<(&'static str, String)>,
 }
 
-impl Fields {
+impl LineFields {
     fn line(self) -> String {
         let mut line = self.message.clone();
         for (name, value) in self.fields {
@@ -70,7 +70,7 @@ fn has_word(message: &str, value: &str) -> bool {
     })
 }
 
-impl Visit for Fields {
+impl Visit for LineFields {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         match field.name() {
             "message" => self.message = format!("{value:?}"),
@@ -164,7 +164,7 @@ pub(super) mod tests {
         logged(format, || unreachable!("no journal was asked for"), log).0
     }
 
-    const TEXT: Format = Format::Text { colour: false };
+    const TEXT: Format = Format::TextLine { colour: false };
     const HOSTILE: &str = "a\n2026 ERROR x: forged\u{1b}[2J\u{202e}\u{85}\u{2028}";
 
     fn log_hostile() {
@@ -206,7 +206,7 @@ pub(super) mod tests {
 
     #[test]
     fn only_the_level_is_coloured() {
-        let line = line(Format::Text { colour: true }, log_hostile);
+        let line = line(Format::TextLine { colour: true }, log_hostile);
         let level = " \u{1b}[33m WARN\u{1b}[0m ";
         assert!(line.contains(level), "{line:?}");
         assert!(!line.replace(level, "").trim_end().contains(is_hidden));

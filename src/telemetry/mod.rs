@@ -28,7 +28,7 @@ pub use visible::visible;
 use std::io::{self, IsTerminal};
 use std::sync::OnceLock;
 
-use lines::{Clock, Json, Text};
+use lines::{Clock, Json, TextLine};
 use tracing::level_filters::LevelFilter;
 use tracing::{Level, Subscriber};
 use tracing_journald::{Priority, PriorityMappings};
@@ -46,7 +46,7 @@ pub enum Format {
     /// One JSON object a line on standard error.
     Json,
     /// A line of text on standard error.
-    Text { colour: bool },
+    TextLine { colour: bool },
 }
 
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -102,7 +102,7 @@ impl Format {
     /// In colour on a terminal, unless `NO_COLOR` forbids it.
     pub fn text() -> Format {
         let is_forbidden = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        Format::Text {
+        Format::TextLine {
             colour: io::stderr().is_terminal() && !is_forbidden,
         }
     }
@@ -137,11 +137,11 @@ where
             let json = lines.json().flatten_event(true).with_timer(Clock);
             (json.map_event_format(Json).boxed(), None)
         }
-        Format::Text { colour } => (lines.event_format(Text { colour }).boxed(), None),
+        Format::TextLine { colour } => (lines.event_format(TextLine { colour }).boxed(), None),
         Format::Journald => match journal() {
             Ok(journal) => (journal.boxed(), None),
             Err(error) => (
-                lines.event_format(Text { colour: false }).boxed(),
+                lines.event_format(TextLine { colour: false }).boxed(),
                 Some(error),
             ),
         },
@@ -207,7 +207,12 @@ mod tests {
     #[test]
     fn the_level_can_be_changed_while_running() {
         assert_eq!(set_level(Level::INFO), Err(Error::NotSetUp));
-        init("headspace", Level::ERROR, Format::Text { colour: false }).expect("first");
+        init(
+            "headspace",
+            Level::ERROR,
+            Format::TextLine { colour: false },
+        )
+        .expect("first");
         assert!(!tracing::enabled!(Level::WARN));
         set_level(Level::WARN).expect("changed");
         assert!(tracing::enabled!(Level::WARN));

@@ -40,7 +40,7 @@ struct Expected {
 }
 
 /// What is stored for the keys of a piece.
-struct Stored {
+struct StoredFacts {
     facts: HashMap<String, i64>,
     turns: HashMap<i64, StoredTurn>,
 }
@@ -84,7 +84,7 @@ impl Verification<'_> {
         self.rejections(&file.checkpoint.path, rejections).await
     }
 
-    async fn stored(&self, expected: &[Expected]) -> anyhow::Result<Stored> {
+    async fn stored(&self, expected: &[Expected]) -> anyhow::Result<StoredFacts> {
         let keys = expected.iter().flat_map(|one| &one.event.keys);
         let keys: Vec<&str> = keys.map(FactKey::as_str).collect();
         let facts = self.reader.facts(&keys).await?;
@@ -92,11 +92,11 @@ impl Verification<'_> {
         let ids: Vec<i64> = ids.into_iter().collect();
         let turns = self.reader.turns(&ids).await?;
         let turns = turns.into_iter().map(|turn| (turn.id, turn)).collect();
-        Ok(Stored { facts, turns })
+        Ok(StoredFacts { facts, turns })
     }
 
     /// A line's turn must be one event, and that must say what the line says.
-    fn compare(&mut self, file: &mut File<'_>, expected: &Expected, stored: &Stored) {
+    fn compare(&mut self, file: &mut File<'_>, expected: &Expected, stored: &StoredFacts) {
         let Expected { offset, event } = expected;
         let keys = event.keys.iter().map(FactKey::as_str);
         let ids: HashSet<i64> = keys

@@ -12,7 +12,7 @@ use crate::{
 /// The fields of a stored turn that follow from its line. A newer program may have
 /// stored more.
 #[derive(Deserialize)]
-struct Said<'a> {
+struct StoredWords<'a> {
     actor: Actor,
     #[serde(borrow)]
     text: Cow<'a, str>,
@@ -31,7 +31,7 @@ pub fn difference(read: &Event, stored: &StoredTurn, is_own: bool) -> Option<Str
     let Payload::TurnDetected(line) = &read.payload else {
         return Some("not a turn".into());
     };
-    let said: Said<'_> = match serde_json::from_str(&stored.payload) {
+    let said: StoredWords<'_> = match serde_json::from_str(&stored.payload) {
         Ok(said) => said,
         Err(error) => return Some(format!("the payload is not valid: {error}")),
     };
@@ -80,18 +80,18 @@ pub fn repeated(stored: &[StoredTurn]) -> Vec<&StoredTurn> {
 }
 
 fn words(turn: &StoredTurn) -> Option<(Actor, String)> {
-    let said: Said<'_> = serde_json::from_str(&turn.payload).ok()?;
+    let said: StoredWords<'_> = serde_json::from_str(&turn.payload).ok()?;
     Some((said.actor, said.text.into_owned()))
 }
 
 /// A turn that only a hook reported stands in no transcript.
 pub fn is_from_transcript(turn: &StoredTurn) -> bool {
     #[derive(Deserialize)]
-    struct Source<'a> {
+    struct SourceField<'a> {
         #[serde(borrow)]
         source: Cow<'a, str>,
     }
-    serde_json::from_str(&turn.payload).is_ok_and(|said: Source<'_>| said.source == "polling")
+    serde_json::from_str(&turn.payload).is_ok_and(|said: SourceField<'_>| said.source == "polling")
 }
 
 #[cfg(test)]

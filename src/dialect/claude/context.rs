@@ -19,12 +19,12 @@ pub struct Context {
     unknown: BTreeMap<String, u64>,
     /// The least time of sessions that had not named their folder yet.
     pub nameless: HashMap<String, Timestamp>,
-    pub projects: HashMap<String, Project>,
+    pub projects: HashMap<String, KnownFolder>,
     repositories: HashMap<String, git::Repository>,
 }
 
 #[derive(Clone)]
-pub struct Project {
+pub struct KnownFolder {
     pub path: String,
     pub working_directory: Option<String>,
 }
@@ -59,7 +59,7 @@ impl Context {
             Some(project) if project.working_directory.as_deref() == Some(cwd) => {}
             Some(project) => project.working_directory = Some(cwd.to_owned()),
             None => {
-                let project = Project {
+                let project = KnownFolder {
                     path: cwd.to_owned(),
                     working_directory: Some(cwd.to_owned()),
                 };
@@ -76,7 +76,7 @@ impl Context {
     /// A turn must have a session, even one that has not named its folder
     /// since we look. If it was registered before, that project stays.
     pub fn assume(&mut self, session: &str) {
-        let unknown = || Project {
+        let unknown = || KnownFolder {
             path: "unknown".into(),
             working_directory: None,
         };

@@ -91,14 +91,14 @@ pub struct Maybe<T>(pub Option<T>);
 
 /// The beginning of a text, or of the first text or question in a list.
 #[derive(Debug)]
-pub struct Head(pub Option<String>);
+pub struct TextHead(pub Option<String>);
 
-impl Head {
+impl TextHead {
     pub const MAX_CHARS: usize = 200;
 
-    fn of(text: &str) -> Head {
-        let end = text.char_indices().nth(Head::MAX_CHARS);
-        Head(Some(
+    fn of(text: &str) -> TextHead {
+        let end = text.char_indices().nth(TextHead::MAX_CHARS);
+        TextHead(Some(
             text[..end.map_or(text.len(), |(at, _)| at)].to_owned(),
         ))
     }
@@ -114,18 +114,18 @@ object! {
 object! {
     /// What says most about a tool's call, by the names that tools use.
     pub struct Arguments {
-        command: Head = "command",
-        file_path: Head = "file_path",
-        notebook_path: Head = "notebook_path",
-        pattern: Head = "pattern",
-        path: Head = "path",
-        url: Head = "url",
-        query: Head = "query",
-        questions: Head = "questions",
-        plan: Head = "plan",
-        skill: Head = "skill",
-        description: Head = "description",
-        prompt: Head = "prompt",
+        command: TextHead = "command",
+        file_path: TextHead = "file_path",
+        notebook_path: TextHead = "notebook_path",
+        pattern: TextHead = "pattern",
+        path: TextHead = "path",
+        url: TextHead = "url",
+        query: TextHead = "query",
+        questions: TextHead = "questions",
+        plan: TextHead = "plan",
+        skill: TextHead = "skill",
+        description: TextHead = "description",
+        prompt: TextHead = "prompt",
     }
 }
 
@@ -218,19 +218,19 @@ any_value!([T: DeserializeOwned] Maybe<T>, no scalar but text, Maybe(None), {
     }
 });
 
-any_value!([] Head, no scalar but text, Head(None), {
-    fn visit_str<E: Error>(self, text: &str) -> Result<Head, E> { Ok(Head::of(text)) }
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Head, A::Error> {
+any_value!([] TextHead, no scalar but text, TextHead(None), {
+    fn visit_str<E: Error>(self, text: &str) -> Result<TextHead, E> { Ok(TextHead::of(text)) }
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<TextHead, A::Error> {
         let mut first = None;
         while let Some(Maybe(piece)) = list.next_element::<Maybe<Piece>>()? {
             let text = piece.and_then(|piece| piece.text.or(piece.question));
-            first = first.or_else(|| Head::of(text?.text()?).0);
+            first = first.or_else(|| TextHead::of(text?.text()?).0);
         }
-        Ok(Head(first))
+        Ok(TextHead(first))
     }
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Head, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<TextHead, A::Error> {
         skip_object(map)?;
-        Ok(Head(None))
+        Ok(TextHead(None))
     }
 });
 

@@ -7,7 +7,7 @@ use std::{borrow::Cow, fmt, marker::PhantomData};
 
 use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, SeqAccess, Visitor};
 
-use super::detail::{Arguments, Detail, Head, Maybe, Scalar};
+use super::detail::{Arguments, Detail, Maybe, Scalar, TextHead};
 
 /// Declares an object of optional fields. Unknown fields are ignored, `null`
 /// is absence, and of a repeated field the last one counts, as in JavaScript.
@@ -74,7 +74,7 @@ object! {
         input: D::Of<Maybe<Arguments>> = "input",
         tool_use_id: D::Of<Scalar> = "tool_use_id",
         is_error: D::Of<Scalar> = "is_error",
-        content: D::Of<Head> = "content",
+        content: D::Of<TextHead> = "content",
     }
 }
 

@@ -98,7 +98,7 @@ fn schema(found: Option<i64>) -> std::result::Result<i64, SchemaError> {
 }
 
 #[derive(sqlx::FromRow)]
-struct Server {
+struct ServerFacts {
     version: String,
     version_number: i64,
     encoding: String,
@@ -114,7 +114,7 @@ const SERVER: &str = "SELECT current_setting('server_version') AS version, \
 async fn postgres(url: &str) -> Result<Condition> {
     let options = connect::postgres(url, "doctor")?;
     let mut link = PgConnection::connect_with(&options).await?;
-    let server: Server = sqlx::query_as(SERVER).fetch_one(&mut link).await?;
+    let server: ServerFacts = sqlx::query_as(SERVER).fetch_one(&mut link).await?;
     let found = migrate::postgres_version(&mut link).await?;
     let lacking = if found.is_some() { RIGHTS } else { MAKE_TABLES };
     Ok(Condition {

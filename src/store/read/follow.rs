@@ -10,7 +10,7 @@ use sqlx::{ColumnIndex, Decode, FromRow, Row, Type};
 
 use super::{
     Arm, PAGE_EVENTS, Reader, Result,
-    rows::{EventRow, Rest, Settled},
+    rows::{AfterPage, EventRow, Settled},
 };
 
 /// The event that was delivered last, and what distinguishes it from one with the
@@ -40,7 +40,7 @@ impl Bookmark {
     }
 
     /// Whether the answer is of the log that the bookmark is of.
-    fn is_of(&self, seen: &Seen) -> bool {
+    fn is_of(&self, seen: &LastSeen) -> bool {
         let is_same_log = self.log_id.as_ref().is_none_or(|log| *log == seen.log_id);
         is_same_log && (self.key.is_none() || seen.has_event)
     }
@@ -66,7 +66,7 @@ impl Reader {
 
 /// What one statement saw of the log around the events.
 #[derive(Debug, Clone, sqlx::FromRow)]
-pub(super) struct Seen {
+pub(super) struct LastSeen {
     log_id: String,
     /// The bookmark's event is there, or was pruned.
     has_event: bool,
@@ -97,7 +97,7 @@ pub(super) use {log_and_key, seen_columns};
 
 /// One row of the answer: there is one even if there are no events.
 pub(super) struct FollowRow {
-    pub seen: Seen,
+    pub seen: LastSeen,
     pub event: Option<KeyedRow>,
 }
 
@@ -110,7 +110,7 @@ pub(super) struct KeyedRow {
 
 impl<'r, R: Row> FromRow<'r, R> for FollowRow
 where
-    Seen: FromRow<'r, R>,
+    LastSeen: FromRow<'r, R>,
     KeyedRow: FromRow<'r, R>,
     Option<i64>: Decode<'r, R::Database> + Type<R::Database>,
     &'static str: ColumnIndex<R>,
@@ -118,7 +118,7 @@ where
     fn from_row(row: &'r R) -> sqlx::Result<FollowRow> {
         let is_event = row.try_get::<Option<i64>, _>("id")?.is_some();
         Ok(FollowRow {
-            seen: Seen::from_row(row)?,
+            seen: LastSeen::from_row(row)?,
             event: is_event.then(|| KeyedRow::from_row(row)).transpose()?,
         })
     }
@@ -126,11 +126,16 @@ where
 
 /// The answer for a follower at `at`: events that are settled, from rows that
 /// were seen in one statement.
-pub(super) fn settled(at: &Bookmark, seen: &Seen, events: Vec<KeyedRow>, rest: Rest) -> Settled {
+pub(super) fn settled(
+    at: &Bookmark,
+    seen: &LastSeen,
+    events: Vec<KeyedRow>,
+    rest: AfterPage,
+) -> Settled {
     if !at.is_of(seen) {
         return Settled {
             events: vec![],
-            rest: Rest::Replaced,
+            rest: AfterPage::Replaced,
             bookmark: at.clone(),
         };
     }

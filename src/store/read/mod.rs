@@ -94,7 +94,7 @@ pub use condition::{Condition, Integrity, condition};
 pub use error::ReadError;
 pub use follow::Bookmark;
 pub use rows::{
-    AgentRow, Head, PAGE_BYTES, PAGE_EVENTS, Page, ProjectRow, Rest, Settled, WatcherRow,
+    AfterPage, AgentRow, Head, PAGE_BYTES, PAGE_EVENTS, Page, ProjectRow, Settled, WatcherRow,
 };
 
 use super::connect;

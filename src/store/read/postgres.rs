@@ -22,8 +22,8 @@ use super::{
     follow::{Bookmark, FollowRow, KeyedRow, log_and_key, seen_columns, settled},
     newest,
     page::{Range, event_columns},
-    rows::{EventRow, Head, PAGE_BYTES, Page, Rest, Settled},
-    settle::{Holes, Snapshot},
+    rows::{AfterPage, EventRow, Head, PAGE_BYTES, Page, Settled},
+    settle::{Holes, Transactions},
 };
 
 const BEGIN_PATIENCE: Duration = Duration::from_millis(500);
@@ -125,7 +125,7 @@ impl Postgres {
             .fetch_all(&self.ready().await?)
             .await?;
         let first = rows.first().ok_or(sqlx::Error::RowNotFound)?;
-        let (seen, snapshot) = (first.follow.seen.clone(), Snapshot::from(first));
+        let (seen, snapshot) = (first.follow.seen.clone(), Transactions::from(first));
         let found = first.found.unwrap_or(0) as usize;
         let mut events: Vec<_> = rows
             .into_iter()
@@ -142,8 +142,8 @@ impl Postgres {
         events: &mut Vec<KeyedRow>,
         found: usize,
         limit: usize,
-        snapshot: Snapshot,
-    ) -> Rest {
+        snapshot: Transactions,
+    ) -> AfterPage {
         let more = found > events.len() || found == limit;
         let ids: Vec<i64> = events.iter().map(|event| event.row.id).collect();
         let ready = match ids.is_empty() {
@@ -152,9 +152,9 @@ impl Postgres {
         };
         events.truncate(ready);
         match (ready < ids.len(), more) {
-            (true, _) => Rest::Hole,
-            (false, true) => Rest::More,
-            (false, false) => Rest::Nothing,
+            (true, _) => AfterPage::Hole,
+            (false, true) => AfterPage::More,
+            (false, false) => AfterPage::Nothing,
         }
     }
 
@@ -272,9 +272,9 @@ fn pool(options: &PgConnectOptions, connections: u32) -> PgPool {
         .connect_lazy_with(options.clone())
 }
 
-impl From<&NewRow> for Snapshot {
-    fn from(row: &NewRow) -> Snapshot {
-        Snapshot {
+impl From<&NewRow> for Transactions {
+    fn from(row: &NewRow) -> Transactions {
+        Transactions {
             over_below: row.over_below,
             next: row.next,
         }

@@ -18,14 +18,14 @@ pub const PAGE_BYTES: usize = 1024 * 1024;
 #[derive(Debug)]
 pub struct Settled {
     pub events: Vec<Stored>,
-    pub rest: Rest,
+    pub rest: AfterPage,
     /// Behind the last of these events: where to go on.
     pub bookmark: Bookmark,
 }
 
 /// What lies behind the last event of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Rest {
+pub enum AfterPage {
     Nothing,
     /// The answer was full: ask again at once.
     More,

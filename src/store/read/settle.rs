@@ -14,7 +14,7 @@ use std::collections::VecDeque;
 
 /// What one statement saw of the transactions around it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Snapshot {
+pub struct Transactions {
     /// Every transaction below this one is over.
     pub over_below: i64,
     /// No transaction from this one on had begun to write.
@@ -41,7 +41,7 @@ const MOST_NOTES: usize = 32;
 impl Holes {
     /// How many of `ids`, which are all that this snapshot sees after `cursor`,
     /// may be delivered.
-    pub fn settle(&mut self, cursor: i64, ids: &[i64], seen: Snapshot) -> usize {
+    pub fn settle(&mut self, cursor: i64, ids: &[i64], seen: Transactions) -> usize {
         self.pass(seen);
         let ready = ready(cursor, ids, self.settled);
         if ready < ids.len() {
@@ -50,7 +50,7 @@ impl Holes {
         ready
     }
 
-    fn pass(&mut self, seen: Snapshot) {
+    fn pass(&mut self, seen: Transactions) {
         while let Some(note) = self.notes.front() {
             if note.next > seen.over_below {
                 break;
@@ -90,8 +90,8 @@ mod tests {
 
     use super::*;
 
-    fn seen(over_below: i64, next: i64) -> Snapshot {
-        Snapshot { over_below, next }
+    fn seen(over_below: i64, next: i64) -> Transactions {
+        Transactions { over_below, next }
     }
 
     #[test]
@@ -130,42 +130,42 @@ mod tests {
     /// A model of the server: transactions draw ids in some order and end in
     /// another, by commit or by rollback, with looks in between.
     #[derive(Debug, Clone)]
-    enum Step {
+    enum ModelStep {
         Begin,
         Draw(usize),
         End(usize, bool),
         Look,
     }
 
-    fn step() -> impl Strategy<Value = Step> {
+    fn step() -> impl Strategy<Value = ModelStep> {
         prop_oneof![
-            Just(Step::Begin),
-            (0usize..8).prop_map(Step::Draw),
-            (0usize..8, any::<bool>()).prop_map(|(n, commit)| Step::End(n, commit)),
-            Just(Step::Look),
+            Just(ModelStep::Begin),
+            (0usize..8).prop_map(ModelStep::Draw),
+            (0usize..8, any::<bool>()).prop_map(|(n, commit)| ModelStep::End(n, commit)),
+            Just(ModelStep::Look),
         ]
     }
 
     #[derive(Default)]
-    struct Server {
+    struct ModelServer {
         next_xid: i64,
         next_id: i64,
         running: Vec<(i64, Vec<i64>)>,
         visible: Vec<i64>,
     }
 
-    impl Server {
-        fn act(&mut self, step: &Step) {
+    impl ModelServer {
+        fn act(&mut self, step: &ModelStep) {
             match *step {
-                Step::Begin if self.running.len() < 8 => {
+                ModelStep::Begin if self.running.len() < 8 => {
                     self.running.push((self.next_xid, vec![]));
                     self.next_xid += 1;
                 }
-                Step::Draw(n) if n < self.running.len() => {
+                ModelStep::Draw(n) if n < self.running.len() => {
                     self.next_id += 1;
                     self.running[n].1.push(self.next_id);
                 }
-                Step::End(n, commit) if n < self.running.len() => {
+                ModelStep::End(n, commit) if n < self.running.len() => {
                     let (_, ids) = self.running.remove(n);
                     if commit {
                         self.visible.extend(ids);
@@ -176,7 +176,7 @@ mod tests {
             }
         }
 
-        fn look(&self, cursor: i64, page: usize) -> (Vec<i64>, Snapshot) {
+        fn look(&self, cursor: i64, page: usize) -> (Vec<i64>, Transactions) {
             let after = self.visible.iter().copied().filter(|&id| id > cursor);
             let oldest = self.running.iter().map(|&(xid, _)| xid).min();
             (
@@ -192,8 +192,8 @@ mod tests {
         fn nothing_is_skipped_and_nothing_waits_for_ever(
             steps in proptest::collection::vec(step(), 0..120), page in 1usize..6
         ) {
-            let (mut server, mut holes, mut got) = (Server::default(), Holes::default(), vec![]);
-            let mut look = |server: &Server, got: &mut Vec<i64>| {
+            let (mut server, mut holes, mut got) = (ModelServer::default(), Holes::default(), vec![]);
+            let mut look = |server: &ModelServer, got: &mut Vec<i64>| {
                 let cursor = got.last().copied().unwrap_or(0);
                 let (ids, snapshot) = server.look(cursor, page);
                 let ready = holes.settle(cursor, &ids, snapshot);
@@ -201,9 +201,9 @@ mod tests {
             };
             for step in &steps {
                 server.act(step);
-                if matches!(step, Step::Look) { look(&server, &mut got) }
+                if matches!(step, ModelStep::Look) { look(&server, &mut got) }
             }
-            while !server.running.is_empty() { server.act(&Step::End(0, true)) }
+            while !server.running.is_empty() { server.act(&ModelStep::End(0, true)) }
             for _ in 0..2 * server.visible.len() + 2 { look(&server, &mut got) }
             prop_assert_eq!(got, server.visible);
         }

@@ -25,7 +25,7 @@ use super::{
     follow::{Bookmark, FollowRow, log_and_key, seen_columns, settled},
     newest,
     page::{Range, event_columns},
-    rows::{EventRow, Head, PAGE_BYTES, Page, Rest, Settled},
+    rows::{AfterPage, EventRow, Head, PAGE_BYTES, Page, Settled},
 };
 
 const CONNECTIONS: u32 = 2;
@@ -91,7 +91,11 @@ impl Sqlite {
         };
         let seen = seen.clone();
         let events: Vec<_> = rows.into_iter().filter_map(|row| row.event).collect();
-        let rest = if more { Rest::More } else { Rest::Nothing };
+        let rest = if more {
+            AfterPage::More
+        } else {
+            AfterPage::Nothing
+        };
         Ok(settled(at, &seen, events, rest))
     }
 

@@ -12,7 +12,7 @@ use tracing::warn;
 use super::{Listener, connection, limits::ACCEPT_PAUSE, server::Server};
 
 /// One connection's place among the ones that may be open.
-pub struct Place {
+pub struct Seat {
     server: Arc<Server>,
     _room: OwnedSemaphorePermit,
 }
@@ -48,7 +48,7 @@ impl Server {
     async fn accept<T, F: Future<Output = io::Result<T>>>(
         self: &Arc<Self>,
         accept: impl Fn() -> F,
-    ) -> Option<(T, Place)> {
+    ) -> Option<(T, Seat)> {
         loop {
             let accepted = tokio::select! {
                 biased;
@@ -59,7 +59,7 @@ impl Server {
                 } => accepted,
             };
             match accepted {
-                (Ok(connection), Ok(room)) => return Some((connection, Place::new(self, room))),
+                (Ok(connection), Ok(room)) => return Some((connection, Seat::new(self, room))),
                 (Err(error), _) => {
                     warn!(%error, "cannot accept a connection: {error}; retrying");
                     sleep(ACCEPT_PAUSE).await;
@@ -71,10 +71,10 @@ impl Server {
     }
 }
 
-impl Place {
-    fn new(server: &Arc<Server>, room: OwnedSemaphorePermit) -> Place {
+impl Seat {
+    fn new(server: &Arc<Server>, room: OwnedSemaphorePermit) -> Seat {
         server.open.send_modify(|open| *open += 1);
-        Place {
+        Seat {
             server: server.clone(),
             _room: room,
         }
@@ -85,7 +85,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for Seat {
     fn drop(&mut self) {
         self.server.open.send_modify(|open| *open -= 1);
     }

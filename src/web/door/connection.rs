@@ -27,7 +27,7 @@ use tower::ServiceExt;
 use tracing::{debug, warn};
 
 use super::{
-    accept::Place,
+    accept::Seat,
     explain::Explaining,
     limits::{self, HEAD_TIMEOUT},
     peer::Peer,
@@ -47,7 +47,7 @@ pub struct Client {
 type Begun = Mutex<Option<Response>>;
 
 /// Serves an accepted connection to its end.
-pub async fn tcp(stream: TcpStream, peer: SocketAddr, place: Place) {
+pub async fn tcp(stream: TcpStream, peer: SocketAddr, place: Seat) {
     let server = place.server();
     if !sends_something(&stream, &server.cut).await {
         return;
@@ -63,7 +63,7 @@ pub async fn tcp(stream: TcpStream, peer: SocketAddr, place: Place) {
 }
 
 /// The same by unix socket.
-pub async fn unix(stream: UnixStream, place: Place) {
+pub async fn unix(stream: UnixStream, place: Seat) {
     let client = Client {
         by_unix_socket: true,
         peer: Peer::of_unix(&stream),

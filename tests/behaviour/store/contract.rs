@@ -4,7 +4,7 @@ use std::sync::{Arc, Barrier};
 
 use headspace::{
     event::{FactKey, Rejection, Timestamp, What},
-    store::{Beat, Counters, Failure},
+    store::{Counters, Failure, WatcherBeat},
     tail::Position,
 };
 
@@ -337,7 +337,7 @@ on_both! {
 
     fn a_watcher_has_one_row_and_keeps_its_last_write(kind: Kind) {
         let mut log = Log::on(kind);
-        let mut beat = Beat {
+        let mut beat = WatcherBeat {
             state_dir: "/state".into(),
             pid: 1,
             version: "0.0.0",
@@ -348,7 +348,7 @@ on_both! {
             reason: None,
         };
         log.writer.beat(&beat);
-        beat = Beat { pid: 2, last_write_at: None, counters: Counters { rejected: 3, ..Counters::default() }, state: "degraded", reason: Some("why".into()), ..beat };
+        beat = WatcherBeat { pid: 2, last_write_at: None, counters: Counters { rejected: 3, ..Counters::default() }, state: "degraded", reason: Some("why".into()), ..beat };
         log.writer.beat(&beat);
         let row = format!(
             "SELECT host || ' ' || pid || ' ' || {} || ' ' || events_written || ' ' || rejected || ' ' || state || ' ' || reason FROM watchers",

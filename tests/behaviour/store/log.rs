@@ -5,7 +5,7 @@ use headspace::{
         Ending, Entry, Event, FactKey, Group, Moment, Payload, Rejection, SessionSeen, Timestamp,
         What, hex,
     },
-    store::{Appended, Beat, Database, Failure, Segment, Writer},
+    store::{Appended, Database, Failure, Segment, WatcherBeat, Writer},
     tail::Position,
 };
 use serde_json::{Value, json};
@@ -176,7 +176,7 @@ impl Blocking {
         position.expect("the checkpoint is read")
     }
 
-    pub fn beat(&mut self, beat: &Beat) {
+    pub fn beat(&mut self, beat: &WatcherBeat) {
         let written = self.runtime.block_on(self.writer.beat(beat));
         written.expect("the row is written");
     }

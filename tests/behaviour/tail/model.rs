@@ -15,7 +15,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use headspace::tail::{Body, Consumer, Limits, Line, Position, Stretch, Tail};
+use headspace::tail::{Body, Consumer, Line, Position, ReadLimits, Stretch, Tail};
 use proptest::{
     prelude::*,
     test_runner::{Config, RngAlgorithm, TestError, TestRng, TestRunner},
@@ -451,7 +451,7 @@ impl World {
         take_tail: bool,
         ending: Ending,
     ) -> Result<bool, String> {
-        let limits = Limits {
+        let limits = ReadLimits {
             max_line_bytes: 1 << 26,
             take_tail,
         };

@@ -40,7 +40,7 @@ async fn a_hole_owned_by_the_younger_transaction_is_waited_for() {
     let reader = world.reader();
     for _ in 0..3 {
         let seen = reader.after(&Bookmark::from(0), 10).await.unwrap();
-        assert_eq!((ids(&seen.events), seen.rest), (vec![], Rest::Hole));
+        assert_eq!((ids(&seen.events), seen.rest), (vec![], AfterPage::Hole));
     }
     younger.commit().await.unwrap();
     assert_eq!(

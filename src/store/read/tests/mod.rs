@@ -147,7 +147,7 @@ async fn an_event_reads_the_same_from_both() {
             "project_id": null, "agent_id": null, "command_id": null, "turn_id": null,
             "payload": {"text": "a\nb é"}});
         assert_eq!(json, expected);
-        assert_eq!(settled.rest, Rest::Nothing);
+        assert_eq!(settled.rest, AfterPage::Nothing);
     }
 }
 
@@ -159,12 +159,12 @@ async fn following_goes_in_full_answers_until_nothing_is_left() {
         let first = reader.after(&Bookmark::from(0), 3).await.unwrap();
         assert_eq!(
             (ids(&first.events), first.rest),
-            (vec![1, 2, 3], Rest::More)
+            (vec![1, 2, 3], AfterPage::More)
         );
         let second = reader.after(&Bookmark::from(3), 3).await.unwrap();
         assert_eq!(
             (ids(&second.events), second.rest),
-            (vec![4, 5], Rest::Nothing)
+            (vec![4, 5], AfterPage::Nothing)
         );
         assert!(
             reader
@@ -312,7 +312,7 @@ async fn a_bookmark_holds_in_its_own_log_only() {
         // Pruned, but of this log.
         world.run("DELETE FROM events WHERE id <= 4").await;
         for at in [&at, &end] {
-            assert_eq!(reader.after(at, 9).await.unwrap().rest, Rest::Nothing);
+            assert_eq!(reader.after(at, 9).await.unwrap().rest, AfterPage::Nothing);
         }
         let empty = reader.bookmark(0).await.unwrap().expect("the beginning");
         // Restored to an older state, which gives the id to another event.
@@ -323,14 +323,20 @@ async fn a_bookmark_holds_in_its_own_log_only() {
         world.run("UPDATE events SET id = 4").await;
         for at in [&at, &end] {
             let settled = reader.after(at, 9).await.unwrap();
-            assert_eq!((settled.rest, settled.events.len()), (Rest::Replaced, 0));
+            assert_eq!(
+                (settled.rest, settled.events.len()),
+                (AfterPage::Replaced, 0)
+            );
             assert_eq!(settled.bookmark, *at);
         }
         let begun = reader.after(&empty, 9).await.unwrap();
-        assert_ne!(begun.rest, Rest::Replaced, "nothing was delivered yet");
+        assert_ne!(begun.rest, AfterPage::Replaced, "nothing was delivered yet");
         // Another log, from its beginning on.
         world.run("UPDATE log SET log_id = 'another'").await;
-        assert_eq!(reader.after(&empty, 9).await.unwrap().rest, Rest::Replaced);
+        assert_eq!(
+            reader.after(&empty, 9).await.unwrap().rest,
+            AfterPage::Replaced
+        );
     }
 }
 

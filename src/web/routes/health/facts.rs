@@ -38,11 +38,11 @@ pub struct Readings {
     pub beats: Vec<Beat>,
 }
 
-type Answer = Arc<Result<Readings, String>>;
+type Answered = Arc<Result<Readings, String>>;
 
 pub struct Facts {
     asker: Arc<Asker>,
-    answers: Arc<SingleFlight<Answer>>,
+    answers: Arc<SingleFlight<Answered>>,
     units: Units,
     host: String,
     state: PathBuf,
@@ -105,7 +105,7 @@ impl Facts {
     }
 
     /// The database's answer, a fresh enough earlier one, or why there is none.
-    pub async fn database(&self) -> Answer {
+    pub async fn database(&self) -> Answered {
         let mut answers = self.answers.subscribe();
         self.answers.ask(ask(self.asker.clone()));
         let _ = timeout(PATIENCE, answers.changed()).await;
@@ -126,7 +126,7 @@ impl Facts {
 }
 
 /// Counting a long log for the first time takes longer than a request waits.
-async fn ask(asker: Arc<Asker>) -> Answer {
+async fn ask(asker: Arc<Asker>) -> Answered {
     let mut counts = asker.counts.subscribe();
     if asker.counts.ask(count(asker.clone())) {
         let _ = timeout(PATIENCE / 2, counts.changed()).await;

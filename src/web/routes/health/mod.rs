@@ -33,7 +33,7 @@ pub use facts::{Facts, Readings};
 pub use unwatched::warn_unwatched;
 
 /// Everything the verdict rests on.
-pub struct Evidence<'a> {
+pub struct Findings<'a> {
     pub now: Timestamp,
     pub uptime_seconds: u64,
     pub backend: &'static str,
@@ -49,7 +49,7 @@ pub struct Evidence<'a> {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Status {
+pub enum Verdict {
     Healthy,
     Degraded,
     Unhealthy,
@@ -57,17 +57,17 @@ pub enum Status {
 
 #[derive(Debug, Serialize)]
 pub struct Health {
-    pub status: Status,
+    pub status: Verdict,
     version: &'static str,
     uptime_seconds: u64,
     pub watcher: Watcher,
-    database: Database,
-    sse: Sse,
+    database: DatabaseHealth,
+    sse: SseHealth,
     pub reasons: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
-struct Database {
+struct DatabaseHealth {
     status: &'static str,
     backend: &'static str,
     schema_version: Option<i64>,
@@ -83,8 +83,8 @@ struct Database {
 }
 
 #[derive(Debug, Serialize)]
-struct Sse {
-    status: Status,
+struct SseHealth {
+    status: Verdict,
     active_connections: usize,
     max_connections: usize,
     dropped_slow: u64,
@@ -93,7 +93,7 @@ struct Sse {
 /// What any other user of this machine may know.
 #[derive(Serialize)]
 struct Brief {
-    status: Status,
+    status: Verdict,
     version: &'static str,
 }
 
@@ -104,8 +104,8 @@ pub async fn show(
 ) -> Response {
     let health = of(&app).await;
     let code = match health.status {
-        Status::Unhealthy => StatusCode::SERVICE_UNAVAILABLE,
-        Status::Degraded if query.strict.0 => StatusCode::SERVICE_UNAVAILABLE,
+        Verdict::Unhealthy => StatusCode::SERVICE_UNAVAILABLE,
+        Verdict::Degraded if query.strict.0 => StatusCode::SERVICE_UNAVAILABLE,
         _ => StatusCode::OK,
     };
     if client.peer == Peer::Ours {
@@ -122,7 +122,7 @@ pub async fn show(
 pub async fn of(app: &Shared) -> Health {
     let (answer, local) = tokio::join!(app.facts.database(), app.facts.local());
     let last = app.facts.last();
-    judge(&Evidence {
+    judge(&Findings {
         now: Timestamp::now(),
         uptime_seconds: app.started.elapsed().as_secs(),
         backend: app.reader.backend(),
@@ -135,16 +135,16 @@ pub async fn of(app: &Shared) -> Health {
     })
 }
 
-pub fn judge(evidence: &Evidence) -> Health {
+pub fn judge(evidence: &Findings) -> Health {
     let mut reasons = vec![];
     let beats = evidence.database.ok().map(|readings| &*readings.beats);
     let watcher = health::judge(&evidence.local, beats, evidence.now, &mut reasons);
     let database = judge_database(evidence, &mut reasons);
     let sse = judge_sse(evidence, &mut reasons);
     let status = match (evidence.database.is_err(), reasons.is_empty()) {
-        (true, _) => Status::Unhealthy,
-        (false, true) => Status::Healthy,
-        (false, false) => Status::Degraded,
+        (true, _) => Verdict::Unhealthy,
+        (false, true) => Verdict::Healthy,
+        (false, false) => Verdict::Degraded,
     };
     let version = env!("CARGO_PKG_VERSION");
     Health {
@@ -158,7 +158,7 @@ pub fn judge(evidence: &Evidence) -> Health {
     }
 }
 
-fn judge_database(evidence: &Evidence, reasons: &mut Vec<String>) -> Database {
+fn judge_database(evidence: &Findings, reasons: &mut Vec<String>) -> DatabaseHealth {
     let readings = evidence.database;
     if let Err(why) = readings {
         reasons.push(why.to_owned());
@@ -168,7 +168,7 @@ fn judge_database(evidence: &Evidence, reasons: &mut Vec<String>) -> Database {
         .or(evidence.last.map(|(readings, _)| readings));
     let watchers = known.map_or(Vec::new(), |known| counting(evidence, &known.beats));
     let sum = |count: fn(&Counters) -> u64| watchers.iter().map(|beat| count(&beat.counters)).sum();
-    Database {
+    DatabaseHealth {
         status: if readings.is_ok() {
             "connected"
         } else {
@@ -191,14 +191,14 @@ fn judge_database(evidence: &Evidence, reasons: &mut Vec<String>) -> Database {
 
 /// The watchers whose counts are shown: the one of this state folder, or without
 /// it those that report from elsewhere.
-fn counting<'a>(evidence: &Evidence, beats: &'a [Beat]) -> Vec<&'a Beat> {
+fn counting<'a>(evidence: &Findings, beats: &'a [Beat]) -> Vec<&'a Beat> {
     match beats.iter().find(|beat| evidence.local.owns(beat)) {
         Some(own) => vec![own],
         None => beats.iter().filter(|beat| health::is_fresh(beat)).collect(),
     }
 }
 
-fn judge_sse(evidence: &Evidence, reasons: &mut Vec<String>) -> Sse {
+fn judge_sse(evidence: &Findings, reasons: &mut Vec<String>) -> SseHealth {
     let full = evidence.active_connections >= evidence.max_connections;
     if full {
         reasons.push(format!(
@@ -206,11 +206,11 @@ fn judge_sse(evidence: &Evidence, reasons: &mut Vec<String>) -> Sse {
             evidence.max_connections
         ));
     }
-    Sse {
+    SseHealth {
         status: if full {
-            Status::Degraded
+            Verdict::Degraded
         } else {
-            Status::Healthy
+            Verdict::Healthy
         },
         active_connections: evidence.active_connections,
         max_connections: evidence.max_connections,

@@ -32,7 +32,7 @@ fn health(holder: Holder, beats: Vec<Beat>, up: bool, active: usize) -> Health {
         events: 9,
         beats,
     };
-    judge(&Evidence {
+    judge(&Findings {
         now: Timestamp::UNIX_EPOCH,
         uptime_seconds: 1,
         backend: "sqlite",
@@ -57,7 +57,7 @@ fn health(holder: Holder, beats: Vec<Beat>, up: bool, active: usize) -> Health {
 
 #[test]
 fn the_verdict_follows_from_the_evidence() {
-    use Status::*;
+    use Verdict::*;
     let here = || vec![beat("here", 0.4, "ready")];
     for (holder, beats, up, active, status, reasons) in [
         (HELD, here(), true, 0, Healthy, vec![]),
