@@ -108,6 +108,7 @@ fn router(app: Shared) -> Router {
         .route("/api/events", get(events::show))
         .route("/api/events/stream", get(stream::show))
         .route("/hook", routing::post(hooks::take))
+        .route("/hook/status", get(hooks::status))
         .route("/hook/{name}", routing::post(hooks::take_named))
         .route("/", get(assets::index))
         .route("/app.js", get(assets::app))

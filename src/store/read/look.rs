@@ -2,7 +2,7 @@
 
 use super::{
     Arm, Reader, Result, UtcText,
-    rows::{AgentRow, Head, ProjectRow, WatcherRow},
+    rows::{AgentRow, Head, HookRow, ProjectRow, WatcherRow},
 };
 
 impl Reader {
@@ -44,6 +44,15 @@ impl Reader {
     pub async fn watchers(&self) -> Result<Vec<WatcherRow>> {
         let sql = "SELECT id, host, state_dir, pid, version, started_at, beat_at, last_write_at, \
                    state, reason, counters FROM watchers ORDER BY id";
+        fetch!(self, fetch_all, query_as(sql))
+    }
+
+    /// The type of the last received first.
+    pub async fn hooks(&self) -> Result<Vec<HookRow>> {
+        let sql = "SELECT payload ->> 'hook_type' AS hook_type, count(*) AS count, \
+                   max(timestamp) AS last_received_at FROM events \
+                   WHERE event_type = 'hook_received' AND event_type <> 'turn_detected' \
+                   GROUP BY payload ->> 'hook_type' ORDER BY last_received_at DESC, hook_type";
         fetch!(self, fetch_all, query_as(sql))
     }
 

@@ -94,7 +94,8 @@ pub use condition::{Condition, Integrity, condition};
 pub use error::ReadError;
 pub use follow::Bookmark;
 pub use rows::{
-    AfterPage, AgentRow, Head, PAGE_BYTES, PAGE_EVENTS, Page, ProjectRow, Settled, WatcherRow,
+    AfterPage, AgentRow, Head, HookRow, PAGE_BYTES, PAGE_EVENTS, Page, ProjectRow, Settled,
+    WatcherRow,
 };
 
 use super::connect;

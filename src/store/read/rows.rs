@@ -71,6 +71,14 @@ pub struct WatcherRow {
     pub reason: Option<String>,
 }
 
+/// The hooks of a type that were received.
+#[derive(Debug, Clone, Serialize, sqlx::FromRow)]
+pub struct HookRow {
+    pub hook_type: String,
+    pub count: i64,
+    pub last_received_at: UtcText,
+}
+
 /// A project with the number of its agents.
 #[derive(Debug, Clone, Serialize, sqlx::FromRow)]
 pub struct ProjectRow {

@@ -3,13 +3,21 @@
 use axum::{
     Json,
     extract::{Path, State, rejection::PathRejection},
+    http::header,
+    response::IntoResponse,
 };
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::{
+    event::Timestamp,
     spool::{Body, HOOK_NEEDS, text},
+    store::read::{HookRow, UtcText},
     web::{Shared, error::Problem, post::Post},
 };
+
+/// When none came for this long, hooks are taken for switched off.
+const SILENT_SECONDS: u64 = 300;
 
 /// Any hook.
 pub async fn take(State(app): State<Shared>, post: Post) -> Result<Json<Value>, Problem> {
@@ -24,6 +32,50 @@ pub async fn take_named(
 ) -> Result<Json<Value>, Problem> {
     let Path(name) = name.map_err(|_| Problem::bad_request("the hook's name is no UTF-8"))?;
     append(&app, post, Some(hook_name(&name))).await
+}
+
+#[derive(Serialize)]
+struct Status {
+    mode: Mode,
+    last_event: Option<LastEvent>,
+    hooks: Vec<HookRow>,
+}
+
+#[derive(Serialize)]
+struct LastEvent {
+    hook_type: String,
+    received_at: UtcText,
+}
+
+/// What tells at present what sessions do: their hooks, or their files alone.
+#[derive(Debug, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Mode {
+    Hooks,
+    Polling,
+}
+
+/// The hooks in the log.
+pub async fn status(State(app): State<Shared>) -> Result<impl IntoResponse, Problem> {
+    let hooks = app.reader.hooks().await?;
+    let last = hooks.first();
+    let status = Status {
+        mode: mode(last.map(|last| &*last.last_received_at), Timestamp::now()),
+        last_event: last.map(|last| LastEvent {
+            hook_type: last.hook_type.clone(),
+            received_at: last.last_received_at.clone(),
+        }),
+        hooks,
+    };
+    Ok(([(header::CACHE_CONTROL, "no-store")], Json(status)))
+}
+
+fn mode(last: Option<&str>, now: Timestamp) -> Mode {
+    let last = last.and_then(Timestamp::parse);
+    match last.is_some_and(|last| now.seconds_since(last) < SILENT_SECONDS) {
+        true => Mode::Hooks,
+        false => Mode::Polling,
+    }
 }
 
 async fn append(app: &Shared, post: Post, name: Option<String>) -> Result<Json<Value>, Problem> {
@@ -66,6 +118,15 @@ fn hook_name(in_address: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn hooks_are_the_mode_until_none_came_for_a_while() {
+        let mode = |last: Option<&str>| mode(last, Timestamp::from_micros(1_000_000_000));
+        assert_eq!(mode(None), Mode::Polling);
+        assert_eq!(mode(Some("1970-01-01T00:16:30.000000Z")), Mode::Hooks);
+        assert_eq!(mode(Some("1970-01-01T00:11:41.000000Z")), Mode::Hooks);
+        assert_eq!(mode(Some("1970-01-01T00:11:40.000000Z")), Mode::Polling);
+    }
 
     #[test]
     fn an_address_names_its_hook_as_the_cli_does() {

@@ -24,6 +24,32 @@ const JSON: &str = "Content-Type: application/json";
 const MAX: usize = 1024 * 1024;
 
 on_both! {
+    fn the_status_counts_the_hooks_in_the_log_by_their_type(kind: Kind) {
+        let headspace = Headspace::on(kind);
+        headspace.watch_once();
+        let web = Web::start(&headspace);
+        let nothing = json!({"mode": "polling", "last_event": null, "hooks": []});
+        assert_eq!(web.get("/hook/status").json(), nothing);
+        for (path, session) in [("/hook/stop", "a"), ("/hook/stop", "b"), ("/hook/session-end", "a")] {
+            let hook = json!({"session_id": session, "cwd": "/p"});
+            assert_eq!(web.post(path, &hook.to_string()).status, 200);
+        }
+        headspace.watch_once();
+        let status = web.get("/hook/status").json();
+        assert_eq!(status["mode"], "hooks");
+        let counts: Vec<Value> = status["hooks"].as_array().unwrap().iter()
+            .map(|hook| json!([hook["hook_type"], hook["count"]]))
+            .collect();
+        assert_eq!(json!(counts), json!([["SessionEnd", 1], ["Stop", 2]]));
+        let last = &status["hooks"][0]["last_received_at"];
+        assert_eq!(status["last_event"], json!({"hook_type": "SessionEnd", "received_at": last}));
+        let newest = "SELECT max(timestamp) FROM events WHERE event_type = 'hook_received'";
+        if kind == Kind::Sqlite {
+            assert_eq!(headspace.store.column(newest), [last.as_str().unwrap()]);
+        }
+        web.post("/hook/status", &stop("a").to_string()).problem(405);
+    }
+
     fn a_hook_is_in_the_spool_before_the_answer_and_in_the_log_once(kind: Kind) {
         let headspace = Headspace::on(kind);
         let web = Web::start(&headspace);
