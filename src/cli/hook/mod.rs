@@ -19,7 +19,7 @@ use std::{
 
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
-    pipe::{PipeFlags, pipe_with},
+    pipe::pipe,
 };
 
 use crate::{
@@ -77,7 +77,7 @@ fn append(flags: &config::Flags, deadline: Instant) -> io::Result<()> {
 
 /// Runs `work` in a child process and waits for its end until the deadline.
 fn in_child(deadline: Instant, work: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
-    let (ended, held) = pipe_with(PipeFlags::CLOEXEC)?;
+    let (ended, held) = pipe()?;
     // SAFETY: this process has one thread, so the child has all of it and no
     // lock is held in it by a thread that is missing there.
     match unsafe { libc::fork() } {
