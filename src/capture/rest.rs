@@ -29,14 +29,47 @@ impl Rest {
     }
 }
 
-/// Returns what the allocator keeps for later to the kernel.
+/// Returns to the kernel what waiting does not need: what the allocator keeps for
+/// later, and the pages of the program's code that ran for the work.
 pub fn give_back() {
+    #[cfg(target_os = "linux")]
+    let_go_of_code();
     // SAFETY: it takes a number, touches free memory only, and may be called
     // at any time from any thread.
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     unsafe {
         libc::malloc_trim(0);
     }
+}
+
+/// The code stays in the file and in the kernel's cache; what runs again is mapped
+/// again. Nothing else is touched: only code is never written to.
+#[cfg(target_os = "linux")]
+fn let_go_of_code() {
+    use rustix::mm::{Advice, madvise};
+
+    let maps = std::fs::read_to_string("/proc/self/maps").unwrap_or_default();
+    let program = std::env::current_exe().unwrap_or_default();
+    for (start, length) in code_of(&maps, &program.to_string_lossy()) {
+        // SAFETY: a private mapping of a file that was never written to has the
+        // same bytes when it is mapped again.
+        let _ = unsafe { madvise(start as *mut _, length, Advice::LinuxDontNeed) };
+    }
+}
+
+/// Where the code of this file is mapped: start and length.
+#[cfg(target_os = "linux")]
+fn code_of<'a>(maps: &'a str, file: &'a str) -> impl Iterator<Item = (usize, usize)> + 'a {
+    maps.lines().filter_map(move |line| {
+        let (range, rest) = line.split_once(' ')?;
+        if !(rest.starts_with("r-xp ") && rest.ends_with(file)) || file.is_empty() {
+            return None;
+        }
+        let (start, end) = range.split_once('-')?;
+        let address = |text| usize::from_str_radix(text, 16).ok();
+        let (start, end) = (address(start)?, address(end)?);
+        Some((start, end - start))
+    })
 }
 
 #[cfg(test)]
@@ -59,5 +92,19 @@ mod tests {
         rest.tick();
         rest.worked();
         assert!(!rest.tick());
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn only_the_programs_own_code_is_let_go_of() {
+        let maps = "1000-3000 r--p 00000000 fe:00 1 /bin/headspace\n\
+                    3000-8000 r-xp 00002000 fe:00 1 /bin/headspace\n\
+                    8000-9000 rw-p 00007000 fe:00 1 /bin/headspace\n\
+                    a000-b000 r-xp 00000000 fe:00 2 /lib/libc.so.6\n\
+                    c000-d000 r-xp 00000000 00:00 0 [vdso]\n";
+        let code: Vec<_> = code_of(maps, "/bin/headspace").collect();
+        assert_eq!(code, [(0x3000, 0x5000)]);
+        assert_eq!(code_of(maps, "").count(), 0);
+        give_back();
     }
 }
