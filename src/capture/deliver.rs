@@ -257,7 +257,7 @@ fn log_entries(segment: &Segment, new_rejections: bool) {
                     "line rejected, at byte {offset} of {transcript}: {reason}"
                 );
             }
-            What::Seen(_) | What::Evidence(_) | What::Rejected(_) => {}
+            What::Seen(_) | What::Ended(_) | What::Evidence(_) | What::Rejected(_) => {}
         }
     }
 }

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     dialect::Place,
-    event::{EndReason, Ending, EventType},
+    event::{EndReason, Ending, EndsAt, EventType},
     store::{OpenSession, Writer},
 };
 
@@ -260,7 +260,7 @@ impl Capture {
             session_uuid: session.clone(),
             reason: EndReason::Timeout,
             detail: None,
-            idle_seconds,
+            at: EndsAt::Idle(idle_seconds),
         };
         let endings: Vec<Ending> = over.iter().map(ending).collect();
         match self.writer.end(&endings).await {

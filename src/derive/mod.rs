@@ -69,6 +69,9 @@ pub struct Agent {
     pub parent_agent_id: Option<i64>,
     pub transcript_path: Option<String>,
     pub working_directory: String,
+    /// None leaves the column as it is.
+    #[serde(default)]
+    pub iterm_pane_id: Option<String>,
     pub cli: String,
     pub started_at: Timestamp,
     pub last_seen_at: Timestamp,
@@ -154,7 +157,7 @@ impl<'a> Planner<'a> {
     fn take_in(&mut self, cause: Cause<'a>) {
         let (checkpoint_id, entry) = match cause {
             Cause::Line(checkpoint_id, entry) => (checkpoint_id, entry),
-            Cause::Ended(ending) => return self.ended(ending),
+            Cause::Ended(ending) => return self.ended(ending, None),
         };
         let source = LineOrigin {
             checkpoint_id,
@@ -162,6 +165,7 @@ impl<'a> Planner<'a> {
         };
         match &entry.what {
             What::Seen(seen) => self.seen(seen, source),
+            What::Ended(ending) => self.ended(ending, Some(source)),
             What::Event(event) => self.event(event, source),
             // Nothing is derived from it yet.
             What::Evidence(_) => {}

@@ -21,6 +21,7 @@ pub fn questions<'a>(causes: &[Cause<'a>]) -> Questions<'a> {
             Cause::Line(_, entry) => match &entry.what {
                 What::Event(event) => asked.event(event),
                 What::Seen(seen) => asked.seen(seen),
+                What::Ended(ending) => asked.sessions.push(&ending.session_uuid),
                 What::Evidence(_) | What::Rejected(_) => {}
             },
             Cause::Ended(ending) => asked.sessions.push(&ending.session_uuid),

@@ -1,8 +1,8 @@
 //! How sessions begin, go on, end and begin again, and the projects they work in.
 
 use crate::event::{
-    Ending, FactKey, Moment, Payload, SessionEnded, SessionRegistered, SessionSeen, Timestamp,
-    project_name,
+    EndReason, Ending, EndsAt, FactKey, Moment, Payload, SessionEnded, SessionRegistered,
+    SessionSeen, Timestamp, project_name,
 };
 
 use super::{Agent, LineOrigin, NewEvent, Planner, Project};
@@ -18,7 +18,7 @@ impl Planner<'_> {
             return;
         }
         agent.take_in(seen);
-        let reopens = active && agent.ended_at.is_some();
+        let reopens = active && agent.is_over() && !agent.was_ended_after(seen.last);
         if reopens {
             agent.ended_at = None;
             agent.end_reason = None;
@@ -31,7 +31,7 @@ impl Planner<'_> {
     }
 
     /// A session that is unknown or has ended already stays as it is.
-    pub(super) fn ended(&mut self, ending: &Ending) {
+    pub(super) fn ended(&mut self, ending: &Ending, source: Option<LineOrigin>) {
         let session = &ending.session_uuid;
         let Some(agent) = self.known.agents.get_mut(session) else {
             return;
@@ -39,7 +39,12 @@ impl Planner<'_> {
         if agent.ended_at.is_some() {
             return;
         }
-        let at = agent.last_seen_at.plus_seconds(ending.idle_seconds);
+        let at = match ending.at {
+            EndsAt::Idle(seconds) => agent.last_seen_at.plus_seconds(seconds),
+            // It went on since, or this is read again.
+            EndsAt::Moment(at) if at < agent.last_seen_at => return,
+            EndsAt::Moment(at) => at,
+        };
         agent.ended_at = Some(at);
         agent.end_reason = Some(ending.reason.as_str().to_owned());
         let key = FactKey::ended(session, agent.registrations);
@@ -50,7 +55,7 @@ impl Planner<'_> {
             detail: ending.detail.clone(),
         });
         self.change(session);
-        self.add(session, &payload, at, &key, None);
+        self.add(session, &payload, at, &key, source);
     }
 
     /// A subagent belongs to its parent's project, wherever it works. A session
@@ -76,6 +81,7 @@ impl Planner<'_> {
             parent_agent_id,
             transcript_path: seen.transcript_path.clone(),
             working_directory: seen.working_directory().to_owned(),
+            iterm_pane_id: seen.iterm_pane_id.clone(),
             cli: seen.cli.to_owned(),
             started_at: seen.first,
             last_seen_at: seen.last,
@@ -96,7 +102,7 @@ impl Planner<'_> {
             session_uuid: session.clone(),
             project_path: agent.project_path.clone(),
             working_directory: seen.working_directory().to_owned(),
-            iterm_pane_id: None,
+            iterm_pane_id: seen.iterm_pane_id.clone(),
         });
         self.plan.registered.push(session.clone());
         self.add(session, &payload, at, &key, Some(source));
@@ -157,11 +163,24 @@ impl Planner<'_> {
 }
 
 impl Agent {
+    fn is_over(&self) -> bool {
+        self.ended_at.is_some()
+    }
+
+    /// Whether a program ended it after this time: what was read late is no news.
+    fn was_ended_after(&self, at: Timestamp) -> bool {
+        self.end_reason.as_deref() == Some(EndReason::Unregistered.as_str())
+            && self.ended_at >= Some(at)
+    }
+
     fn take_in(&mut self, seen: &SessionSeen) {
         self.started_at = self.started_at.min(seen.first);
         self.last_seen_at = self.last_seen_at.max(seen.last);
         if let Some(directory) = &seen.working_directory {
             self.working_directory.clone_from(directory);
+        }
+        if seen.iterm_pane_id.is_some() {
+            self.iterm_pane_id.clone_from(&seen.iterm_pane_id);
         }
         if seen.transcript_path.is_some() {
             self.transcript_path.clone_from(&seen.transcript_path);

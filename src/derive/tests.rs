@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::event::{EndReason, Event, FactKey, Payload, SessionSeen};
+use crate::event::{EndReason, EndsAt, Event, FactKey, Payload, SessionSeen};
 
 /// What an input may say: a session is active, words said in it, an end.
 #[derive(Debug, Clone)]
@@ -35,7 +35,7 @@ impl Said {
                 session_uuid: format!("s{session}"),
                 reason: EndReason::Timeout,
                 detail: None,
-                idle_seconds,
+                at: EndsAt::Idle(idle_seconds),
             }),
         }
     }
@@ -66,6 +66,7 @@ fn seen(session: u8, second: i64) -> SessionSeen {
         cli: "claude",
         git_remote: None,
         git_branch: None,
+        iterm_pane_id: None,
         first: at(second),
         last: at(second),
     }
@@ -160,6 +161,26 @@ proptest! {
 }
 
 /// An event and an agent name the rows they belong to, also those planned with them.
+#[test]
+fn an_end_by_a_program_stays_until_there_is_activity_after_it() {
+    let seen = |second| Said::Line(line(What::Seen(seen(1, second))));
+    let end = |second| {
+        Said::Line(line(What::Ended(Ending {
+            session_uuid: "s1".into(),
+            reason: EndReason::Unregistered,
+            detail: None,
+            at: EndsAt::Moment(at(second)),
+        })))
+    };
+    let mut known = Known::default();
+    let mut count = |said: &[Said]| stored(said, 1, &mut known).len();
+    assert_eq!(count(&[seen(1), end(5), end(6)]), 2, "begins, ends");
+    assert_eq!(count(&[seen(3), seen(5)]), 0, "read late");
+    assert_eq!(count(&[seen(7)]), 1, "begins again");
+    assert_eq!(count(&[seen(1), end(5), seen(7)]), 0, "read again");
+    assert_eq!(count(&[end(8)]), 1, "ends again");
+}
+
 #[test]
 fn rows_name_each_other_by_the_ids_that_were_reserved() {
     let mut child = seen(1, 2);

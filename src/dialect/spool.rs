@@ -11,10 +11,10 @@ use serde_json::{Map, Value};
 use crate::{
     dialect::{claude::Limits, reject},
     event::{
-        Entry, Event, FactKey, HookReceived, Moment, Payload, SessionSeen, Timestamp, What,
-        hex_digest, storable,
+        EndReason, Ending, EndsAt, Entry, Event, FactKey, HookReceived, Moment, Payload,
+        SessionSeen, Timestamp, What, hex_digest, storable,
     },
-    spool::{self, Body, Observation, Sender},
+    spool::{self, Body, Observation, Registration, Sender},
     tail::{Body as Bytes, Consumer, Line, Measured},
 };
 
@@ -118,9 +118,26 @@ fn mean(line: spool::Line, now: Timestamp) -> Result<Vec<What>, String> {
             cut_from_bytes,
         } => hook_received(hook, sender, cut_from_bytes, moment),
         Body::Observation { observed: reading } => observed(reading, moment),
+        Body::Session { session } => Ok(vec![What::Seen(registered(session, moment))]),
+        Body::Unregistered { session_uuid } => Ok(vec![What::Ended(Ending {
+            session_uuid: storable(session_uuid),
+            reason: EndReason::Unregistered,
+            detail: None,
+            at: EndsAt::Moment(moment.at),
+        })]),
         Body::Garbage { reason, length, .. } => {
             Err(format!("hook_received: {reason}, of {length} bytes"))
         }
+    }
+}
+
+fn registered(session: Registration, moment: Moment) -> SessionSeen {
+    let project = storable(session.project_path);
+    let folder = session.working_directory.map(storable);
+    SessionSeen {
+        working_directory: folder.or_else(|| Some(project.clone())),
+        iterm_pane_id: session.iterm_pane_id.map(storable),
+        ..seen(&storable(session.session_uuid), project, moment)
     }
 }
 
@@ -191,6 +208,7 @@ fn seen(session: &str, folder: String, moment: Moment) -> SessionSeen {
         cli: "claude",
         git_remote: None,
         git_branch: None,
+        iterm_pane_id: None,
         first: moment.at,
         last: moment.at,
     }

@@ -14,6 +14,7 @@ pub struct Entry {
 pub enum What {
     Seen(SessionSeen),
     Event(Box<Event>),
+    Ended(Ending),
     /// Only if the reader asked for it.
     Evidence(Box<Evidence>),
     Rejected(Rejection),
@@ -33,6 +34,7 @@ pub struct SessionSeen {
     pub cli: &'static str,
     pub git_remote: Option<String>,
     pub git_branch: Option<String>,
+    pub iterm_pane_id: Option<String>,
     /// The least and the greatest time among the records seen.
     pub first: Timestamp,
     pub last: Timestamp,
@@ -77,6 +79,13 @@ pub struct Ending {
     pub session_uuid: String,
     pub reason: EndReason,
     pub detail: Option<String>,
-    /// How long after its last record it ended.
-    pub idle_seconds: u64,
+    pub at: EndsAt,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub enum EndsAt {
+    /// So many seconds after its last activity.
+    Idle(u64),
+    /// When a program said so.
+    Moment(Timestamp),
 }

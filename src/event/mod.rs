@@ -20,7 +20,7 @@ mod timestamp;
 
 use serde_json::Value;
 
-pub use entry::{Ending, Entry, Rejection, SessionSeen, What, project_name};
+pub use entry::{Ending, EndsAt, Entry, Rejection, SessionSeen, What, project_name};
 pub use evidence::{Evidence, Shows, TitleKind, ToolOutcome, Usage};
 pub use key::{FactKey, StoredGroup, StoredKey, hex, hex_digest};
 pub use payload::{

@@ -33,6 +33,10 @@ pub enum Body {
     },
     /// What the session registry said of a process, when that changed.
     Observation { observed: Observation },
+    /// A session that a program registered.
+    Session { session: Registration },
+    /// A session that a program ended.
+    Unregistered { session_uuid: String },
     /// What was meant to be a hook and is none.
     Garbage {
         reason: String,
@@ -40,6 +44,17 @@ pub enum Body {
         /// Its first bytes, with what is no UTF-8 replaced.
         excerpt: String,
     },
+}
+
+/// A session, as the program that registered it described it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Registration {
+    pub session_uuid: String,
+    pub project_path: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub working_directory: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub iterm_pane_id: Option<String>,
 }
 
 /// What a process of the CLI does, as its entry in the registry has it.

@@ -29,7 +29,7 @@ use std::{
 };
 
 pub use hook::{HOOK_NEEDS, MAX_HOOK, text};
-pub use line::{Body, Line, Observation, Sender};
+pub use line::{Body, Line, Observation, Registration, Sender};
 
 /// From this size on the next line begins a new segment.
 const SEGMENT_BYTES: u64 = 1024 * 1024;

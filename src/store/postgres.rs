@@ -81,13 +81,14 @@ WITH some_projects AS (
 ), some_agents AS (
     INSERT INTO agents AS a (
         id, session_uuid, project_id, parent_agent_id, transcript_path, working_directory,
-        cli, started_at, last_seen_at, ended_at, end_reason, registrations)
+        cli, started_at, last_seen_at, ended_at, end_reason, registrations, iterm_pane_id)
     SELECT id, session_uuid, project_id, parent_agent_id, transcript_path, working_directory,
-           cli, started_at, last_seen_at, ended_at, end_reason, registrations
+           cli, started_at, last_seen_at, ended_at, end_reason, registrations, iterm_pane_id
     FROM jsonb_to_recordset($3) AS row (
         id bigint, session_uuid text, project_id bigint, parent_agent_id bigint,
         transcript_path text, working_directory text, cli text, started_at timestamptz,
-        last_seen_at timestamptz, ended_at timestamptz, end_reason text, registrations bigint)
+        last_seen_at timestamptz, ended_at timestamptz, end_reason text, registrations bigint,
+        iterm_pane_id text)
     ON CONFLICT (id) DO UPDATE SET
         transcript_path = excluded.transcript_path,
         working_directory = excluded.working_directory,
@@ -97,7 +98,8 @@ WITH some_projects AS (
                         ELSE coalesce(excluded.ended_at, a.ended_at) END,
         end_reason = CASE WHEN excluded.registrations > a.registrations THEN excluded.end_reason
                           ELSE coalesce(excluded.end_reason, a.end_reason) END,
-        registrations = greatest(a.registrations, excluded.registrations)
+        registrations = greatest(a.registrations, excluded.registrations),
+        iterm_pane_id = coalesce(excluded.iterm_pane_id, a.iterm_pane_id)
 ), new AS MATERIALIZED (
     SELECT n, next_event_id() AS id FROM generate_series(0, $4 - 1) AS n
 ), some_events AS (

@@ -67,17 +67,18 @@ ON CONFLICT (id) DO UPDATE SET
 const AGENTS: &str = "
 INSERT INTO agents (
     id, session_uuid, project_id, parent_agent_id, transcript_path, working_directory,
-    cli, started_at, last_seen_at, ended_at, end_reason, registrations)
+    cli, started_at, last_seen_at, ended_at, end_reason, registrations, iterm_pane_id)
 SELECT value ->> 'id', value ->> 'session_uuid', value ->> 'project_id',
        value ->> 'parent_agent_id', value ->> 'transcript_path', value ->> 'working_directory',
        value ->> 'cli', value ->> 'started_at', value ->> 'last_seen_at', value ->> 'ended_at',
-       value ->> 'end_reason', value ->> 'registrations'
+       value ->> 'end_reason', value ->> 'registrations', value ->> 'iterm_pane_id'
 FROM json_each(?1) WHERE true
 ON CONFLICT (id) DO UPDATE SET
     transcript_path = excluded.transcript_path, working_directory = excluded.working_directory,
     started_at = excluded.started_at, last_seen_at = excluded.last_seen_at,
     ended_at = excluded.ended_at, end_reason = excluded.end_reason,
-    registrations = excluded.registrations";
+    registrations = excluded.registrations,
+    iterm_pane_id = coalesce(excluded.iterm_pane_id, iterm_pane_id)";
 
 /// The rows are one object: each key in hex, with its event.
 const FACTS: &str = "INSERT INTO facts (key, event_id) SELECT unhex(key), value FROM json_each(?1)";

@@ -44,7 +44,7 @@ use intake::Intake;
 use routes::{
     assets, events,
     health::{self, Facts},
-    hooks, stream,
+    hooks, sessions, stream,
 };
 
 #[derive(Debug, Clone)]
@@ -107,6 +107,11 @@ fn router(app: Shared) -> Router {
         .route("/health", get(health::show))
         .route("/api/events", get(events::show))
         .route("/api/events/stream", get(stream::show))
+        .route("/api/sessions", routing::post(sessions::register))
+        .route(
+            "/api/sessions/{uuid}",
+            get(sessions::show).delete(sessions::end),
+        )
         .route("/hook", routing::post(hooks::take))
         .route("/hook/status", get(hooks::status))
         .route("/hook/{name}", routing::post(hooks::take_named))

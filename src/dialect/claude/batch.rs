@@ -246,6 +246,7 @@ impl<'a> Batch<'a> {
             parent: parent.map(str::to_owned),
             git_remote: repository.remote.clone(),
             git_branch: repository.branch.clone(),
+            iterm_pane_id: None,
             project_path: project.path,
             working_directory: project.working_directory,
             transcript_path: own_file.then(|| self.path.clone()),

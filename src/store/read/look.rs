@@ -2,7 +2,7 @@
 
 use super::{
     Arm, Reader, Result, UtcText,
-    rows::{AgentRow, Head, HookRow, ProjectRow, WatcherRow},
+    rows::{AgentRow, Head, HookRow, ProjectRow, SessionRow, WatcherRow},
 };
 
 impl Reader {
@@ -61,6 +61,14 @@ impl Reader {
                    (SELECT count(*) FROM agents a WHERE a.project_id = p.id) AS agents \
                    FROM projects p ORDER BY name, id";
         fetch!(self, fetch_all, query_as(sql))
+    }
+
+    pub async fn session(&self, session_uuid: &str) -> Result<Option<SessionRow>> {
+        let sql = "SELECT a.id, session_uuid, project_id, p.name AS project_name, parent_agent_id, \
+                   cli, started_at, last_seen_at, ended_at, end_reason, p.path AS project_path, \
+                   working_directory, iterm_pane_id \
+                   FROM agents a JOIN projects p ON p.id = a.project_id WHERE session_uuid = $1";
+        fetch!(self, fetch_optional, query_as(sql), session_uuid)
     }
 
     /// The agents seen last, at most `limit`.

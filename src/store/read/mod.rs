@@ -94,8 +94,8 @@ pub use condition::{Condition, Integrity, condition};
 pub use error::ReadError;
 pub use follow::Bookmark;
 pub use rows::{
-    AfterPage, AgentRow, Head, HookRow, PAGE_BYTES, PAGE_EVENTS, Page, ProjectRow, Settled,
-    WatcherRow,
+    AfterPage, AgentRow, Head, HookRow, PAGE_BYTES, PAGE_EVENTS, Page, ProjectRow, SessionRow,
+    Settled, WatcherRow,
 };
 
 use super::connect;

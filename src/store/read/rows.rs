@@ -71,6 +71,17 @@ pub struct WatcherRow {
     pub reason: Option<String>,
 }
 
+/// A session's row, with where it works.
+#[derive(Debug, Clone, Serialize, sqlx::FromRow)]
+pub struct SessionRow {
+    #[sqlx(flatten)]
+    #[serde(flatten)]
+    pub agent: AgentRow,
+    pub project_path: String,
+    pub working_directory: Option<String>,
+    pub iterm_pane_id: Option<String>,
+}
+
 /// The hooks of a type that were received.
 #[derive(Debug, Clone, Serialize, sqlx::FromRow)]
 pub struct HookRow {

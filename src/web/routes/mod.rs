@@ -5,4 +5,5 @@ pub mod events;
 pub mod health;
 pub mod hooks;
 mod query;
+pub mod sessions;
 pub mod stream;

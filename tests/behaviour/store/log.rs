@@ -70,7 +70,7 @@ impl Log {
             session_uuid: session.to_owned(),
             reason: headspace::event::EndReason::Timeout,
             detail: None,
-            idle_seconds: 60,
+            at: headspace::event::EndsAt::Idle(60),
         };
         self.writer.end(&[ending])
     }
@@ -227,6 +227,7 @@ pub fn session_seen(session: &str, first: i64, last: i64) -> SessionSeen {
         cli: "claude",
         git_remote: None,
         git_branch: None,
+        iterm_pane_id: None,
         first: at(first),
         last: at(last),
     }

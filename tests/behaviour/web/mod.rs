@@ -12,3 +12,4 @@ mod pages;
 mod passed_on;
 mod restarts;
 mod service_manager;
+mod sessions;
