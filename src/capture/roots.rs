@@ -95,18 +95,32 @@ impl Roots {
 
     /// The oldest segment that was not taken in to its end: one after the other
     /// they are read in the order of their lines, and before all history.
-    fn next_segment(&self, tail: &Tail) -> Option<PathBuf> {
-        let mut segments = self.spool.segments().unwrap_or_default().into_iter();
-        segments.find(|path| {
+    fn next_segment(&mut self, tail: &Tail) -> Option<PathBuf> {
+        self.segments().into_iter().find(|path| {
             let size = fs::symlink_metadata(path).map_or(0, |found| found.len());
             size > tail.offset(path).unwrap_or(0)
         })
     }
 
+    /// None if the folder cannot be read, which is logged; the next pass tries again.
+    fn segments(&mut self) -> Vec<PathBuf> {
+        let folder = self.spool.folder().to_owned();
+        match self.spool.segments() {
+            Ok(segments) => {
+                self.can_read(&folder);
+                segments
+            }
+            Err(error) => {
+                self.cannot_read(&folder, &error);
+                Vec::new()
+            }
+        }
+    }
+
     /// A segment was read to its end: the next one's turn. Those that were taken
     /// in are removed, but for the newest.
     pub fn end_of_segment(&mut self, ended: &Path, tail: &Tail, queue: &mut Queue, now: Instant) {
-        let segments = self.spool.segments().unwrap_or_default();
+        let segments = self.segments();
         let older = segments.len().saturating_sub(1);
         for path in &segments[..older] {
             let Some(taken) = tail.offset(path) else {

@@ -15,11 +15,7 @@ const RETRY: Duration = Duration::from_secs(1);
 
 /// Appends each observation, until none comes any more. One that cannot be
 /// written is tried again; those behind it wait.
-pub async fn append_all(
-    spool: Spool,
-    host: String,
-    mut observations: mpsc::UnboundedReceiver<Observation>,
-) {
+pub async fn append_all(spool: Spool, host: String, mut observations: mpsc::Receiver<Observation>) {
     let mut failed = false;
     while let Some(observation) = observations.recv().await {
         let received_at = Now::read().timestamp().to_string();

@@ -38,6 +38,9 @@ use observer::{Observer, pid_of};
 
 /// An entry is a few hundred bytes; what is longer is none.
 const MAX_ENTRY_BYTES: u64 = 256 * 1024;
+/// Changes that wait for a spool that cannot be written. Behind them nothing is
+/// read: a later pass finds each file as it is by then.
+const MAX_WAITING: usize = 1024;
 
 pub struct Registry {
     folders: Vec<PathBuf>,
@@ -45,13 +48,13 @@ pub struct Registry {
     /// One waits for the end of each process that has a file.
     ends: JoinSet<PathBuf>,
     waiting: HashMap<PathBuf, AbortHandle>,
-    news: mpsc::UnboundedSender<Observation>,
+    news: mpsc::Sender<Observation>,
 }
 
 impl Registry {
     /// Appends to the spool from now on, in a task of its own: its disk may be slow.
     pub fn start(roots: &[PathBuf], spool: Spool, host: String) -> Registry {
-        let (news, changes) = mpsc::unbounded_channel();
+        let (news, changes) = mpsc::channel(MAX_WAITING);
         tokio::spawn(append_all(spool, host, changes));
         Registry {
             folders: roots.iter().map(|root| sessions_of(root)).collect(),
@@ -81,7 +84,7 @@ impl Registry {
             .filter(|file| !file.exists())
             .cloned()
             .collect();
-        missing.iter().for_each(|file| self.gone(file));
+        missing.iter().for_each(|file| self.removed(file));
     }
 
     /// Takes a hint; whether it was one for the registry.
@@ -113,7 +116,7 @@ impl Registry {
     }
 
     fn look(&mut self, file: &Path) {
-        if pid_of(file).is_none() {
+        if pid_of(file).is_none() || self.is_full() {
             return;
         }
         match read(file) {
@@ -122,7 +125,7 @@ impl Registry {
                 self.pass_on(news);
                 self.wait_for_end(file);
             }
-            None => self.gone(file),
+            None => self.removed(file),
         }
     }
 
@@ -146,6 +149,9 @@ impl Registry {
     /// The file may be another process's by now: then it is read anew.
     fn ended(&mut self, file: &Path) {
         self.waiting.remove(file);
+        if self.is_full() {
+            return;
+        }
         let before = self
             .observer
             .entry(file)
@@ -156,21 +162,34 @@ impl Registry {
         }
         match self.observer.entry(file) {
             Some(entry) if Some(&entry.proc_start) != before.as_ref() => self.wait_for_end(file),
-            _ => self.gone(file),
+            _ => {
+                let news = self.observer.gone(file);
+                self.pass_on(news);
+            }
         }
     }
 
-    fn gone(&mut self, file: &Path) {
+    fn removed(&mut self, file: &Path) {
+        if self.is_full() {
+            return;
+        }
         if let Some(waiting) = self.waiting.remove(file) {
             waiting.abort();
         }
         let news = self.observer.gone(file);
+        self.observer.forget(file);
         self.pass_on(news);
     }
 
+    /// Room for the two changes that the end of a process may bring.
+    fn is_full(&self) -> bool {
+        self.news.capacity() < 2
+    }
+
     fn pass_on(&self, news: Option<Observation>) {
-        // It ends only with the runtime.
-        news.into_iter().for_each(|news| drop(self.news.send(news)));
+        // There is room, and the receiver ends only with the runtime.
+        news.into_iter()
+            .for_each(|news| drop(self.news.try_send(news)));
     }
 }
 
@@ -190,4 +209,36 @@ fn read(file: &Path) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
     opened.take(MAX_ENTRY_BYTES).read_to_end(&mut bytes).ok()?;
     Some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn behind_a_full_queue_nothing_is_read_and_a_later_look_has_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let pid = std::process::id();
+        let file = dir.path().join(format!("{pid}.json"));
+        let says = |status: &str| {
+            let entry = serde_json::json!({"pid": pid, "sessionId": "s", "status": status});
+            fs::write(&file, entry.to_string()).unwrap();
+        };
+        let (news, mut changes) = mpsc::channel(2);
+        let mut registry = Registry {
+            folders: vec![dir.path().to_owned()],
+            observer: Observer::default(),
+            ends: JoinSet::new(),
+            waiting: HashMap::new(),
+            news,
+        };
+        says("idle");
+        registry.look(&file);
+        says("busy");
+        registry.look(&file);
+        assert_eq!(changes.recv().await.unwrap().status, "idle");
+        assert!(changes.try_recv().is_err(), "nothing was read");
+        registry.look(&file);
+        assert_eq!(changes.recv().await.unwrap().status, "busy");
+    }
 }

@@ -37,7 +37,14 @@ pub struct Entry {
 /// What each file said last.
 #[derive(Debug, Default)]
 pub struct Observer {
-    entries: HashMap<PathBuf, Entry>,
+    entries: HashMap<PathBuf, Known>,
+}
+
+#[derive(Debug)]
+struct Known {
+    entry: Entry,
+    /// Its process is over, although the file stays.
+    gone: bool,
 }
 
 /// The pid that names a file of the registry; nothing for any other file, the
@@ -56,25 +63,42 @@ impl Observer {
         if pid_of(file) != Some(entry.pid) || entry.session_id.is_empty() {
             return None;
         }
-        let news = entry.observed();
-        let known = self.entries.insert(file.to_owned(), entry);
+        let known = self.entries.get(file);
+        if known.is_some_and(|known| known.gone && known.entry == entry) {
+            return None;
+        }
         // Without a status it is no evidence yet.
-        news.filter(|news| known.and_then(|known| known.observed()).as_ref() != Some(news))
+        let before = known.filter(|known| !known.gone);
+        let before = before.and_then(|known| known.entry.observed());
+        let news = entry
+            .observed()
+            .filter(|news| before.as_ref() != Some(news));
+        let known = Known { entry, gone: false };
+        self.entries.insert(file.to_owned(), known);
+        news
     }
 
-    /// Takes in that a file was removed or its process is gone.
+    /// Takes in that a file was removed or its process is gone: once, until the
+    /// file says something else.
     pub fn gone(&mut self, file: &Path) -> Option<Observation> {
-        let entry = self.entries.remove(file)?;
+        let known = self.entries.get_mut(file).filter(|known| !known.gone)?;
+        known.gone = true;
         Some(Observation {
             status: Observation::GONE.into(),
             waiting_for: None,
-            ..entry.observation()
+            ..known.entry.observation()
         })
     }
 
-    /// What a file said last.
+    /// The file is no longer there.
+    pub fn forget(&mut self, file: &Path) {
+        self.entries.remove(file);
+    }
+
+    /// What a file said last, if its process was not gone since.
     pub fn entry(&self, file: &Path) -> Option<&Entry> {
-        self.entries.get(file)
+        let known = self.entries.get(file).filter(|known| !known.gone);
+        known.map(|known| &known.entry)
     }
 
     pub fn files(&self) -> impl Iterator<Item = &PathBuf> {
@@ -175,6 +199,13 @@ mod tests {
         );
         assert_eq!(gone.process_started.as_deref(), Some("99"));
         assert!(observer.gone(seven()).is_none(), "once");
+        // A killed process leaves its file: read again, it says nothing new.
+        assert!(observer.read(seven(), &whole).is_none());
+        assert!(observer.gone(seven()).is_none(), "still once");
+        assert!(
+            observer.read(seven(), &entry("idle", 2)).is_some(),
+            "the pid came again"
+        );
     }
 
     #[test]
