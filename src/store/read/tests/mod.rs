@@ -285,7 +285,7 @@ async fn ends_and_totals_are_right_with_and_without_events() {
         assert_eq!(reader.pruned_below(3).await.unwrap(), 2);
         assert_eq!(reader.pruned_below(1).await.unwrap(), 0);
         assert_eq!(reader.rejected().await.unwrap(), 0);
-        assert_eq!(reader.schema_version().await.unwrap(), 1);
+        assert_eq!(reader.schema_version().await.unwrap(), 2);
         assert_eq!(
             reader.last_write().await.unwrap().as_deref(),
             Some("2026-11-21T01:02:03.000004Z")
@@ -395,14 +395,16 @@ async fn status_lists_watchers_projects_and_agents() {
 #[tokio::test]
 async fn a_schema_of_another_version_is_named() {
     for mut world in World::both().await {
-        world.run("UPDATE _sqlx_migrations SET version = 9").await;
+        world
+            .run("UPDATE _sqlx_migrations SET version = 9 WHERE version = 2")
+            .await;
         let error = world
             .reader()
             .after(&Bookmark::from(0), 1)
             .await
             .unwrap_err();
         assert!(
-            matches!(error, ReadError::SchemaNewer { found: 9, known: 1 }),
+            matches!(error, ReadError::SchemaNewer { found: 9, known: 2 }),
             "{error:?}"
         );
         world.run("DROP TABLE _sqlx_migrations").await;

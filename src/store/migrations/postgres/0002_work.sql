@@ -1,0 +1,17 @@
+-- What an agent works at, beside what it says.
+ALTER TABLE agents ADD COLUMN title_kind text
+    CHECK (title_kind IN ('custom', 'ai', 'agent', 'prompt'));
+ALTER TABLE agents ADD COLUMN todos jsonb;
+ALTER TABLE agents ADD COLUMN queue_length bigint NOT NULL DEFAULT 0;
+ALTER TABLE agents ADD COLUMN permission_mode text;
+-- A program registered it: watched also where only such sessions are.
+ALTER TABLE agents ADD COLUMN registered boolean NOT NULL DEFAULT false;
+-- The moments behind the columns that show the newest of something.
+ALTER TABLE agents ADD COLUMN newest jsonb NOT NULL DEFAULT '{}';
+
+-- Which version of this program's reading the file's rows come from. An older one is
+-- read once more from the start; up to known_until its facts are stored already.
+ALTER TABLE checkpoints ADD COLUMN reading bigint NOT NULL DEFAULT 0;
+ALTER TABLE checkpoints ADD COLUMN known_until bigint NOT NULL DEFAULT 0;
+-- Its content is compressed already.
+ALTER TABLE archive ALTER COLUMN content SET STORAGE EXTERNAL;

@@ -1,0 +1,15 @@
+-- What an agent works at, beside what it says.
+ALTER TABLE agents ADD COLUMN title_kind TEXT
+    CHECK (title_kind IN ('custom', 'ai', 'agent', 'prompt'));
+ALTER TABLE agents ADD COLUMN todos TEXT CHECK (json_valid(todos));
+ALTER TABLE agents ADD COLUMN queue_length INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE agents ADD COLUMN permission_mode TEXT;
+-- A program registered it: watched also where only such sessions are.
+ALTER TABLE agents ADD COLUMN registered INTEGER NOT NULL DEFAULT 0;
+-- The moments behind the columns that show the newest of something.
+ALTER TABLE agents ADD COLUMN newest TEXT NOT NULL DEFAULT '{}' CHECK (json_valid(newest));
+
+-- Which version of this program's reading the file's rows come from. An older one is
+-- read once more from the start; up to known_until its facts are stored already.
+ALTER TABLE checkpoints ADD COLUMN reading INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE checkpoints ADD COLUMN known_until INTEGER NOT NULL DEFAULT 0;
