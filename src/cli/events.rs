@@ -196,12 +196,8 @@ async fn agent_ids(reader: &Reader, wanted: &str) -> anyhow::Result<Vec<i64>> {
     if let Ok(id) = wanted.parse() {
         return Ok(vec![id]);
     }
-    let agents = reader.agents(usize::MAX).await?;
-    let ids: Vec<i64> = agents
-        .iter()
-        .filter(|a| a.session_uuid.starts_with(wanted))
-        .map(|a| a.id)
-        .collect();
+    let named = reader.agents_named(wanted).await?;
+    let ids: Vec<i64> = named.into_iter().map(|(id, _)| id).collect();
     if ids.is_empty() {
         bail!("--agent {wanted}: no session's uuid begins so; `headspace status` lists them");
     }

@@ -10,7 +10,7 @@ use crate::{
     health::{self, Local},
     store::{
         Counters,
-        read::{AgentRow, ProjectRow, ReadError, Reader, WatcherRow},
+        read::{AgentFilter, AgentRow, PAGE_ROWS, ProjectRow, ReadError, Reader, WatcherRow},
     },
     supervise::unit::{self, Answer},
     telemetry::visible,
@@ -22,7 +22,6 @@ pub const EXAMPLES: &str = "Examples:
 
 /// Sessions shown to people; JSON has more.
 const SHOWN: usize = 10;
-const LISTED: usize = 1000;
 
 #[derive(clap::Args)]
 pub struct StatusArgs {
@@ -89,7 +88,9 @@ async fn gather(settings: &Settings, reader: &Reader) -> Result<StatusReport, Re
         reasons,
         watchers,
         projects: reader.projects().await?,
-        agents: reader.agents(LISTED).await?,
+        agents: reader
+            .agents(&AgentFilter::default(), None, PAGE_ROWS)
+            .await?,
     })
 }
 

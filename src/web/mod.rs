@@ -42,7 +42,7 @@ use crate::{store::read::Reader, stream::Hub};
 use door::{Hosts, guard};
 use intake::Intake;
 use routes::{
-    assets, events,
+    agents, assets, events,
     health::{self, Facts},
     hooks, sessions, stream,
 };
@@ -107,6 +107,12 @@ fn router(app: Shared) -> Router {
         .route("/health", get(health::show))
         .route("/api/events", get(events::show))
         .route("/api/events/stream", get(stream::show))
+        .route("/api/projects", get(agents::projects))
+        .route("/api/agents", get(agents::list))
+        .route("/api/agents/{id}", get(agents::show))
+        .route("/api/agents/{id}/turns", get(agents::turns))
+        .route("/api/agents/{id}/transitions", get(agents::transitions))
+        .route("/api/commands/{id}", get(agents::command))
         .route("/api/sessions", routing::post(sessions::register))
         .route(
             "/api/sessions/{uuid}",

@@ -4,8 +4,9 @@
 use std::{borrow::Cow, fmt, ops::Deref};
 
 use serde::Serialize;
+use serde_json::value::RawValue;
 use sqlx::{
-    Decode, Encode, Postgres, Sqlite, Type,
+    Database, Decode, Encode, Postgres, Sqlite, Type,
     encode::IsNull,
     error::BoxDynError,
     postgres::{PgArgumentBuffer, PgTypeInfo, PgValueRef, types::Oid},
@@ -31,6 +32,11 @@ pub(super) struct At(pub Timestamp);
 /// JSON as text: text in SQLite, `jsonb` in PostgreSQL.
 #[derive(Debug)]
 pub(super) struct JsonText(pub String);
+
+/// JSON as it goes on to readers.
+#[derive(Debug, Clone, Serialize)]
+#[serde(transparent)]
+pub struct Json(Box<RawValue>);
 
 impl Deref for UtcText {
     type Target = str;
@@ -87,6 +93,7 @@ macro_rules! column_type {
 column_type!(UtcText, TIMESTAMPTZ);
 column_type!(At, TIMESTAMPTZ);
 column_type!(JsonText, JSONB);
+column_type!(Json, JSONB);
 
 impl<'r> Decode<'r, Sqlite> for UtcText {
     fn decode(value: SqliteValueRef<'r>) -> Result<UtcText, BoxDynError> {
@@ -130,5 +137,15 @@ impl<'r> Decode<'r, Postgres> for JsonText {
             .strip_prefix(&[1])
             .ok_or("jsonb of an unknown version")?;
         Ok(JsonText(std::str::from_utf8(text)?.to_owned()))
+    }
+}
+
+impl<'r, DB: Database> Decode<'r, DB> for Json
+where
+    JsonText: Decode<'r, DB>,
+{
+    fn decode(value: DB::ValueRef<'r>) -> Result<Json, BoxDynError> {
+        let text = JsonText::decode(value)?.0;
+        Ok(Json(RawValue::from_string(text)?))
     }
 }

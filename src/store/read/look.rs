@@ -2,7 +2,7 @@
 
 use super::{
     Arm, Reader, Result, UtcText,
-    rows::{AgentRow, Head, HookRow, ProjectRow, SessionRow, WatcherRow},
+    rows::{Head, HookRow, ProjectRow, WatcherRow},
 };
 
 impl Reader {
@@ -58,26 +58,9 @@ impl Reader {
 
     pub async fn projects(&self) -> Result<Vec<ProjectRow>> {
         let sql = "SELECT id, host, path, name, git_remote, current_branch, created_at, \
-                   (SELECT count(*) FROM agents a WHERE a.project_id = p.id) AS agents \
-                   FROM projects p ORDER BY name, id";
+                   (SELECT count(*) FROM agents a WHERE a.project_id = p.id) AS agents, \
+                   (SELECT count(*) FROM agent_states s WHERE s.project_id = p.id AND s.open) \
+                   AS open_agents FROM projects p ORDER BY name, id";
         fetch!(self, fetch_all, query_as(sql))
-    }
-
-    pub async fn session(&self, session_uuid: &str) -> Result<Option<SessionRow>> {
-        let sql = "SELECT a.id, session_uuid, project_id, p.name AS project_name, parent_agent_id, \
-                   cli, started_at, last_seen_at, ended_at, end_reason, p.path AS project_path, \
-                   working_directory, iterm_pane_id \
-                   FROM agents a JOIN projects p ON p.id = a.project_id WHERE session_uuid = $1";
-        fetch!(self, fetch_optional, query_as(sql), session_uuid)
-    }
-
-    /// The agents seen last, at most `limit`.
-    pub async fn agents(&self, limit: usize) -> Result<Vec<AgentRow>> {
-        let sql = "SELECT a.id, session_uuid, project_id, p.name AS project_name, parent_agent_id, \
-                   cli, started_at, last_seen_at, ended_at, end_reason \
-                   FROM agents a JOIN projects p ON p.id = a.project_id \
-                   ORDER BY a.last_seen_at DESC, a.id DESC LIMIT $1";
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        fetch!(self, fetch_all, query_as(sql), limit)
     }
 }

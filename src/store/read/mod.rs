@@ -68,6 +68,7 @@ macro_rules! fetch_among {
     };
 }
 
+mod agents;
 mod audit;
 mod columns;
 mod condition;
@@ -88,14 +89,16 @@ mod tests;
 
 use std::{path::Path, sync::Arc, time::Duration};
 
+pub use agents::{
+    AgentCursor, AgentFilter, AgentRow, CommandRow, NEEDS, PAGE_ROWS, STATES, ToolUseRow, TurnRow,
+};
 pub use audit::{CheckpointFacts, StoredSession, StoredTurn, Totals};
 pub use columns::UtcText;
 pub use condition::{Condition, Integrity, condition};
 pub use error::ReadError;
 pub use follow::Bookmark;
 pub use rows::{
-    AfterPage, AgentRow, Head, HookRow, PAGE_BYTES, PAGE_EVENTS, Page, ProjectRow, SessionRow,
-    Settled, WatcherRow,
+    AfterPage, Head, HookRow, PAGE_BYTES, PAGE_EVENTS, Page, ProjectRow, Settled, WatcherRow,
 };
 
 use super::connect;

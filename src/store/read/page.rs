@@ -107,7 +107,7 @@ impl Range {
 }
 
 /// A column that must have one of these values; no values ask for nothing.
-fn push_among<DB, T>(
+pub(super) fn push_among<DB, T>(
     sql: &mut QueryBuilder<DB>,
     column: &str,
     values: impl ExactSizeIterator<Item = T>,

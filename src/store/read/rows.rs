@@ -71,17 +71,6 @@ pub struct WatcherRow {
     pub reason: Option<String>,
 }
 
-/// A session's row, with where it works.
-#[derive(Debug, Clone, Serialize, sqlx::FromRow)]
-pub struct SessionRow {
-    #[sqlx(flatten)]
-    #[serde(flatten)]
-    pub agent: AgentRow,
-    pub project_path: String,
-    pub working_directory: Option<String>,
-    pub iterm_pane_id: Option<String>,
-}
-
 /// The hooks of a type that were received.
 #[derive(Debug, Clone, Serialize, sqlx::FromRow)]
 pub struct HookRow {
@@ -90,7 +79,7 @@ pub struct HookRow {
     pub last_received_at: UtcText,
 }
 
-/// A project with the number of its agents.
+/// A project with the numbers of its agents.
 #[derive(Debug, Clone, Serialize, sqlx::FromRow)]
 pub struct ProjectRow {
     pub id: i64,
@@ -101,21 +90,8 @@ pub struct ProjectRow {
     pub current_branch: Option<String>,
     pub created_at: UtcText,
     pub agents: i64,
-}
-
-/// An agent with the name of its project.
-#[derive(Debug, Clone, Serialize, sqlx::FromRow)]
-pub struct AgentRow {
-    pub id: i64,
-    pub session_uuid: String,
-    pub project_id: i64,
-    pub project_name: String,
-    pub parent_agent_id: Option<i64>,
-    pub cli: String,
-    pub started_at: UtcText,
-    pub last_seen_at: UtcText,
-    pub ended_at: Option<UtcText>,
-    pub end_reason: Option<String>,
+    /// Of these agents, the open ones.
+    pub open_agents: i64,
 }
 
 /// An event as both databases select it.

@@ -1,5 +1,6 @@
 //! What each route answers: read the request, one call inward, shape the answer.
 
+pub mod agents;
 pub mod assets;
 pub mod events;
 pub mod health;

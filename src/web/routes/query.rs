@@ -4,8 +4,11 @@ use axum::{extract::FromRequestParts, http::request::Parts};
 use serde::{Deserialize, de::DeserializeOwned};
 
 use crate::{
-    event::EventType,
-    store::{Filter, read::PAGE_EVENTS},
+    event::{EventType, Timestamp},
+    store::{
+        Filter,
+        read::{AgentCursor, AgentFilter, NEEDS, PAGE_EVENTS, STATES},
+    },
     web::error::Problem,
 };
 
@@ -43,6 +46,32 @@ pub struct StreamQuery {
 }
 
 #[derive(Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AgentsQuery {
+    #[serde(default)]
+    state: Vec<String>,
+    #[serde(default)]
+    needs: Vec<String>,
+    #[serde(default)]
+    project_id: Vec<Id>,
+    #[serde(default)]
+    host: Vec<String>,
+    open: Option<bool>,
+    cursor: Option<Cursor>,
+    #[serde(default)]
+    limit: Limit,
+}
+
+/// Rows below an id.
+#[derive(Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BeforeQuery {
+    before: Option<Id>,
+    #[serde(default)]
+    limit: Limit,
+}
+
+#[derive(Debug, PartialEq, Deserialize)]
 pub struct HealthQuery {
     #[serde(default)]
     pub strict: Switch,
@@ -60,6 +89,11 @@ struct Id(i64);
 #[derive(Debug, PartialEq, Deserialize)]
 #[serde(try_from = "String")]
 struct Limit(usize);
+
+/// What an answer gave as its `next_cursor`.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(try_from = "String")]
+struct Cursor(AgentCursor);
 
 /// `?strict`, `?strict=1`; not `?strict=0` or `?strict=false`.
 #[derive(Debug, Default, PartialEq, Deserialize)]
@@ -102,6 +136,37 @@ impl PageQuery {
     }
 }
 
+impl AgentsQuery {
+    pub fn cursor(&self) -> Option<AgentCursor> {
+        self.cursor.map(|cursor| cursor.0)
+    }
+
+    pub fn limit(&self) -> usize {
+        self.limit.0
+    }
+
+    pub fn filter(self) -> Result<AgentFilter, Problem> {
+        Ok(AgentFilter {
+            states: words("state", self.state, &STATES)?,
+            needs: words("needs", self.needs, &NEEDS)?,
+            project_ids: self.project_id.into_iter().map(|id| id.0).collect(),
+            hosts: self.host,
+            open: self.open,
+            ..AgentFilter::default()
+        })
+    }
+}
+
+impl BeforeQuery {
+    pub fn before(&self) -> Option<i64> {
+        self.before.map(|id| id.0)
+    }
+
+    pub fn limit(&self) -> usize {
+        self.limit.0
+    }
+}
+
 impl StreamQuery {
     pub fn last_event_id(&self) -> Option<&str> {
         self.last_event_id.last().map(String::as_str)
@@ -109,6 +174,24 @@ impl StreamQuery {
 
     pub fn filter(self) -> Filter {
         filter(self.types, self.project_id, self.agent_id)
+    }
+}
+
+/// The words of comma lists, each of which must be among the known ones.
+fn words(name: &str, lists: Vec<String>, known: &[&str]) -> Result<Vec<String>, Problem> {
+    let words: Vec<String> = lists
+        .iter()
+        .flat_map(|list| list.split(','))
+        .map(str::to_owned)
+        .collect();
+    match words.iter().find(|word| !known.contains(&word.as_str())) {
+        None => Ok(words),
+        Some(word) => {
+            let known = known.join(", ");
+            Err(Problem::bad_request(format!(
+                "{name}: unknown word {word:?}; known are {known}"
+            )))
+        }
     }
 }
 
@@ -147,6 +230,28 @@ impl TryFrom<String> for Id {
         let id = value.parse().ok().filter(|id| *id >= 0);
         id.map(Id).ok_or_else(|| format!("{value:?} is not an id"))
     }
+}
+
+impl TryFrom<String> for Cursor {
+    type Error = String;
+
+    fn try_from(value: String) -> Result<Cursor, String> {
+        let parts = value.split_once('-');
+        let cursor = parts.and_then(|(micros, id)| {
+            Some(AgentCursor {
+                last_seen_at: Timestamp::from_micros(micros.parse().ok()?),
+                id: id.parse().ok()?,
+            })
+        });
+        cursor
+            .map(Cursor)
+            .ok_or_else(|| format!("{value:?} is no next_cursor of an answer"))
+    }
+}
+
+/// As [`Cursor`] reads it.
+pub fn cursor_text(cursor: AgentCursor) -> String {
+    format!("{}-{}", cursor.last_seen_at.micros(), cursor.id)
 }
 
 impl Default for Limit {

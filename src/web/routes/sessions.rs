@@ -17,7 +17,7 @@ use tokio::time::timeout;
 use crate::{
     event::EventType,
     spool::{Body, Registration, text},
-    store::{Filter, read::SessionRow},
+    store::{Filter, read::AgentRow},
     stream::{Start, Subscription},
     web::{App, Shared, error::Problem, post::Post},
 };
@@ -36,8 +36,8 @@ pub async fn register(State(app): State<Shared>, post: Post) -> Result<Response,
     app.intake
         .append(Body::Session { session }, post.place)
         .await?;
-    let row = committed(&app, &uuid, news, |row| row.agent.ended_at.is_none()).await;
-    Ok(row.map_or_else(accepted, |SessionRow { agent, .. }| {
+    let row = committed(&app, &uuid, news, |row| row.ended_at.is_none()).await;
+    Ok(row.map_or_else(accepted, |agent| {
         let body = json!({
             "status": "created", "agent_id": agent.id, "session_uuid": agent.session_uuid,
             "project_id": agent.project_id, "project_name": agent.project_name,
@@ -46,7 +46,7 @@ pub async fn register(State(app): State<Shared>, post: Post) -> Result<Response,
     }))
 }
 
-pub async fn show(State(app): State<Shared>, uuid: Address) -> Result<Json<SessionRow>, Problem> {
+pub async fn show(State(app): State<Shared>, uuid: Address) -> Result<Json<AgentRow>, Problem> {
     let row = app.reader.session(&known_as(uuid)?).await?;
     row.map(Json)
         .ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "there is no such session"))
@@ -60,7 +60,7 @@ pub async fn end(State(app): State<Shared>, uuid: Address) -> Result<Response, P
     let news = news_of(&app, EventType::SessionEnded);
     let body = Body::Unregistered { session_uuid };
     app.intake.append(body, place).await?;
-    let row = committed(&app, &uuid, news, |row| row.agent.ended_at.is_some()).await;
+    let row = committed(&app, &uuid, news, |row| row.ended_at.is_some()).await;
     Ok(row.map_or_else(accepted, |_| {
         Json(json!({"status": "ended", "session_uuid": uuid})).into_response()
     }))
@@ -84,8 +84,8 @@ async fn committed(
     app: &App,
     uuid: &str,
     mut news: Subscription,
-    wanted: impl Fn(&SessionRow) -> bool,
-) -> Option<SessionRow> {
+    wanted: impl Fn(&AgentRow) -> bool,
+) -> Option<AgentRow> {
     let row = async {
         loop {
             if let Ok(Some(row)) = app.reader.session(uuid).await

@@ -1,5 +1,6 @@
 //! Which clients are served, what they get, and what no client gets.
 
+mod agents;
 mod bind;
 mod file_modes;
 mod health;

@@ -384,7 +384,11 @@ async fn status_lists_watchers_projects_and_agents() {
         );
         let project = reader.projects().await.unwrap().remove(0);
         assert_eq!((project.name.as_str(), project.agents), ("p", 1));
-        let agent = reader.agents(5).await.unwrap().remove(0);
+        let agent = reader
+            .agents(&AgentFilter::default(), None, 5)
+            .await
+            .unwrap()
+            .remove(0);
         assert_eq!(
             (agent.project_name.as_str(), &*agent.last_seen_at),
             ("p", "2026-11-21T01:02:05.000000Z")

@@ -1,0 +1,263 @@
+//! Agents, their commands and their turns, as they are derived from the log.
+
+use serde::Serialize;
+use sqlx::{Database, Encode, QueryBuilder, Type};
+
+use crate::event::Timestamp;
+
+use super::{
+    Arm, Reader, Result,
+    columns::{At, Json, UtcText},
+    page::push_among,
+};
+
+/// The most rows in one answer.
+pub const PAGE_ROWS: usize = 500;
+
+/// The words of the columns `state` and `needs`.
+pub const STATES: [&str; 5] = [
+    "idle",
+    "commanded",
+    "processing",
+    "awaiting_input",
+    "complete",
+];
+pub const NEEDS: [&str; 8] = [
+    "permission",
+    "question",
+    "plan",
+    "dialog",
+    "asked",
+    "error",
+    "limit",
+    "none",
+];
+
+/// An agent with its project and what the view `agent_states` shows of it.
+#[derive(Debug, Clone, Serialize, sqlx::FromRow)]
+pub struct AgentRow {
+    pub id: i64,
+    pub session_uuid: String,
+    pub project_id: i64,
+    pub project_name: String,
+    pub project_path: String,
+    pub host: String,
+    pub parent_agent_id: Option<i64>,
+    pub cli: String,
+    pub title: Option<String>,
+    pub state: String,
+    pub needs: String,
+    pub asks: Option<String>,
+    /// When the state or the need began.
+    pub since: Option<UtcText>,
+    /// Tasks that run on after the turn's end.
+    pub background: i64,
+    pub unseen: bool,
+    pub open: bool,
+    pub last_words: Option<String>,
+    /// The newest one.
+    pub command_id: Option<i64>,
+    pub model: Option<String>,
+    pub context_tokens: Option<i64>,
+    pub todos: Option<Json>,
+    pub queue_length: i64,
+    pub permission_mode: Option<String>,
+    pub working_directory: String,
+    pub transcript_path: Option<String>,
+    pub terminal: Option<Json>,
+    pub iterm_pane_id: Option<String>,
+    pub started_at: UtcText,
+    pub last_seen_at: UtcText,
+    pub ended_at: Option<UtcText>,
+    pub end_reason: Option<String>,
+}
+
+#[derive(Debug, Clone, Serialize, sqlx::FromRow)]
+pub struct CommandRow {
+    pub id: i64,
+    pub agent_id: i64,
+    pub state: String,
+    pub origin: String,
+    pub outcome: Option<String>,
+    pub started_at: UtcText,
+    pub completed_at: Option<UtcText>,
+}
+
+#[derive(Debug, Clone, Serialize, sqlx::FromRow)]
+pub struct TurnRow {
+    pub id: i64,
+    pub command_id: i64,
+    pub actor: String,
+    pub intent: String,
+    pub text: String,
+    pub timestamp: UtcText,
+    pub message_id: Option<String>,
+    /// The event that made it.
+    pub event_id: i64,
+}
+
+#[derive(Debug, Clone, Serialize, sqlx::FromRow)]
+pub struct ToolUseRow {
+    pub id: i64,
+    pub agent_id: i64,
+    pub command_id: Option<i64>,
+    pub tool_use_id: String,
+    pub name: String,
+    pub summary: String,
+    pub started_at: UtcText,
+    pub ended_at: Option<UtcText>,
+    pub outcome: Option<String>,
+}
+
+/// Which agents a reader wants. Fields combine with AND, values in one with OR; an
+/// empty field asks for everything.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct AgentFilter {
+    pub ids: Vec<i64>,
+    pub states: Vec<String>,
+    pub needs: Vec<String>,
+    pub project_ids: Vec<i64>,
+    pub parent_ids: Vec<i64>,
+    pub hosts: Vec<String>,
+    pub open: Option<bool>,
+}
+
+/// An agent's place in the list that begins with the one seen last.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct AgentCursor {
+    pub last_seen_at: Timestamp,
+    pub id: i64,
+}
+
+impl AgentRow {
+    /// Behind it the list goes on.
+    pub fn cursor(&self) -> AgentCursor {
+        AgentCursor {
+            last_seen_at: Timestamp::parse(&self.last_seen_at).unwrap_or(Timestamp::UNIX_EPOCH),
+            id: self.id,
+        }
+    }
+}
+
+macro_rules! agents {
+    () => {
+        "SELECT a.id, a.session_uuid, a.project_id, p.name AS project_name, \
+         p.path AS project_path, p.host, a.parent_agent_id, cli, a.title, a.state, a.needs, \
+         a.asks, a.since, a.background, a.unseen, s.open, a.last_words, s.command_id, model, \
+         context_tokens, todos, queue_length, permission_mode, working_directory, \
+         transcript_path, terminal, iterm_pane_id, started_at, last_seen_at, ended_at, end_reason \
+         FROM agents a JOIN agent_states s ON s.agent_id = a.id \
+         JOIN projects p ON p.id = a.project_id"
+    };
+}
+
+macro_rules! turns {
+    () => {
+        "SELECT t.id, command_id, actor, intent, text, timestamp, message_id, event_id FROM turns t"
+    };
+}
+
+impl Reader {
+    pub async fn session(&self, session_uuid: &str) -> Result<Option<AgentRow>> {
+        let sql = concat!(agents!(), " WHERE a.session_uuid = $1");
+        fetch!(self, fetch_optional, query_as(sql), session_uuid)
+    }
+
+    /// The agents whose session's uuid begins so, each with it.
+    pub async fn agents_named(&self, beginning: &str) -> Result<Vec<(i64, String)>> {
+        let sql = "SELECT id, session_uuid FROM agents \
+                   WHERE substr(session_uuid, 1, length($1)) = $1 ORDER BY id";
+        fetch!(self, fetch_all, query_as(sql), beginning)
+    }
+
+    /// Those seen last come first; `after` is the last one of the page before.
+    pub async fn agents(
+        &self,
+        filter: &AgentFilter,
+        after: Option<AgentCursor>,
+        limit: usize,
+    ) -> Result<Vec<AgentRow>> {
+        self.in_time(async {
+            Ok(match &self.arm {
+                Arm::Sqlite(db) => {
+                    let mut sql = QueryBuilder::<sqlx::Sqlite>::new(agents!());
+                    filter.push(&mut sql, after, limit);
+                    sql.build_query_as().fetch_all(&db.ready().await?).await?
+                }
+                Arm::Postgres(db) => {
+                    let mut sql = QueryBuilder::<sqlx::Postgres>::new(agents!());
+                    filter.push(&mut sql, after, limit);
+                    sql.build_query_as().fetch_all(&db.ready().await?).await?
+                }
+            })
+        })
+        .await
+    }
+
+    /// An agent's turns below `before`, newest first.
+    pub async fn turns_of(
+        &self,
+        agent_id: i64,
+        before: Option<i64>,
+        limit: usize,
+    ) -> Result<Vec<TurnRow>> {
+        let sql = concat!(
+            turns!(),
+            " JOIN commands c ON c.id = command_id \
+             WHERE agent_id = $1 AND t.id < $2 ORDER BY t.id DESC LIMIT $3"
+        );
+        let (before, limit) = (before.unwrap_or(i64::MAX), limit as i64);
+        fetch!(self, fetch_all, query_as(sql), agent_id, before, limit)
+    }
+
+    pub async fn command(&self, id: i64) -> Result<Option<CommandRow>> {
+        let sql = "SELECT id, agent_id, state, origin, outcome, started_at, completed_at \
+                   FROM commands WHERE id = $1";
+        fetch!(self, fetch_optional, query_as(sql), id)
+    }
+
+    /// A command's first turns, oldest first.
+    pub async fn turns_of_command(&self, command_id: i64) -> Result<Vec<TurnRow>> {
+        let sql = concat!(turns!(), " WHERE command_id = $1 ORDER BY t.id LIMIT $2");
+        let limit = PAGE_ROWS as i64;
+        fetch!(self, fetch_all, query_as(sql), command_id, limit)
+    }
+
+    /// A command's first calls of tools, oldest first.
+    pub async fn tool_uses_of_command(&self, command_id: i64) -> Result<Vec<ToolUseRow>> {
+        let sql = "SELECT id, agent_id, command_id, tool_use_id, name, summary, started_at, \
+                   ended_at, outcome FROM tool_uses WHERE command_id = $1 ORDER BY id LIMIT $2";
+        let limit = PAGE_ROWS as i64;
+        fetch!(self, fetch_all, query_as(sql), command_id, limit)
+    }
+}
+
+impl AgentFilter {
+    fn push<DB>(&self, sql: &mut QueryBuilder<DB>, after: Option<AgentCursor>, limit: usize)
+    where
+        DB: Database,
+        i64: for<'q> Encode<'q, DB> + Type<DB>,
+        At: for<'q> Encode<'q, DB> + Type<DB>,
+        String: for<'q> Encode<'q, DB> + Type<DB>,
+    {
+        sql.push(" WHERE true");
+        push_among(sql, "a.id", self.ids.iter().copied());
+        push_among(sql, "a.state", self.states.iter().cloned());
+        push_among(sql, "a.needs", self.needs.iter().cloned());
+        push_among(sql, "a.project_id", self.project_ids.iter().copied());
+        push_among(sql, "a.parent_agent_id", self.parent_ids.iter().copied());
+        push_among(sql, "p.host", self.hosts.iter().cloned());
+        match self.open {
+            None => {}
+            Some(true) => drop(sql.push(" AND s.open")),
+            Some(false) => drop(sql.push(" AND NOT s.open")),
+        }
+        if let Some(AgentCursor { last_seen_at, id }) = after {
+            sql.push(" AND (last_seen_at, a.id) < (");
+            sql.push_bind(At(last_seen_at)).push(", ").push_bind(id);
+            sql.push(")");
+        }
+        sql.push(" ORDER BY last_seen_at DESC, a.id DESC LIMIT ");
+        sql.push_bind(limit.min(PAGE_ROWS) as i64);
+    }
+}
