@@ -15,8 +15,9 @@ pub async fn ended(pid: u32, started: Option<String>) {
         Err(rustix::io::Errno::SRCH | rustix::io::Errno::INVAL) => return,
         Err(_) => return std::future::pending().await,
     };
-    // The handle holds this process; only now is it known to be the right one.
-    if !super::lives(pid, started.as_deref()) {
+    // The handle holds this process; only now is it known to be the right one. One
+    // that is hidden lives as long as the handle says.
+    if super::of(pid).is_some_and(|process| !process.began(started.as_deref())) {
         return;
     }
     // SAFETY: the handle is owned, and stays what it is until it is dropped.

@@ -1,11 +1,36 @@
 //! What `/proc` says.
 
-use std::fs;
+use std::{
+    fs,
+    path::Path,
+    time::{Duration, SystemTime},
+};
+
+use rustix::{
+    io::Errno,
+    process::{Pid, test_kill_process},
+    time::{ClockId, clock_gettime},
+};
 
 use super::Process;
 
 pub fn of(pid: u32) -> Option<Process> {
     parse(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+}
+
+/// Whether this is a process of which we may know nothing but that it is there:
+/// `/proc` hides it, by `ProtectProc=` of a service or `hidepid=` of the machine.
+pub fn is_hidden(pid: u32) -> bool {
+    let id = i32::try_from(pid).ok().and_then(Pid::from_raw);
+    id.is_some_and(|id| {
+        !Path::new(&format!("/proc/{pid}")).exists() && test_kill_process(id) != Err(Errno::SRCH)
+    })
+}
+
+/// When the machine was started.
+pub fn booted() -> Option<SystemTime> {
+    let up = Duration::try_from(clock_gettime(ClockId::Boottime)).ok()?;
+    SystemTime::now().checked_sub(up)
 }
 
 /// Whether a pid of this domain (a machine and its process namespace) is one of ours.

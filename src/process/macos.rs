@@ -1,6 +1,6 @@
 //! What the kernel's own calls say.
 
-use std::{ffi::CStr, mem::MaybeUninit};
+use std::{ffi::CStr, mem::MaybeUninit, time::SystemTime};
 
 use super::Process;
 
@@ -24,6 +24,16 @@ pub fn of(pid: u32) -> Option<Process> {
         started: format!("{}.{:06}", info.pbi_start_tvsec, info.pbi_start_tvusec),
         tty: tty(info.e_tdev),
     })
+}
+
+/// Nothing hides a process here.
+pub fn is_hidden(_pid: u32) -> bool {
+    false
+}
+
+/// Needed only for what is hidden.
+pub fn booted() -> Option<SystemTime> {
+    None
 }
 
 /// There are no process namespaces here.

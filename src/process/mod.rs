@@ -6,6 +6,7 @@
 //! Promises
 //! - a pid that came again is another process: its start tells them apart
 //! - waiting for an end costs nothing until it comes
+//! - a process that is hidden from us is not taken for one that is over
 //!
 //! Not here: our own process (`supervise`).
 
@@ -18,7 +19,7 @@ mod system;
 mod system;
 
 pub use ended::ended;
-pub use system::{is_of_this_machine, of};
+pub use system::{booted, is_hidden, is_of_this_machine, of};
 
 /// A process that lives.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,9 +32,16 @@ pub struct Process {
     pub tty: Option<String>,
 }
 
+impl Process {
+    /// Whether it began then, if that is known.
+    pub fn began(&self, started: Option<&str>) -> bool {
+        started.is_none_or(|started| started == self.started)
+    }
+}
+
 /// Whether the process that has this pid, and began then if that is known, lives.
 pub fn lives(pid: u32, started: Option<&str>) -> bool {
-    of(pid).is_some_and(|process| started.is_none_or(|started| started == process.started))
+    of(pid).is_some_and(|process| process.began(started))
 }
 
 #[cfg(test)]
@@ -47,6 +55,7 @@ mod tests {
         assert!(lives(own.pid, Some(&own.started)) && lives(own.pid, None));
         assert!(!lives(own.pid, Some("1")));
         assert!(!lives(u32::MAX, None));
+        assert!(!is_hidden(own.pid) && !is_hidden(u32::MAX));
     }
 
     #[tokio::test]

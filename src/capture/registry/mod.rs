@@ -8,6 +8,7 @@
 //! - a change is appended once, in the order it was seen
 //! - a process that is gone is noticed although its file stays, without looking
 //!   again and again
+//! - a process that is hidden from us lives until the kernel says that it ended
 //! - nothing but `<pid>.json` is opened: the keys beside it are never read
 //!
 //! Not here: what a change means for a session (`derive`).
@@ -49,6 +50,8 @@ pub struct Registry {
     ends: JoinSet<PathBuf>,
     waiting: HashMap<PathBuf, AbortHandle>,
     news: mpsc::Sender<Observation>,
+    /// It was logged that processes are hidden from us.
+    said_hidden: bool,
 }
 
 impl Registry {
@@ -62,6 +65,7 @@ impl Registry {
             ends: JoinSet::new(),
             waiting: HashMap::new(),
             news,
+            said_hidden: false,
         }
     }
 
@@ -139,11 +143,21 @@ impl Registry {
             return;
         }
         let (pid, started, ended) = (entry.pid, entry.proc_start.clone(), file.to_owned());
+        let is_hidden = process::is_hidden(pid);
+        let is_over = is_hidden && is_older_than_boot(file);
         let handle = self.ends.spawn(async move {
-            process::ended(pid, started).await;
+            if !is_over {
+                process::ended(pid, started).await;
+            }
             ended
         });
         self.waiting.insert(file.to_owned(), handle);
+        if is_hidden && !std::mem::replace(&mut self.said_hidden, true) {
+            tracing::info!(
+                "/proc hides processes of the registry (ProtectProc=, hidepid=): their end is \
+                 noticed, but not that another process has the number of one that ended unseen"
+            );
+        }
     }
 
     /// The file may be another process's by now: then it is read anew.
@@ -202,6 +216,14 @@ fn parent(folder: &Path) -> &Path {
     folder.parent().unwrap_or(folder)
 }
 
+/// Whether a file was last written before the machine was started: its process is
+/// over, whatever process has the number by now.
+fn is_older_than_boot(file: &Path) -> bool {
+    let written = fs::metadata(file).and_then(|found| found.modified()).ok();
+    let times = written.zip(process::booted());
+    times.is_some_and(|(written, booted)| written < booted)
+}
+
 /// What the file has, if it is a file of ordinary size.
 fn read(file: &Path) -> Option<Vec<u8>> {
     let is_file = fs::symlink_metadata(file).is_ok_and(|found| found.is_file());
@@ -231,6 +253,7 @@ mod tests {
             ends: JoinSet::new(),
             waiting: HashMap::new(),
             news,
+            said_hidden: false,
         };
         says("idle");
         registry.look(&file);

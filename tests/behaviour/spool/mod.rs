@@ -3,7 +3,7 @@
 mod hook;
 mod hook_faults;
 mod intake;
-mod registry;
+pub mod registry;
 
 use std::{
     fs,

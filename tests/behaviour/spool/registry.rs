@@ -77,7 +77,7 @@ fn observed(store: &Store) -> Vec<Value> {
         .collect()
 }
 
-fn statuses(store: &Store) -> Vec<String> {
+pub fn statuses(store: &Store) -> Vec<String> {
     let word = |seen: &Value| seen["status"].as_str().unwrap().to_owned();
     observed(store).iter().map(word).collect()
 }

@@ -11,6 +11,7 @@ mod killed;
 mod package;
 mod peers;
 mod ready;
+mod registry;
 mod reload;
 mod sandbox;
 mod stops_in_time;

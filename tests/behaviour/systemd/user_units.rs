@@ -12,15 +12,9 @@ use crate::support::{
 #[test]
 fn a_user_who_is_not_logged_in_has_a_watcher_that_comes_back_in_time() {
     let testbed = Testbed::of_user();
-    testbed.sh(&format!("loginctl enable-linger {ACCOUNT}"));
-    eventually("the user's manager is up", || {
-        let socket =
-            testbed.sh_as_account("test -S $XDG_RUNTIME_DIR/systemd/private && echo yes || true");
-        socket == "yes"
-    });
     let mut talk = Conversation::new(&testbed.headspace, "user");
     talk.say_all(3);
-    user(&testbed, "start headspace-watcher headspace.socket");
+    testbed.start_for_user("headspace-watcher headspace.socket");
     talk.say();
     talk.wait_until_recovered(&testbed.headspace);
     assert_eq!(

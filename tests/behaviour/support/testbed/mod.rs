@@ -228,6 +228,16 @@ impl Testbed {
         output.expect("systemctl runs").status.success()
     }
 
+    /// Starts a unit of the account's own manager, without a login.
+    pub fn start_for_user(&self, unit: &str) {
+        self.sh(&format!("loginctl enable-linger {ACCOUNT}"));
+        eventually("the user's manager is up", || {
+            let is_up = "test -S $XDG_RUNTIME_DIR/systemd/private && echo yes || true";
+            self.sh_as_account(is_up) == "yes"
+        });
+        self.sh_as_account(&format!("systemctl --user start {unit}"));
+    }
+
     pub fn property(&self, unit: &str, name: &str) -> String {
         self.systemctl(&["show", "--value", "--property", name, unit])
     }
