@@ -14,6 +14,7 @@ pub mod event;
 pub mod health;
 pub mod install;
 pub mod process;
+pub mod show;
 pub mod spool;
 pub mod store;
 pub mod stream;

@@ -8,7 +8,7 @@ use std::{
 };
 
 /// What each module may use. A module that is missing here fails the test.
-const MAY_USE: [(&str, &[&str]); 18] = [
+const MAY_USE: [(&str, &[&str]); 19] = [
     ("event", &[]),
     ("config", &[]),
     ("telemetry", &[]),
@@ -27,9 +27,18 @@ const MAY_USE: [(&str, &[&str]); 18] = [
     ),
     ("stream", &["event", "store"]),
     ("health", &["store", "supervise"]),
+    ("show", &["store"]),
     (
         "web",
-        &["event", "spool", "store", "stream", "health", "supervise"],
+        &[
+            "event",
+            "spool",
+            "store",
+            "stream",
+            "health",
+            "show",
+            "supervise",
+        ],
     ),
     (
         "doctor",
@@ -60,6 +69,7 @@ const MAY_USE: [(&str, &[&str]); 18] = [
             "tail",
             "stream",
             "health",
+            "show",
             "web",
         ],
     ),

@@ -41,6 +41,8 @@ pub struct AgentRow {
     pub project_id: i64,
     pub project_name: String,
     pub project_path: String,
+    /// The project's branch.
+    pub branch: Option<String>,
     pub host: String,
     pub parent_agent_id: Option<i64>,
     pub cli: String,
@@ -142,7 +144,7 @@ impl AgentRow {
 macro_rules! agents {
     () => {
         "SELECT a.id, a.session_uuid, a.project_id, p.name AS project_name, \
-         p.path AS project_path, p.host, a.parent_agent_id, cli, a.title, a.state, a.needs, \
+         p.path AS project_path, p.current_branch AS branch, p.host, a.parent_agent_id, cli, a.title, a.state, a.needs, \
          a.asks, a.since, a.background, a.unseen, s.open, a.last_words, s.command_id, model, \
          context_tokens, todos, queue_length, permission_mode, working_directory, \
          transcript_path, terminal, iterm_pane_id, started_at, last_seen_at, ended_at, end_reason \

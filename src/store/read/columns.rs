@@ -3,7 +3,7 @@
 
 use std::{borrow::Cow, fmt, ops::Deref};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use sqlx::{
     Database, Decode, Encode, Postgres, Sqlite, Type,
@@ -34,7 +34,7 @@ pub(super) struct At(pub Timestamp);
 pub(super) struct JsonText(pub String);
 
 /// JSON as it goes on to readers.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Json(Box<RawValue>);
 
@@ -42,6 +42,12 @@ impl Deref for UtcText {
     type Target = str;
     fn deref(&self) -> &str {
         &self.0
+    }
+}
+
+impl Json {
+    pub fn get(&self) -> &str {
+        self.0.get()
     }
 }
 

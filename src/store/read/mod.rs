@@ -93,7 +93,7 @@ pub use agents::{
     AgentCursor, AgentFilter, AgentRow, CommandRow, NEEDS, PAGE_ROWS, STATES, ToolUseRow, TurnRow,
 };
 pub use audit::{CheckpointFacts, StoredSession, StoredTurn, Totals};
-pub use columns::UtcText;
+pub use columns::{Json, UtcText};
 pub use condition::{Condition, Integrity, condition};
 pub use error::ReadError;
 pub use follow::Bookmark;

@@ -1,0 +1,182 @@
+//! How sessions look and what is said of them, the same on a page and in the terminal.
+//!
+//! In: rows of agents, the time.
+//! Out: [`Session`]s with their [`Mark`], and their words.
+//!
+//! Promises
+//! - a session shows as the first that fits: ended, needs you, finished and unread,
+//!   working, something in the background, idle
+//! - what a subagent needs stands on its root; a subagent is no session
+//! - pure: no clock and no database
+//!
+//! Not here: text is as it was written; where it is shown it is made harmless.
+
+#[cfg(test)]
+mod tests;
+mod time;
+mod words;
+
+use std::collections::HashMap;
+
+use serde::Serialize;
+
+use crate::store::read::AgentRow;
+
+pub use time::{Age, age, of_day, seconds_since};
+pub use words::{Need, first_line, last_words, need, title, todo_counts};
+
+/// What a session shows as, the most pressing first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mark {
+    NeedsYou,
+    Finished,
+    Working,
+    Background,
+    Idle,
+    Ended,
+}
+
+/// A root agent with what its subagents add to it.
+#[derive(Debug)]
+pub struct Session<'a> {
+    pub agent: &'a AgentRow,
+    pub mark: Mark,
+    /// The agent that needs something: the root or a subagent.
+    pub asker: Option<&'a AgentRow>,
+    /// Subagents at work.
+    pub subagents: usize,
+}
+
+impl Mark {
+    pub const ALL: [Mark; 6] = [
+        Mark::NeedsYou,
+        Mark::Finished,
+        Mark::Working,
+        Mark::Background,
+        Mark::Idle,
+        Mark::Ended,
+    ];
+
+    pub fn glyph(self) -> char {
+        match self {
+            Mark::NeedsYou => '■',
+            Mark::Finished => '●',
+            Mark::Working => '◐',
+            Mark::Background => '◌',
+            Mark::Idle => '○',
+            Mark::Ended => '×',
+        }
+    }
+
+    /// `2 need you`, `1 working`.
+    pub fn counted(self, count: usize) -> String {
+        let word = match self {
+            Mark::NeedsYou if count == 1 => "needs you",
+            Mark::NeedsYou => "need you",
+            Mark::Finished => "finished",
+            Mark::Working => "working",
+            Mark::Background => "in the background",
+            Mark::Idle => "idle",
+            Mark::Ended => "ended",
+        };
+        format!("{count} {word}")
+    }
+}
+
+/// The sessions among these agents, the most pressing first: of those that need you the
+/// blocked ones, the longest wait first; of the others the newest first.
+pub fn sessions(agents: &[AgentRow]) -> Vec<Session<'_>> {
+    let by_id: HashMap<i64, &AgentRow> = agents.iter().map(|agent| (agent.id, agent)).collect();
+    let mut below: HashMap<i64, Vec<&AgentRow>> = HashMap::new();
+    for agent in agents.iter().filter(|agent| agent.open) {
+        if let Some(root) = root(agent, &by_id) {
+            below.entry(root).or_default().push(agent);
+        }
+    }
+    let roots = agents
+        .iter()
+        .filter(|agent| agent.parent_agent_id.is_none());
+    let mut sessions: Vec<_> = roots
+        .map(|agent| session(agent, below.get(&agent.id).map_or(&[], Vec::as_slice)))
+        .collect();
+    sessions.sort_by(|a, b| {
+        a.rank()
+            .cmp(&b.rank())
+            .then_with(|| match a.mark {
+                Mark::NeedsYou => a.since().cmp(b.since()),
+                _ => b.since().cmp(a.since()),
+            })
+            .then(a.agent.id.cmp(&b.agent.id))
+    });
+    sessions
+}
+
+/// How many sessions show as each mark.
+pub fn count(sessions: &[Session<'_>], mark: Mark) -> usize {
+    sessions
+        .iter()
+        .filter(|session| session.mark == mark)
+        .count()
+}
+
+impl Session<'_> {
+    /// When what it shows began.
+    pub fn since(&self) -> &str {
+        let agent = self.asker.unwrap_or(self.agent);
+        match (&agent.since, self.mark) {
+            (_, Mark::Ended) => agent.ended_at.as_ref().unwrap_or(&agent.last_seen_at),
+            (Some(since), _) => since,
+            (None, _) => &agent.last_seen_at,
+        }
+    }
+
+    /// Blocked by something stands before a question in its words.
+    fn rank(&self) -> (Mark, bool) {
+        (
+            self.mark,
+            self.asker.is_some_and(|asker| asker.needs == "asked"),
+        )
+    }
+}
+
+/// The root of a subagent; none for a root.
+fn root(agent: &AgentRow, by_id: &HashMap<i64, &AgentRow>) -> Option<i64> {
+    let mut root = agent.parent_agent_id?;
+    // Bounded: rows that name each other as parents have no root.
+    for _ in 0..by_id.len() {
+        match by_id.get(&root).and_then(|parent| parent.parent_agent_id) {
+            Some(above) => root = above,
+            None => return Some(root),
+        }
+    }
+    None
+}
+
+fn session<'a>(agent: &'a AgentRow, below: &[&'a AgentRow]) -> Session<'a> {
+    let subagents = below.iter().filter(|agent| is_at_work(agent)).count();
+    let all = std::iter::once(agent).chain(below.iter().copied());
+    let needy = all.filter(|agent| agent.open && agent.needs != "none");
+    let asker = needy.min_by(|a, b| {
+        let rank = |agent: &AgentRow| (agent.needs == "asked", agent.since.clone());
+        rank(a).cmp(&rank(b))
+    });
+    let mark = match agent.state.as_str() {
+        _ if !agent.open => Mark::Ended,
+        _ if asker.is_some() => Mark::NeedsYou,
+        _ if is_at_work(agent) => Mark::Working,
+        _ if agent.unseen => Mark::Finished,
+        _ if agent.background > 0 || subagents > 0 => Mark::Background,
+        _ => Mark::Idle,
+    };
+    Session {
+        agent,
+        mark,
+        asker: asker.filter(|_| agent.open),
+        subagents,
+    }
+}
+
+fn is_at_work(agent: &AgentRow) -> bool {
+    ["commanded", "processing"].contains(&agent.state.as_str())
+}
