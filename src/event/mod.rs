@@ -25,7 +25,8 @@ pub use evidence::{Evidence, Shows, TitleKind, ToolOutcome, Usage};
 pub use key::{FactKey, StoredGroup, StoredKey, hex, hex_digest};
 pub use payload::{
     Actor, EndReason, EventType, HookReceived, ObservedStatus, Payload, SessionEnded,
-    SessionObserved, SessionRegistered, StateTransition, Trigger, TurnDetected, TurnSource,
+    SessionObserved, SessionRegistered, SessionViewed, StateTransition, Trigger, TurnDetected,
+    TurnSource,
 };
 pub use schema::schemas;
 pub use text::storable;
@@ -140,6 +141,7 @@ mod tests {
                 json!({"hook_type": "stop", "claude_session_id": "s",
                 "working_directory": "/p"}),
             ),
+            ("session_viewed", json!({"session_uuid": "s"})),
             (
                 "session_observed",
                 json!({"claude_session_id": "s", "status": "idle", "pid": 7}),

@@ -62,6 +62,7 @@ taxonomy! {
     StateTransition = "state_transition",
     HookReceived = "hook_received" of claude_session_id,
     SessionObserved = "session_observed" of claude_session_id,
+    SessionViewed = "session_viewed" of session_uuid,
 }
 
 impl EventType {
@@ -145,7 +146,7 @@ pub struct TurnDetected {
     pub rule: Option<String>,
 }
 
-/// A command moved to another state.
+/// A command's state, what it needs, or its outcome changed.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StateTransition {
@@ -154,6 +155,15 @@ pub struct StateTransition {
     pub from_state: String,
     pub to_state: String,
     pub trigger: Trigger,
+    /// What the agent needs from now on, if it needs anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub needs: Option<String>,
+    /// What it asks for, in its own words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asks: Option<String>,
+    /// How the command ended, if it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<String>,
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",
@@ -161,9 +171,12 @@ pub struct StateTransition {
     )]
     #[schemars(range(min = 0, max = 1))]
     pub confidence: Option<f64>,
-    /// What caused it: an event id or source and offset, and the rule's name.
+    /// What caused it: an event, or source and offset.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evidence: Option<Value>,
+    /// The number of the rule that decided it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
 }
 
 /// Claude Code called a hook. The hook's own fields follow the three common ones.
@@ -191,6 +204,20 @@ pub struct SessionObserved {
     pub process_started: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub working_directory: Option<String>,
+}
+
+/// A person looked at a session, or put it off.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SessionViewed {
+    pub session_uuid: String,
+    /// Until then, or until it changes, it is put off (ISO 8601).
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "maybe_iso_8601"
+    )]
+    pub snoozed_until: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -242,6 +269,9 @@ pub enum Trigger {
     Turn,
     Timeout,
     Manual,
+    Hook,
+    Registry,
+    Process,
 }
 
 /// Reads a payload struct; the message starts with what is wrong and names the field.
@@ -263,6 +293,10 @@ fn iso_8601<'de, D: Deserializer<'de>>(input: D) -> Result<String, D::Error> {
         Some(_) => Ok(text),
         None => Err(D::Error::custom("expected an ISO 8601 time with its zone")),
     }
+}
+
+fn maybe_iso_8601<'de, D: Deserializer<'de>>(input: D) -> Result<Option<String>, D::Error> {
+    iso_8601(input).map(Some)
 }
 
 fn from_two<'de, D: Deserializer<'de>>(input: D) -> Result<Option<u32>, D::Error> {

@@ -26,6 +26,8 @@ fn row(id: i64, change: impl FnOnce(&mut AgentRow)) -> AgentRow {
         since: None,
         background: 0,
         unseen: false,
+        viewed_at: None,
+        snoozed_until: None,
         open: true,
         last_words: None,
         command_id: None,

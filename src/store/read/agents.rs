@@ -55,6 +55,9 @@ pub struct AgentRow {
     /// Tasks that run on after the turn's end.
     pub background: i64,
     pub unseen: bool,
+    pub viewed_at: Option<UtcText>,
+    /// Until then, or until it changes, it is put off.
+    pub snoozed_until: Option<UtcText>,
     pub open: bool,
     pub last_words: Option<String>,
     /// The newest one.
@@ -144,8 +147,9 @@ impl AgentRow {
 macro_rules! agents {
     () => {
         "SELECT a.id, a.session_uuid, a.project_id, p.name AS project_name, \
-         p.path AS project_path, p.current_branch AS branch, p.host, a.parent_agent_id, cli, a.title, a.state, a.needs, \
-         a.asks, a.since, a.background, a.unseen, s.open, a.last_words, s.command_id, model, \
+         p.path AS project_path, p.current_branch AS branch, p.host, a.parent_agent_id, cli, \
+         a.title, a.state, a.needs, a.asks, a.since, a.background, a.unseen, viewed_at, \
+         snoozed_until, s.open, a.last_words, s.command_id, model, \
          context_tokens, todos, queue_length, permission_mode, working_directory, \
          transcript_path, terminal, iterm_pane_id, started_at, last_seen_at, ended_at, end_reason \
          FROM agents a JOIN agent_states s ON s.agent_id = a.id \

@@ -6,6 +6,9 @@ ALTER TABLE agents ADD COLUMN queue_length bigint NOT NULL DEFAULT 0;
 ALTER TABLE agents ADD COLUMN permission_mode text;
 -- A program registered it: watched also where only such sessions are.
 ALTER TABLE agents ADD COLUMN registered boolean NOT NULL DEFAULT false;
+-- When a person looked at it last, and until when it is put off.
+ALTER TABLE agents ADD COLUMN viewed_at timestamptz;
+ALTER TABLE agents ADD COLUMN snoozed_until timestamptz;
 -- The moments behind the columns that show the newest of something.
 ALTER TABLE agents ADD COLUMN newest jsonb NOT NULL DEFAULT '{}';
 

@@ -6,6 +6,9 @@ ALTER TABLE agents ADD COLUMN queue_length INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE agents ADD COLUMN permission_mode TEXT;
 -- A program registered it: watched also where only such sessions are.
 ALTER TABLE agents ADD COLUMN registered INTEGER NOT NULL DEFAULT 0;
+-- When a person looked at it last, and until when it is put off.
+ALTER TABLE agents ADD COLUMN viewed_at TEXT;
+ALTER TABLE agents ADD COLUMN snoozed_until TEXT;
 -- The moments behind the columns that show the newest of something.
 ALTER TABLE agents ADD COLUMN newest TEXT NOT NULL DEFAULT '{}' CHECK (json_valid(newest));
 
