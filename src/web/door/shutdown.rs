@@ -38,6 +38,8 @@ pub async fn idle_for(time: Option<Duration>, mut open: watch::Receiver<usize>) 
 
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
     use super::*;
 
     #[tokio::test]
@@ -51,7 +53,14 @@ mod tests {
 
         let mut idle = std::pin::pin!(idle_for(Some(time), open.subscribe()));
         for _ in 0..5 {
-            assert!(timeout(time / 2, &mut idle).await.is_err());
+            let visit = Instant::now();
+            if timeout(time / 2, &mut idle).await.is_ok() {
+                assert!(
+                    visit.elapsed() >= time,
+                    "it was idle for less than the time"
+                );
+                return;
+            }
             open.send_modify(|open| *open += 1);
             open.send_modify(|open| *open -= 1);
         }
