@@ -15,6 +15,7 @@
 mod facts;
 mod questions;
 mod sessions;
+pub mod state;
 #[cfg(test)]
 mod tests;
 

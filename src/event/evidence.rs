@@ -1,6 +1,8 @@
 //! What a line shows that is no event: what states, tools and usage are derived
 //! from.
 
+use serde::{Deserialize, Serialize};
+
 use super::Moment;
 
 /// Something that a line shows of a session.
@@ -66,7 +68,111 @@ pub enum Shows {
     ForkedFrom {
         session_uuid: String,
     },
+    /// Something was put to the agent, or to the CLI itself.
+    Prompted(Prompted),
+    /// What the CLI answered by itself, to a shell line or to a command of its own.
+    Output {
+        shell: bool,
+    },
+    Thinking,
+    /// A text for the human: its end, and why the reply stopped, if it says so.
+    Text {
+        message_id: Option<String>,
+        end: String,
+        stop: Option<String>,
+    },
+    /// A call that a person refused, with words for the agent or without.
+    Refusal {
+        tool_use_id: String,
+        with_reason: bool,
+    },
+    /// What an error said to the human; it stands before its `ApiError`.
+    ErrorText {
+        text: String,
+    },
+    /// The CLI answered for an agent that was not asked.
+    Filler,
+    /// What a conversation was shortened to.
+    Summary,
+    /// A Stop hook runs or ran: the agent had come to its end.
+    StopHook,
 }
+
+/// What was put in, and by what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Prompted {
+    pub kind: PromptKind,
+    pub by: Origin,
+    /// The words' beginning, at most 400 characters; of a command its name.
+    pub text: String,
+    pub prompt_id: Option<String>,
+    pub uuid: Option<String>,
+    /// A program waits for the answer, and no person sees a dialog.
+    pub headless: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PromptKind {
+    Words,
+    /// A command that becomes a prompt: a skill, a command of the project.
+    Skill,
+    /// A command that the CLI carries out by itself.
+    BuiltIn,
+    /// A line for the shell.
+    Shell,
+    /// It was queued, and reached the agent at work.
+    MidTurn,
+    /// What the CLI put in: a skill's words, what a Stop hook wants, “go on”.
+    Injected,
+}
+
+/// What set the agent to work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Origin {
+    Human,
+    /// A human, while the agent was at work.
+    Queued,
+    /// A task in the background that ended.
+    Task,
+    Cron,
+    /// Another agent.
+    Peer,
+    /// A Stop hook.
+    Hook,
+    Unknown,
+}
+
+impl Origin {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Origin::Human => "human",
+            Origin::Queued => "queued",
+            Origin::Task => "task",
+            Origin::Cron => "cron",
+            Origin::Peer => "peer",
+            Origin::Hook => "hook",
+            Origin::Unknown => "unknown",
+        }
+    }
+}
+
+/// The fields of a tool's input that say most about its call, the most telling first.
+pub const TELLING: [&str; 12] = [
+    "command",
+    "file_path",
+    "notebook_path",
+    "pattern",
+    "path",
+    "url",
+    "query",
+    "questions",
+    "plan",
+    "skill",
+    "description",
+    "prompt",
+];
 
 /// How a tool's call ended, as far as its result says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

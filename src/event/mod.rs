@@ -21,7 +21,9 @@ mod timestamp;
 use serde_json::Value;
 
 pub use entry::{Ending, EndsAt, Entry, Rejection, SessionSeen, What, project_name};
-pub use evidence::{Evidence, Shows, TitleKind, ToolOutcome, Usage};
+pub use evidence::{
+    Evidence, Origin, PromptKind, Prompted, Shows, TELLING, TitleKind, ToolOutcome, Usage,
+};
 pub use key::{FactKey, StoredGroup, StoredKey, hex, hex_digest};
 pub use payload::{
     Actor, EndReason, EventType, HookReceived, ObservedStatus, Payload, SessionEnded,

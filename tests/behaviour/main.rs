@@ -11,6 +11,7 @@ mod doctor;
 mod packages;
 mod process;
 mod spool;
+mod states;
 mod store;
 mod stream;
 mod structure;

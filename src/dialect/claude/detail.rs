@@ -108,6 +108,30 @@ object! {
     pub struct Piece {
         text: Scalar = "text",
         question: Scalar = "question",
+        options: Options = "options",
+    }
+}
+
+object! {
+    pub struct Choice {
+        label: Scalar = "label",
+    }
+}
+
+/// The answers that a question offers.
+#[derive(Debug)]
+pub struct Options(pub Vec<String>);
+
+impl Piece {
+    /// The text, or the question with the answers it offers.
+    fn words(&self) -> Option<String> {
+        let text = self.text.as_ref().or(self.question.as_ref())?.text()?;
+        Some(match &self.options {
+            Some(Options(labels)) if !labels.is_empty() => {
+                format!("{text} ({})", labels.join(" / "))
+            }
+            _ => text.to_owned(),
+        })
     }
 }
 
@@ -223,14 +247,29 @@ any_value!([] TextHead, no scalar but text, TextHead(None), {
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<TextHead, A::Error> {
         let mut first = None;
         while let Some(Maybe(piece)) = list.next_element::<Maybe<Piece>>()? {
-            let text = piece.and_then(|piece| piece.text.or(piece.question));
-            first = first.or_else(|| TextHead::of(text?.text()?).0);
+            first = first.or_else(|| TextHead::of(&piece?.words()?).0);
         }
         Ok(TextHead(first))
     }
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<TextHead, A::Error> {
         skip_object(map)?;
         Ok(TextHead(None))
+    }
+});
+
+any_value!([] Options, no scalar but text, Options(Vec::new()), {
+    fn visit_str<E: Error>(self, _: &str) -> Result<Options, E> { Ok(Options(Vec::new())) }
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Options, A::Error> {
+        let mut labels = Vec::new();
+        while let Some(Maybe(choice)) = list.next_element::<Maybe<Choice>>()? {
+            let label = choice.and_then(|choice| choice.label);
+            labels.extend(label.as_ref().and_then(Scalar::text).map(str::to_owned));
+        }
+        Ok(Options(labels))
+    }
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Options, A::Error> {
+        skip_object(map)?;
+        Ok(Options(Vec::new()))
     }
 });
 

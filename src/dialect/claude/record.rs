@@ -5,7 +5,7 @@ use std::io::BufRead;
 use crate::event::storable;
 
 use super::{
-    detail::{Detail, ErrorType, Maybe, Plain, Scalar},
+    detail::{Detail, ErrorType, Maybe, Plain, Scalar, TextHead},
     json::{Content, Kind, Lenient, object},
     known_types,
     repair::Repaired,
@@ -46,6 +46,9 @@ object! {
         ai_title: D::Of<Scalar> = "aiTitle",
         agent_name: D::Of<Scalar> = "agentName",
         forked_from: D::Of<Maybe<Fork>> = "forkedFrom",
+        content: D::Of<TextHead> = "content",
+        data: D::Of<Maybe<Progress>> = "data",
+        entrypoint: D::Of<Scalar> = "entrypoint",
     }
 }
 
@@ -67,6 +70,14 @@ object! {
         mode: Lenient = "commandMode",
         origin: Kind = "origin",
         prompt: Content<Plain> = "prompt",
+        hook_event: Lenient = "hookEvent",
+    }
+}
+
+object! {
+    /// What goes on while the agent works.
+    pub struct Progress {
+        hook_event: Scalar = "hookEvent",
     }
 }
 

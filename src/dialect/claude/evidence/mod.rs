@@ -1,5 +1,6 @@
 //! What a record shows that is no event: pure functions of one record.
 
+mod prompt;
 #[cfg(test)]
 mod tests;
 
@@ -14,14 +15,29 @@ use super::{
 const INTERRUPTED: &str = "[Request interrupted by user";
 /// How a refused call begins that the CLI does not mark as such yet.
 const REFUSED: &str = "The user doesn't want to proceed with this tool use";
+/// What a refused call says if the agent is to go on.
+const REASON: [&str; 2] = [
+    "The user provided the following reason",
+    "To tell you how to proceed, the user said",
+];
+/// What the CLI answers for an agent that was not asked.
+const FILLER: &str = "No response requested.";
+/// The end of a text that is kept: what it asks or announces stands there.
+const END_CHARS: usize = 1000;
 
 /// All that a record shows.
 pub fn of(record: &Record<Full>) -> Vec<Shows> {
-    let mut all = Vec::new();
+    let mut all: Vec<Shows> = forked(record).into_iter().collect();
+    if !all.is_empty() {
+        // A copy shows nothing of this session but where it comes from.
+        return all;
+    }
     match record.kind.as_deref() {
         Some("assistant") => reply(record, &mut all),
         Some("user") => prompt(record, &mut all),
         Some("system") => all.extend(system(record)),
+        Some("attachment") => attachment(record, &mut all),
+        Some("progress") if is_stop_hook(record) => all.push(Shows::StopHook),
         Some("queue-operation") => {
             all.extend(text(&record.operation).map(|operation| Shows::Queue { operation }));
         }
@@ -33,7 +49,6 @@ pub fn of(record: &Record<Full>) -> Vec<Shows> {
         }
         _ => {}
     }
-    all.extend(forked(record));
     all
 }
 
@@ -42,6 +57,8 @@ fn reply(record: &Record<Full>, all: &mut Vec<Shows>) {
         return;
     };
     if record.is_api_error == Some(true) {
+        let said = texts(message).next().map(|text| head(text, 200));
+        all.extend(said.map(|text| Shows::ErrorText { text }));
         all.push(Shows::ApiError {
             kind: record.error.as_ref().and_then(kind_of),
             retry: None,
@@ -53,6 +70,32 @@ fn reply(record: &Record<Full>, all: &mut Vec<Shows>) {
     }
     all.extend(usage(message));
     all.extend(text(&message.stop_reason).map(|reason| Shows::Stop { reason }));
+    said(message, all);
+}
+
+/// What a reply says and thinks. A text without words is only a sign of life.
+fn said(message: &Message<Full>, all: &mut Vec<Shows>) {
+    let model = message.model.as_ref().and_then(|model| model.0.as_deref());
+    let by_cli = model == Some("<synthetic>");
+    let thinks = |block: &Block<Full>| {
+        let kind = block.kind.as_deref().unwrap_or_default();
+        kind.ends_with("thinking")
+    };
+    if blocks(message).iter().any(thinks) {
+        all.push(Shows::Thinking);
+    }
+    for words in texts(message) {
+        all.push(match words.trim() {
+            "" => Shows::Thinking,
+            FILLER if by_cli => Shows::Filler,
+            words => Shows::Text {
+                message_id: message.id.clone(),
+                end: tail(words, END_CHARS),
+                // It says `stop_sequence` of what was cut by an interruption.
+                stop: text(&message.stop_reason).filter(|_| !by_cli),
+            },
+        });
+    }
 }
 
 fn call(block: &Block<Full>) -> Option<Shows> {
@@ -100,12 +143,16 @@ fn prompt(record: &Record<Full>, all: &mut Vec<Shows>) {
         .iter()
         .filter(|block| is(block, "tool_result"))
     {
-        all.extend(result(record, block));
+        let result = result(record, block);
+        all.extend(refusal(block, &result));
+        all.extend(result);
     }
     if starts_with(message, INTERRUPTED) {
         all.push(Shows::Interruption {
             message_id: text(&record.interrupted),
         });
+    } else {
+        all.extend(prompt::of_record(record));
     }
     all.extend(text(&record.prompt_id).map(|prompt_id| Shows::Prompt { prompt_id }));
     all.extend(text(&record.permission_mode).map(|mode| Shows::PermissionMode { mode }));
@@ -125,9 +172,59 @@ fn result(record: &Record<Full>, block: &Block<Full>) -> Option<Shows> {
     })
 }
 
+/// A refusal without a reason ends the turn; with one the agent goes on.
+fn refusal(block: &Block<Full>, result: &Option<Shows>) -> Option<Shows> {
+    let Some(Shows::ToolResult {
+        tool_use_id,
+        outcome: ToolOutcome::Denied,
+    }) = result
+    else {
+        return None;
+    };
+    let text = block.content.as_ref().and_then(|head| head.0.as_deref());
+    let with_reason = text.is_some_and(|text| REASON.iter().any(|reason| text.contains(reason)));
+    Some(Shows::Refusal {
+        tool_use_id: tool_use_id.clone(),
+        with_reason,
+    })
+}
+
+fn attachment(record: &Record<Full>, all: &mut Vec<Shows>) {
+    let hook = record
+        .attachment
+        .as_ref()
+        .and_then(|attachment| attachment.hook_event.as_ref()?.0.as_deref());
+    if hook == Some("Stop") {
+        all.push(Shows::StopHook);
+    }
+    all.extend(prompt::of_attachment(record));
+}
+
+fn is_stop_hook(record: &Record<Full>) -> bool {
+    match &record.data {
+        Some(Maybe(Some(progress))) => {
+            progress.hook_event.as_ref().and_then(Scalar::text) == Some("Stop")
+        }
+        _ => false,
+    }
+}
+
+/// The oldest versions have no subtype, and say what a hook did in words.
+fn hook_line(record: &Record<Full>) -> Option<Shows> {
+    let line = record.content.as_ref()?.0.as_deref()?;
+    let line = line.trim_start_matches("\u{1b}[1m");
+    let is_stop = line.starts_with("Stop\u{1b}[22m") || line.starts_with("Stop [");
+    is_stop.then_some(Shows::StopHook)
+}
+
 fn system(record: &Record<Full>) -> Option<Shows> {
-    match record.subtype.as_ref()?.text()? {
-        "turn_duration" | "stop_hook_summary" => Some(Shows::TurnEnd {
+    let Some(subtype) = record.subtype.as_ref() else {
+        return hook_line(record);
+    };
+    match subtype.text()? {
+        "local_command" => Some(Shows::Output { shell: false }),
+        "stop_hook_summary" => Some(Shows::StopHook),
+        "turn_duration" => Some(Shows::TurnEnd {
             background: number(&record.background_agents) + number(&record.background_workflows),
         }),
         "api_error" => Some(Shows::ApiError {
@@ -172,6 +269,16 @@ fn is(block: &Block<Full>, kind: &str) -> bool {
     block.kind.as_deref() == Some(kind)
 }
 
+fn texts(message: &Message<Full>) -> impl Iterator<Item = &str> {
+    let whole = match &message.content {
+        Some(Content::Text(text)) => Some(text.as_str()),
+        _ => None,
+    };
+    let blocks = blocks(message).iter().filter(|block| is(block, "text"));
+    let parts = blocks.filter_map(|block| block.text.as_deref());
+    whole.into_iter().chain(parts)
+}
+
 fn starts_with(message: &Message<Full>, beginning: &str) -> bool {
     match &message.content {
         Some(Content::Text(text)) => text.starts_with(beginning),
@@ -186,6 +293,18 @@ fn starts_with(message: &Message<Full>, beginning: &str) -> bool {
 fn text(field: &Option<Scalar>) -> Option<String> {
     let text = field.as_ref()?.text().filter(|text| !text.is_empty())?;
     Some(storable(text.to_owned()))
+}
+
+/// The first characters, at most so many.
+fn head(text: &str, chars: usize) -> String {
+    let end = text.char_indices().nth(chars);
+    storable(text[..end.map_or(text.len(), |(at, _)| at)].to_owned())
+}
+
+/// The last characters, at most so many.
+fn tail(text: &str, chars: usize) -> String {
+    let start = text.char_indices().nth_back(chars - 1);
+    storable(text[start.map_or(0, |(at, _)| at)..].to_owned())
 }
 
 fn number(field: &Option<Scalar>) -> u64 {

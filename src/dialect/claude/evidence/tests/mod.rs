@@ -1,9 +1,11 @@
+mod said;
+
 use serde_json::{Value, json};
 
 use super::{super::detail::Plain, *};
 
 /// What a line shows; a reader that asks for no evidence finds none in it.
-fn shown(line: &Value) -> Vec<Shows> {
+fn all_shown(line: &Value) -> Vec<Shows> {
     let line = line.to_string();
     assert!(Record::<Plain>::parse(line.as_bytes()).is_ok());
     let full = Record::<Full>::parse(line.as_bytes()).unwrap();
@@ -12,6 +14,21 @@ fn shown(line: &Value) -> Vec<Shows> {
         .unwrap();
     assert_eq!(of(&full), of(&long));
     of(&full)
+}
+
+/// The same without what is said and put in.
+fn shown(line: &Value) -> Vec<Shows> {
+    let mut all = all_shown(line);
+    all.retain(|shows| {
+        !matches!(
+            shows,
+            Shows::Prompted(_)
+                | Shows::Text { .. }
+                | Shows::Refusal { .. }
+                | Shows::ErrorText { .. }
+        )
+    });
+    all
 }
 
 fn assistant(content: Value) -> Value {

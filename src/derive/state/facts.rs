@@ -1,0 +1,366 @@
+//! What holds of one agent now: opened and closed by key, never by position.
+
+use serde::{Deserialize, Serialize};
+
+use crate::event::{ObservedStatus, Origin, Timestamp};
+
+use super::input::{Call, Running, Words};
+
+/// How many of each are kept. The oldest goes first.
+const MAX_TOOLS: usize = 64;
+const MAX_CLOSED: usize = 64;
+const MAX_DIALOGS: usize = 16;
+const MAX_COMMANDS: usize = 8;
+const MAX_PROCESSES: usize = 4;
+const MAX_IDS: usize = 8;
+const MAX_TASKS: usize = 32;
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Facts {
+    pub is_child: bool,
+    /// No person sees a dialog of it.
+    pub headless: bool,
+    pub turn: Option<Turn>,
+    pub dialogs: Vec<Dialog>,
+    pub tools: Vec<Call>,
+    /// Calls that are over: a late word of them changes nothing.
+    pub closed_calls: Vec<String>,
+    pub background: Running,
+    pub compacting: Option<Timestamp>,
+    pub error: Option<Failure>,
+    pub registry: Vec<Process>,
+    pub ended: Option<Timestamp>,
+    pub said: Option<Said>,
+    /// The chain's newest record is a text.
+    pub text_is_last: bool,
+    /// A prompt was queued or taken from the queue, and its record is to come.
+    pub starting: Option<Timestamp>,
+    /// How often that was said since a prompt came.
+    pub starts: u8,
+    /// Prompts whose hook came while a turn was open.
+    pub queued: Vec<String>,
+    /// The newest last.
+    pub commands: Vec<Command>,
+    pub unseen: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Turn {
+    pub since: Timestamp,
+    pub prompt_ids: Vec<String>,
+    /// A record of the transcript belongs to it, not only a hook.
+    pub filled: bool,
+    /// The agent showed a sign of work.
+    pub worked: bool,
+    /// The registry said idle then, and nothing else said more.
+    pub quiet: Option<Timestamp>,
+    /// The words of a prompt whose record is to come.
+    pub awaits: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Command {
+    /// The prompt's id, else the record's, else its time.
+    pub key: String,
+    pub by: Origin,
+    pub since: Timestamp,
+    pub prompt_ids: Vec<String>,
+    /// A line for the shell: it is over with its output.
+    pub shell: bool,
+    /// There is a record of it, and not only a hook.
+    pub filled: bool,
+    pub outcome: Option<Outcome>,
+    pub over_at: Option<Timestamp>,
+    /// The rule that closed it.
+    pub closed_by: u8,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    Done,
+    Asked,
+    Interrupted,
+    Failed,
+    Abandoned,
+    Superseded,
+}
+
+impl Outcome {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Outcome::Done => "done",
+            Outcome::Asked => "asked",
+            Outcome::Interrupted => "interrupted",
+            Outcome::Failed => "failed",
+            Outcome::Abandoned => "abandoned",
+            Outcome::Superseded => "superseded",
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Dialog {
+    pub kind: DialogKind,
+    /// The subagent it belongs to; none for the agent itself.
+    pub agent: Option<String>,
+    pub tool: Option<String>,
+    /// The call it is about.
+    pub call: Option<String>,
+    pub asks: Option<String>,
+    pub since: Timestamp,
+    /// Only the registry told of it: what else is known fills it.
+    pub vague: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DialogKind {
+    Permission,
+    Question,
+    Plan,
+    Dialog,
+    /// A person opened it: it wants nothing.
+    Menu,
+}
+
+impl DialogKind {
+    /// What a call of this tool asks a person for.
+    pub fn of_tool(name: &str) -> DialogKind {
+        match name {
+            "AskUserQuestion" => DialogKind::Question,
+            "ExitPlanMode" => DialogKind::Plan,
+            _ => DialogKind::Permission,
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Failure {
+    pub kind: Option<String>,
+    pub text: Option<String>,
+    pub at: Timestamp,
+    /// It is tried again: nothing has failed yet.
+    pub retries: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Process {
+    pub id: String,
+    pub status: ObservedStatus,
+    pub at: Timestamp,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Said {
+    pub words: Words,
+    pub at: Timestamp,
+}
+
+impl Facts {
+    pub fn command(&mut self) -> Option<&mut Command> {
+        self.commands.last_mut()
+    }
+
+    pub fn is_turn_open(&self) -> bool {
+        self.turn.is_some()
+    }
+
+    /// When the newest command was over.
+    pub fn over_at(&self) -> Option<Timestamp> {
+        self.commands.last().and_then(|command| command.over_at)
+    }
+
+    pub fn begin_turn(&mut self, at: Timestamp, prompt_id: Option<&String>) {
+        self.turn = Some(Turn {
+            since: at,
+            prompt_ids: prompt_id.into_iter().cloned().collect(),
+            filled: true,
+            worked: false,
+            quiet: None,
+            awaits: None,
+        });
+        self.ended = None;
+        self.starting = None;
+        self.starts = 0;
+        self.error = None;
+        self.text_is_last = false;
+        self.unseen = false;
+    }
+
+    pub fn begin_command(
+        &mut self,
+        key: String,
+        by: Origin,
+        at: Timestamp,
+        prompt_id: Option<&String>,
+    ) {
+        self.commands.push(Command {
+            key,
+            by,
+            since: at,
+            prompt_ids: prompt_id.into_iter().cloned().collect(),
+            shell: false,
+            filled: true,
+            outcome: None,
+            over_at: None,
+            closed_by: 0,
+        });
+        keep_newest(&mut self.commands, MAX_COMMANDS);
+        self.said = None;
+        self.begin_turn(at, prompt_id);
+    }
+
+    /// The newest command goes on.
+    pub fn reopen(&mut self, at: Timestamp) {
+        if let Some(command) = self.commands.last_mut() {
+            command.outcome = None;
+            command.over_at = None;
+        }
+        self.begin_turn(at, None);
+        let ids = self
+            .commands
+            .last()
+            .map(|command| command.prompt_ids.clone());
+        if let (Some(turn), Some(ids)) = (&mut self.turn, ids) {
+            turn.prompt_ids = ids;
+            turn.worked = true;
+        }
+    }
+
+    /// The turn is over, with its tools and its dialogs.
+    pub fn close_turn(&mut self, at: Timestamp, outcome: Outcome, rule: u8) {
+        if self.turn.take().is_none() {
+            return;
+        }
+        if let Some(command) = self.commands.last_mut() {
+            command.outcome = Some(outcome);
+            command.over_at = Some(at);
+            command.closed_by = rule;
+        }
+        for call in std::mem::take(&mut self.tools) {
+            self.note_closed(call.id);
+        }
+        self.dialogs.retain(|dialog| dialog.agent.is_some());
+        self.compacting = None;
+        if outcome != Outcome::Failed {
+            self.error = None;
+        }
+        self.unseen = matches!(outcome, Outcome::Done | Outcome::Asked | Outcome::Failed);
+    }
+
+    /// The agent showed that it works: what was taken for its end was none.
+    pub fn works(&mut self, at: Timestamp) {
+        if let Some(turn) = &mut self.turn {
+            turn.worked = true;
+            if turn.quiet.is_some_and(|quiet| quiet < at) {
+                turn.quiet = None;
+            }
+        }
+        if self.error.as_ref().is_some_and(|error| error.retries) {
+            self.error = None;
+        }
+    }
+
+    pub fn open_call(&mut self, call: Call) {
+        if !self.tools.iter().any(|open| open.id == call.id) {
+            self.tools.push(call);
+            keep_newest(&mut self.tools, MAX_TOOLS);
+        }
+    }
+
+    /// Whether the call was known.
+    pub fn close_call(&mut self, id: &str) -> bool {
+        let known = self.tools.iter().any(|call| call.id == id) || self.is_closed(id);
+        self.tools.retain(|call| call.id != id);
+        self.dialogs
+            .retain(|dialog| dialog.call.as_deref() != Some(id));
+        self.note_closed(id.to_owned());
+        known
+    }
+
+    pub fn is_closed(&self, id: &str) -> bool {
+        self.closed_calls.iter().any(|closed| closed == id)
+    }
+
+    fn note_closed(&mut self, id: String) {
+        if !self.is_closed(&id) {
+            self.closed_calls.push(id);
+            keep_newest(&mut self.closed_calls, MAX_CLOSED);
+        }
+    }
+
+    pub fn open_dialog(&mut self, dialog: Dialog) {
+        self.dialogs.push(dialog);
+        keep_newest(&mut self.dialogs, MAX_DIALOGS);
+    }
+
+    /// Dialogs of this chain that opened before `at` are over.
+    pub fn close_dialogs(&mut self, agent: Option<&str>, at: Timestamp) {
+        self.dialogs
+            .retain(|dialog| dialog.agent.as_deref() != agent || dialog.since >= at);
+    }
+
+    pub fn queue(&mut self, prompt: String) {
+        if !self.queued.contains(&prompt) {
+            self.queued.push(prompt);
+            keep_newest(&mut self.queued, MAX_IDS);
+        }
+    }
+
+    /// What the process does, of which there may be several.
+    pub fn observe(&mut self, process: Process) -> bool {
+        if let Some(known) = self
+            .registry
+            .iter_mut()
+            .find(|known| known.id == process.id)
+        {
+            let news = process.at > known.at;
+            if news {
+                *known = process;
+            }
+            return news;
+        }
+        self.registry.push(process);
+        keep_newest(&mut self.registry, MAX_PROCESSES);
+        true
+    }
+
+    pub fn is_any(&self, status: ObservedStatus) -> bool {
+        self.registry.iter().any(|process| process.status == status)
+    }
+
+    pub fn run_on(&mut self, mut running: Running) {
+        running.tasks.truncate(MAX_TASKS);
+        self.background = running;
+    }
+}
+
+impl Turn {
+    pub fn belongs(&mut self, prompt_id: Option<&String>) {
+        if let Some(id) = prompt_id
+            && !self.prompt_ids.contains(id)
+        {
+            self.prompt_ids.push(id.clone());
+            keep_newest(&mut self.prompt_ids, MAX_IDS);
+        }
+    }
+}
+
+impl Command {
+    pub fn belongs(&mut self, prompt_id: Option<&String>) {
+        if let Some(id) = prompt_id
+            && !self.prompt_ids.contains(id)
+        {
+            self.prompt_ids.push(id.clone());
+            keep_newest(&mut self.prompt_ids, MAX_IDS);
+        }
+    }
+}
+
+fn keep_newest<T>(list: &mut Vec<T>, most: usize) {
+    if list.len() > most {
+        list.drain(..list.len() - most);
+    }
+}

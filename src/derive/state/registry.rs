@@ -1,0 +1,149 @@
+//! What the session registry says of the process, and what the process table does.
+
+use crate::event::{ObservedStatus, Timestamp};
+
+use super::facts::{Dialog, DialogKind, Facts, Outcome, Process};
+
+/// An idle that no end followed for so long was Esc.
+const ESC_MICROS: i64 = 2_000_000;
+
+pub fn status(
+    facts: &mut Facts,
+    at: Timestamp,
+    id: &str,
+    status: ObservedStatus,
+    waiting_for: Option<&str>,
+) -> u8 {
+    let news = facts.observe(Process {
+        id: id.to_owned(),
+        status,
+        at,
+    });
+    if !news {
+        return 46;
+    }
+    if facts.ended.is_some_and(|ended| ended < at) {
+        facts.ended = None;
+    }
+    if status == ObservedStatus::Waiting {
+        return waiting(facts, at, waiting_for);
+    }
+    if !facts.is_any(ObservedStatus::Waiting) {
+        facts.dialogs.retain(|dialog| dialog.since >= at);
+    }
+    match status {
+        ObservedStatus::Busy => busy(facts, at),
+        _ => quiet(facts, at, status),
+    }
+}
+
+/// The kind comes from what is open. The word changes with the version.
+fn waiting(facts: &mut Facts, at: Timestamp, waiting_for: Option<&str>) -> u8 {
+    if facts.starting.is_some_and(|starting| starting < at) {
+        facts.starting = None;
+    }
+    if !facts.dialogs.is_empty() || facts.headless {
+        return 15;
+    }
+    let word = waiting_for.unwrap_or_default();
+    let question = |name: &str| DialogKind::of_tool(name) != DialogKind::Permission;
+    let call = facts.tools.iter().rev().find(|call| question(&call.name));
+    let call = call.or(facts.tools.last()).cloned();
+    let kind = match &call {
+        _ if word == "dialog open" && !facts.is_turn_open() => DialogKind::Menu,
+        Some(call) => DialogKind::of_tool(&call.name),
+        None if word.ends_with("AskUserQuestion") => DialogKind::Question,
+        None if word.ends_with("ExitPlanMode") => DialogKind::Plan,
+        None if word == "input needed" => DialogKind::Question,
+        None if word == "dialog open" => DialogKind::Dialog,
+        None => DialogKind::Permission,
+    };
+    facts.open_dialog(Dialog {
+        kind,
+        agent: None,
+        tool: call.as_ref().map(|call| call.name.clone()),
+        asks: call.as_ref().and_then(|call| call.asks.clone()),
+        call: call.map(|call| call.id),
+        since: at,
+        vague: true,
+    });
+    15
+}
+
+/// It is of the process: it opens no turn.
+fn busy(facts: &mut Facts, at: Timestamp) -> u8 {
+    if let Some(turn) = &mut facts.turn {
+        let soon = |quiet: Timestamp| at.micros() - quiet.micros() <= ESC_MICROS;
+        if turn.quiet.is_some_and(soon) {
+            turn.quiet = None;
+        }
+    }
+    17
+}
+
+/// At the prompt, as far as all its processes are.
+fn quiet(facts: &mut Facts, at: Timestamp, status: ObservedStatus) -> u8 {
+    if facts.is_any(ObservedStatus::Busy) || facts.is_any(ObservedStatus::Waiting) {
+        return 17;
+    }
+    if facts.starting.is_some_and(|starting| starting < at) {
+        facts.starting = None;
+    }
+    if facts.compacting.is_some_and(|since| since < at) {
+        facts.compacting = None;
+    }
+    if status == ObservedStatus::Idle {
+        facts.background = Default::default();
+    }
+    if let Some(turn) = &mut facts.turn
+        && turn.since < at
+    {
+        turn.quiet.get_or_insert(at);
+        return 26;
+    }
+    if status == ObservedStatus::Shell {
+        21
+    } else {
+        17
+    }
+}
+
+/// What nothing followed for a while was the end.
+pub fn settle(facts: &mut Facts, now: Timestamp) -> u8 {
+    let quiet = facts.turn.as_ref().and_then(|turn| turn.quiet);
+    match quiet {
+        Some(quiet) if now.micros() - quiet.micros() > ESC_MICROS => {
+            facts.close_turn(quiet, Outcome::Interrupted, 26);
+            facts.unseen = false;
+            26
+        }
+        _ => 0,
+    }
+}
+
+/// The process is gone. What it waited for is kept: it was left hanging.
+pub fn gone(facts: &mut Facts, at: Timestamp, id: &str) -> u8 {
+    let known = facts.registry.iter().any(|process| process.id == id);
+    let newer = facts
+        .registry
+        .iter()
+        .any(|process| process.id == id && process.at > at);
+    if newer {
+        return 46;
+    }
+    facts.registry.retain(|process| process.id != id);
+    let lives_on = !facts.registry.is_empty();
+    let began_later = facts.turn.as_ref().is_some_and(|turn| turn.since > at);
+    let over = facts.ended.is_some();
+    if lives_on || began_later || over || !(known || facts.registry.is_empty()) {
+        return 41;
+    }
+    let dialogs = std::mem::take(&mut facts.dialogs);
+    facts.close_turn(at, Outcome::Abandoned, 41);
+    facts.dialogs = dialogs;
+    facts.starting = None;
+    facts.compacting = None;
+    facts.background = Default::default();
+    facts.ended = Some(at);
+    41
+}
