@@ -5,9 +5,10 @@ use std::{
     process::ExitCode,
 };
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 use serde_json::Value;
 
+use super::agents;
 use crate::{
     config::{self, Settings},
     event::{EventType, Timestamp},
@@ -37,8 +38,8 @@ pub struct EventsArgs {
     /// Only this project: its id or its name; may be repeated
     #[arg(long, value_name = "ID|NAME")]
     project: Vec<String>,
-    /// Only this agent: its id or the start of its session's uuid; may be repeated
-    #[arg(long, value_name = "ID|UUID")]
+    /// Only this agent: its id, the beginning of its uuid, or its title; may be repeated
+    #[arg(long, value_name = "AGENT")]
     agent: Vec<String>,
     /// Only events that happened at this time or later (ISO 8601); without a --limit, all of them
     #[arg(long, value_name = "TIME")]
@@ -170,7 +171,8 @@ async fn filter(reader: &Reader, args: &EventsArgs) -> anyhow::Result<Filter> {
             .extend(project_ids(reader, wanted).await?);
     }
     for wanted in &args.agent {
-        filter.agent_ids.extend(agent_ids(reader, wanted).await?);
+        let agent = agents::find(reader, wanted).await;
+        filter.agent_ids.push(agent.context("--agent")?.id);
     }
     Ok(filter)
 }
@@ -188,18 +190,6 @@ async fn project_ids(reader: &Reader, wanted: &str) -> anyhow::Result<Vec<i64>> 
         bail!(
             "--project {wanted}: no project has this id, name or path; `headspace status` lists them"
         );
-    }
-    Ok(ids)
-}
-
-async fn agent_ids(reader: &Reader, wanted: &str) -> anyhow::Result<Vec<i64>> {
-    if let Ok(id) = wanted.parse() {
-        return Ok(vec![id]);
-    }
-    let named = reader.agents_named(wanted).await?;
-    let ids: Vec<i64> = named.into_iter().map(|(id, _)| id).collect();
-    if ids.is_empty() {
-        bail!("--agent {wanted}: no session's uuid begins so; `headspace status` lists them");
     }
     Ok(ids)
 }

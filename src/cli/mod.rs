@@ -12,6 +12,8 @@
 //! - scripts get JSON where they ask for it, colour only a terminal
 
 mod admin;
+mod agents;
+mod columns;
 mod completions;
 mod doctor;
 mod events;
@@ -20,6 +22,7 @@ mod install;
 mod man;
 mod say;
 mod status;
+mod terminal;
 mod up;
 mod verify;
 mod watch;
@@ -85,7 +88,7 @@ enum Command {
     /// Read every input again and compare it with the log
     #[command(after_help = verify::EXAMPLES)]
     Verify(verify::VerifyArgs),
-    /// Show the watcher, the projects and the open sessions
+    /// Show which sessions need you, and what the others do
     #[command(after_help = status::EXAMPLES)]
     Status(status::StatusArgs),
     /// Take in a hook of the CLI from standard input; always exits 0
@@ -219,6 +222,7 @@ struct SetupError(anyhow::Error);
 /// every other one, without a limit.
 fn exit_code(error: &anyhow::Error, is_service: bool, is_launchd: bool) -> u8 {
     match () {
+        () if error.is::<agents::Ambiguous>() => 2,
         () if error.is::<CrashLimit>() && is_launchd => 0,
         () if error.is::<CrashLimit>() => 75,
         () if !is_service || !error.is::<SetupError>() => 1,

@@ -12,40 +12,46 @@ use crate::store::read::AgentRow;
 pub struct Need {
     pub what: String,
     pub thing: Option<String>,
-    /// The thing is a command or an argument, no sentence.
-    pub is_code: bool,
+    /// The tool to be used; then the thing is its argument, no sentence.
+    pub tool: Option<String>,
+    brief: &'static str,
 }
 
 /// What this agent needs, if it does.
 pub fn need(agent: &AgentRow, now: &Zoned) -> Option<Need> {
     let asks = agent.asks.as_deref().filter(|asks| !asks.trim().is_empty());
-    let (what, thing, is_code) = match agent.needs.as_str() {
+    let (what, brief) = match agent.needs.as_str() {
         "permission" => return Some(permission(asks)),
-        "question" | "asked" => ("asks you".to_owned(), asks, false),
-        "plan" => ("wants the plan approved".to_owned(), asks, false),
-        "dialog" => ("shows a dialog".to_owned(), asks, false),
-        "error" => ("failed".to_owned(), asks, false),
+        "question" | "asked" => ("asks you", "asks"),
+        "plan" => ("wants the plan approved", "plan"),
+        "dialog" => ("shows a dialog", "dialog"),
+        "error" => ("failed", "failed"),
         "limit" => return Some(limit(asks, now)),
         _ => return None,
     };
     Some(Need {
-        what,
-        thing: thing.map(str::to_owned),
-        is_code,
+        what: what.to_owned(),
+        thing: asks.map(str::to_owned),
+        tool: None,
+        brief,
     })
 }
 
 /// `Bash: npm test` asks to run a command, `Edit: src/a.rs` to use a tool.
 fn permission(asks: Option<&str>) -> Need {
-    let (what, thing) = match asks.map(|asks| asks.split_once(": ").unwrap_or((asks, ""))) {
-        None => ("asks for leave".to_owned(), ""),
-        Some(("Bash", command)) => ("asks to run".to_owned(), command),
-        Some((tool, argument)) => (format!("asks to use {tool}"), argument),
+    let (tool, thing) = match asks.map(|asks| asks.split_once(": ").unwrap_or((asks, ""))) {
+        None => (None, ""),
+        Some((tool, thing)) => (Some(tool.to_owned()), thing),
     };
     Need {
-        what,
+        what: match tool.as_deref() {
+            None => "asks for leave".to_owned(),
+            Some("Bash") => "asks to run".to_owned(),
+            Some(tool) => format!("asks to use {tool}"),
+        },
         thing: (!thing.is_empty()).then(|| thing.to_owned()),
-        is_code: true,
+        tool,
+        brief: "asks for leave",
     }
 }
 
@@ -58,7 +64,8 @@ fn limit(asks: Option<&str>, now: &Zoned) -> Need {
         },
         // What is said already is not said twice.
         thing: asks.filter(|_| until.is_none()).map(str::to_owned),
-        is_code: false,
+        tool: None,
+        brief: "hit the limit",
     }
 }
 
@@ -80,10 +87,19 @@ impl Need {
     /// In one line of words: “asks to run `npm test`”, “asks you: “One or two?””.
     pub fn sentence(&self) -> String {
         let Need { what, .. } = self;
-        match (self.thing.as_deref().map(first_line), self.is_code) {
+        match (self.thing.as_deref().map(first_line), &self.tool) {
             (None, _) => what.clone(),
-            (Some(thing), true) => format!("{what} `{thing}`"),
-            (Some(thing), false) => format!("{what}: “{thing}”"),
+            (Some(thing), Some(_)) => format!("{what} `{thing}`"),
+            (Some(thing), None) => format!("{what}: “{thing}”"),
+        }
+    }
+
+    /// In a column: “Bash: npm test”, “asks: “One or two?””.
+    pub fn brief(&self) -> String {
+        match (self.thing.as_deref().map(first_line), &self.tool) {
+            (None, _) => self.what.clone(),
+            (Some(thing), Some(tool)) => format!("{tool}: {thing}"),
+            (Some(thing), None) => format!("{}: “{thing}”", self.brief),
         }
     }
 }

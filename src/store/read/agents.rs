@@ -8,7 +8,7 @@ use crate::event::Timestamp;
 use super::{
     Arm, Reader, Result,
     columns::{At, Json, UtcText},
-    page::push_among,
+    page::{push_among, push_list},
 };
 
 /// The most rows in one answer.
@@ -163,6 +163,13 @@ macro_rules! turns {
     };
 }
 
+macro_rules! tool_uses {
+    () => {
+        "SELECT id, agent_id, command_id, tool_use_id, name, summary, started_at, ended_at, \
+         outcome FROM tool_uses"
+    };
+}
+
 impl Reader {
     pub async fn session(&self, session_uuid: &str) -> Result<Option<AgentRow>> {
         let sql = concat!(agents!(), " WHERE a.session_uuid = $1");
@@ -173,6 +180,13 @@ impl Reader {
     pub async fn agents_named(&self, beginning: &str) -> Result<Vec<(i64, String)>> {
         let sql = "SELECT id, session_uuid FROM agents \
                    WHERE substr(session_uuid, 1, length($1)) = $1 ORDER BY id";
+        fetch!(self, fetch_all, query_as(sql), beginning)
+    }
+
+    /// The agents whose title begins so, whatever the case, each with it.
+    pub async fn agents_titled(&self, beginning: &str) -> Result<Vec<(i64, String)>> {
+        let sql = "SELECT id, title FROM agents \
+                   WHERE substr(lower(title), 1, length($1)) = lower($1) ORDER BY id";
         fetch!(self, fetch_all, query_as(sql), beginning)
     }
 
@@ -231,10 +245,20 @@ impl Reader {
 
     /// A command's first calls of tools, oldest first.
     pub async fn tool_uses_of_command(&self, command_id: i64) -> Result<Vec<ToolUseRow>> {
-        let sql = "SELECT id, agent_id, command_id, tool_use_id, name, summary, started_at, \
-                   ended_at, outcome FROM tool_uses WHERE command_id = $1 ORDER BY id LIMIT $2";
+        let sql = concat!(tool_uses!(), " WHERE command_id = $1 ORDER BY id LIMIT $2");
         let limit = PAGE_ROWS as i64;
         fetch!(self, fetch_all, query_as(sql), command_id, limit)
+    }
+
+    /// The calls of tools of these agents that have not ended, oldest first.
+    pub async fn running_tools(&self, agent_ids: &[i64]) -> Result<Vec<ToolUseRow>> {
+        if agent_ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let sql = concat!(tool_uses!(), " WHERE ended_at IS NULL AND agent_id IN ");
+        let mut tools: Vec<ToolUseRow> = fetch_among!(self, sql, agent_ids.iter().copied())?;
+        tools.sort_unstable_by_key(|tool| tool.id);
+        Ok(tools)
     }
 }
 

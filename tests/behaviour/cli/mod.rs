@@ -4,6 +4,7 @@ mod completions;
 mod events;
 mod install;
 mod man;
+mod names;
 mod status;
 mod unsupervised;
 mod up;

@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "not every behaviour needs all of it")]
 
+pub mod agents;
 pub mod chromium;
 pub mod conversation;
 pub mod disk;

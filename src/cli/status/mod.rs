@@ -1,0 +1,106 @@
+//! `headspace status`: which sessions need you, and what the others do.
+
+mod list;
+mod report;
+
+use std::{collections::HashMap, process::ExitCode};
+
+use jiff::Zoned;
+
+use super::{agents, columns::Paper, say::say, terminal};
+use crate::{
+    config::{self, Settings},
+    show::{self, Mark, Session},
+    store::read::{ReadError, Reader},
+};
+use list::Beside;
+
+pub const EXAMPLES: &str = "Examples:
+  headspace status
+  headspace status -a                 idle sessions, too
+  headspace status --verbose          the watcher, the database and the log, too
+  headspace status --exit-code && echo all is quiet
+  headspace status --json | jq .counts
+
+Signs: ■ needs you, ● finished, ◐ working, ◌ in the background, ○ idle.
+Exit codes: 0, and with --exit-code 3 if a session needs you.";
+
+/// With `--exit-code`: a session needs a person.
+const NEEDED: u8 = 3;
+
+#[derive(clap::Args)]
+pub struct StatusArgs {
+    /// A line for each idle session
+    #[arg(long, short)]
+    all: bool,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+    /// Exit with 3 if a session needs you
+    #[arg(long)]
+    exit_code: bool,
+    /// Say how the watcher, the database and the log are
+    #[arg(long, short, conflicts_with = "json")]
+    verbose: bool,
+}
+
+pub fn main(flags: &config::Flags, args: &StatusArgs) -> anyhow::Result<ExitCode> {
+    let settings = super::prepare(flags, "headspace")?;
+    let shown = super::runtime()?.block_on(async {
+        let reader = super::reader(&settings)?;
+        anyhow::Ok(show(&settings, &reader, args).await)
+    });
+    match shown? {
+        Ok(true) if args.exit_code => Ok(NEEDED.into()),
+        Ok(_) => Ok(ExitCode::SUCCESS),
+        Err(ReadError::Absent | ReadError::SchemaMissing) => anyhow::bail!(
+            "{}: nothing recorded yet: start `headspace up` or `headspace watch`",
+            settings.database.url
+        ),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Prints it; whether a session needs a person.
+async fn show(settings: &Settings, reader: &Reader, args: &StatusArgs) -> Result<bool, ReadError> {
+    let agents = agents::open(reader).await?;
+    let sessions = show::sessions(&agents);
+    if args.json {
+        let report = report::gather(settings, reader, &sessions).await?;
+        let json = serde_json::to_string_pretty(&report).expect("a report is JSON");
+        say!("{json}");
+    } else {
+        let beside = beside(settings, reader, &sessions).await?;
+        let paper = Paper::of_output();
+        for line in list::lines(&sessions, &beside, args.all, &Zoned::now(), paper) {
+            say!("{line}");
+        }
+    }
+    if args.verbose {
+        report::print(&report::gather(settings, reader, &sessions).await?);
+    }
+    Ok(show::count(&sessions, Mark::NeedsYou) > 0)
+}
+
+/// What the lines need beside the sessions.
+async fn beside(
+    settings: &Settings,
+    reader: &Reader,
+    sessions: &[Session<'_>],
+) -> Result<Beside, ReadError> {
+    let working = sessions.iter().filter(|s| s.mark == Mark::Working);
+    let working: Vec<i64> = working.map(|session| session.agent.id).collect();
+    let mut tools = HashMap::new();
+    // The newest of an agent comes last.
+    for tool in reader.running_tools(&working).await? {
+        tools.insert(tool.agent_id, tool);
+    }
+    let agents = sessions.iter().map(|session| session.agent);
+    let (health, reasons) = report::health(settings, reader).await?;
+    Ok(Beside {
+        tools,
+        places: terminal::places(agents, &super::host()).await,
+        health,
+        reasons,
+    })
+}

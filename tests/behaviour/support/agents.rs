@@ -1,0 +1,54 @@
+//! Sessions whose rows say what a test wants.
+
+use super::{
+    headspace::{Headspace, Kind},
+    talk::{Talk, tamper},
+};
+
+/// A session with a prompt, its row then changed by this `SET` list. Gives its id.
+pub fn session(headspace: &Headspace, name: &str, set: &str) -> i64 {
+    let mut talk = Talk::new(headspace, name);
+    talk.say(name);
+    headspace.watch_once();
+    let uuid = &talk.session.uuid;
+    let id = headspace.store.number(&format!(
+        "SELECT id FROM agents WHERE session_uuid = '{uuid}'"
+    ));
+    change(headspace, id, set);
+    id
+}
+
+pub fn change(headspace: &Headspace, id: i64, set: &str) {
+    let sql = format!("UPDATE agents SET {set} WHERE id = {id}");
+    tamper(&headspace.store, &sql);
+}
+
+/// A subagent of that session.
+pub fn subagent(headspace: &Headspace, parent: i64, name: &str, set: &str) -> i64 {
+    let columns = "project_id, working_directory, cli, started_at, last_seen_at";
+    tamper(
+        &headspace.store,
+        &format!(
+            "INSERT INTO agents (session_uuid, parent_agent_id, {columns}) \
+             SELECT session_uuid || '/{name}', id, {columns} FROM agents WHERE id = {parent}"
+        ),
+    );
+    let id = headspace.store.number("SELECT max(id) FROM agents");
+    change(headspace, id, set);
+    id
+}
+
+/// So many seconds ago, as a literal of SQL.
+pub fn ago(seconds: i64) -> String {
+    let now = jiff::Timestamp::now().as_microsecond();
+    let then = jiff::Timestamp::from_microsecond(now - seconds * 1_000_000);
+    format!("'{:.6}'", then.expect("a time"))
+}
+
+/// True, as a literal of SQL.
+pub fn yes(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Sqlite => "1",
+        Kind::Postgres => "true",
+    }
+}
