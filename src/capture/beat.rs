@@ -23,6 +23,7 @@ impl Capture {
         }
         if self.rest.tick() {
             self.writer.shrink().await;
+            self.positions.shrink();
             rest::give_back();
         }
     }

@@ -86,6 +86,7 @@ impl Capture {
             max_line_bytes: self.options.max_line_bytes,
             alone: pick.paths.len() == 1,
             take_tail: pick.take_tail || self.options.once,
+            archive: self.options.archive,
         };
         let read = self.positions.look(path, place, portion, now);
         self.discovery.note_read(path, read)
@@ -125,6 +126,7 @@ impl Capture {
             self.positions.committed(segment);
             self.backlog.quarantine.stored(path, segment.after.offset);
             self.note_activity(segment, found.idle.unwrap_or_default(), now);
+            self.merging.stored(segment, now.steady);
             log_entries(segment, appended.rejected > 0);
             self.looked(path, found, now);
             // There may be more than the look saw: look until it is quiet.

@@ -29,6 +29,7 @@ mod clock;
 mod deliver;
 mod discover;
 mod hints;
+mod merging;
 mod options;
 mod patience;
 mod positions;
@@ -45,7 +46,7 @@ mod scan;
 mod status;
 
 pub use options::{Options, Rhythm};
-pub use reread::{Reread, reread};
+pub use reread::{Reread, reread, reread_from};
 pub use retry::Schedule;
 pub use roots::Roots;
 pub use run::{Capture, Report};

@@ -16,6 +16,8 @@ pub struct Options {
     pub inactivity_timeout: Duration,
     pub reconcile_interval: Duration,
     pub schedule: Schedule,
+    /// Keep the bytes of transcripts.
+    pub archive: bool,
     /// Take what is there, also a last line without newline, then stop.
     pub once: bool,
     /// Names the watcher's row, with the host.

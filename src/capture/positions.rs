@@ -13,6 +13,7 @@ use std::{
 };
 
 use crate::{
+    archive::{Keep, Packer, Piece},
     dialect::{
         Place,
         claude::{Batch, Context, Limits},
@@ -30,6 +31,7 @@ pub struct Positions {
     tail: Tail,
     /// What the records said so far.
     context: Context,
+    packer: Packer,
     /// The connection over which the checkpoints were loaded.
     loaded: Option<u64>,
 }
@@ -49,6 +51,8 @@ pub struct Portion {
     /// No other file waits.
     pub alone: bool,
     pub take_tail: bool,
+    /// The bytes of transcripts are kept.
+    pub archive: bool,
 }
 
 impl Positions {
@@ -92,17 +96,25 @@ impl Positions {
             max_line_bytes: portion.max_line_bytes,
             take_tail: portion.take_tail,
         };
-        let (mut found, entries) = if place == Place::Spool {
+        let (mut found, entries, pieces) = if place == Place::Spool {
             let mut intake = Intake::new(limits);
             let found = self.tail.read(path, &mut intake, reading, now.wall)?;
-            (found, intake.finish())
+            (found, intake.finish(), Vec::new())
         } else {
-            let mut batch = Batch::new(path, place, &mut self.context, limits);
-            let found = self.tail.read(path, &mut batch, reading, now.wall)?;
-            (found, batch.finish())
+            let batch = Batch::new(path, place, &mut self.context, limits);
+            let mut keep = Keep::new(batch, portion.archive.then_some(&mut self.packer));
+            let found = self.tail.read(path, &mut keep, reading, now.wall)?;
+            let (batch, pieces) = keep.finish(found.stretch.as_ref())?;
+            (found, batch.finish(), pieces)
         };
-        let segment = found.stretch.take().map(|read| segment(read, entries));
+        let read = found.stretch.take();
+        let segment = read.map(|read| segment(read, entries, pieces));
         Ok(Look { found, segment })
+    }
+
+    /// Gives back the memory that only reading needs.
+    pub fn shrink(&mut self) {
+        self.packer.shrink();
     }
 
     /// The store has a segment.
@@ -136,7 +148,7 @@ impl Positions {
 }
 
 /// What was read of a file, to be stored.
-fn segment(read: Stretch, entries: Vec<Entry>) -> Segment {
+fn segment(read: Stretch, entries: Vec<Entry>, pieces: Vec<Piece>) -> Segment {
     let text = |path: PathBuf| path.to_string_lossy().into_owned();
     Segment {
         path: text(read.path),
@@ -145,6 +157,7 @@ fn segment(read: Stretch, entries: Vec<Entry>) -> Segment {
         after: read.after,
         rewritten: read.rewritten,
         entries,
+        pieces,
     }
 }
 

@@ -1,6 +1,6 @@
 //! Reads an input again, from its start to its checkpoint, for comparison.
 
-use std::{io, path::Path};
+use std::{fs::File, io, path::Path};
 
 use crate::{
     dialect::{
@@ -31,16 +31,27 @@ pub fn reread(
     place: &Place,
     upto: &Position,
     limits: Limits,
+    each: impl FnMut(Vec<Entry>),
+) -> io::Result<Reread> {
+    match file::open(path) {
+        Ok(Some((file, _))) => reread_from(&file, path, place, upto, limits, each),
+        Ok(None) => Ok(Reread::Changed),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Reread::Gone),
+        Err(error) => Err(error),
+    }
+}
+
+/// The same from an open file, or a copy, of what stood under that path.
+pub fn reread_from(
+    file: &File,
+    path: &Path,
+    place: &Place,
+    upto: &Position,
+    limits: Limits,
     mut each: impl FnMut(Vec<Entry>),
 ) -> io::Result<Reread> {
-    let (file, snapshot) = match file::open(path) {
-        Ok(Some(opened)) => opened,
-        Ok(None) => return Ok(Reread::Changed),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Reread::Gone),
-        Err(error) => return Err(error),
-    };
-    let identity = file::identity(&file, upto.offset)?;
-    if file::judge(upto, snapshot.size, &identity) == Verdict::ReadAgain {
+    let identity = file::identity(file, upto.offset)?;
+    if file::judge(upto, file.metadata()?.len(), &identity) == Verdict::ReadAgain {
         return Ok(Reread::Changed);
     }
     let mut memory = Context::default();
@@ -50,7 +61,7 @@ pub fn reread(
         let mut batch = Batch::new(path, place.clone(), &mut memory, limits);
         let from = at;
         at = lines::read(
-            &file,
+            file,
             at,
             upto.offset,
             limits.max_line_bytes,
@@ -59,8 +70,8 @@ pub fn reread(
         )?;
         if at < upto.offset && !batch.is_full() {
             // A last line that was taken without its newline.
-            if let Some(bytes) = tail::tail_bytes(&file, at, upto.offset)? {
-                tail::give_tail(&file, at, &bytes, &mut batch)?;
+            if let Some(bytes) = tail::tail_bytes(file, at, upto.offset)? {
+                tail::give_tail(file, at, &bytes, &mut batch)?;
             }
             at = upto.offset;
         }

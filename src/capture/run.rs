@@ -1,7 +1,10 @@
 //! The loop: pick, look, store, wait. What to do is decided in the pure modules
 //! beside this one; here it is done, one bounded step at a time.
 
-use std::time::{Duration, Instant};
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use tokio_util::sync::CancellationToken;
 
@@ -17,6 +20,7 @@ use super::{
     backlog::Backlog,
     clock::Now,
     discover::Discovery,
+    merging::Merging,
     options::Options,
     patience::Patience,
     positions::Positions,
@@ -52,6 +56,7 @@ pub struct Capture {
     pub(super) tally: Tally,
     pub(super) row: Row,
     pub(super) rest: Rest,
+    pub(super) merging: Merging,
     /// All that was there at the start has been read.
     pub(super) caught_up: bool,
 }
@@ -70,6 +75,7 @@ impl Capture {
             retry: Retry::default(),
             tally: Tally::default(),
             rest: Rest::default(),
+            merging: Merging::default(),
             caught_up: false,
         }
     }
@@ -187,6 +193,9 @@ impl Capture {
             self.end_sessions(now.steady).await;
             return true;
         }
+        if self.merge(now.steady).await {
+            return true;
+        }
         if self.retry.nothing_to_write() {
             self.row.write_at_once(now.steady);
         }
@@ -280,14 +289,50 @@ impl Capture {
         }
     }
 
+    /// Merges small pieces of a quiet file, as many as fit one.
+    async fn merge(&mut self, now: Instant) -> bool {
+        if self.options.archive && self.merging.looks_for_more() {
+            let found = self.writer.scattered().await;
+            self.merging.found(found.unwrap_or_default(), now);
+        }
+        let Some(path) = self.merging.due(now, self.quiet()).map(Path::to_owned) else {
+            return false;
+        };
+        match self.writer.merge(&path.to_string_lossy()).await {
+            Ok(true) => {}
+            Ok(false) => self.merging.done(&path),
+            Err(failure) => {
+                self.merging.give_up();
+                let transcript = path.display();
+                tracing::warn!(
+                    %transcript, %failure,
+                    "failed to merge the archive of {transcript}: {failure}; it stays in small pieces"
+                );
+            }
+        }
+        true
+    }
+
+    /// How long a file that does not grow is left alone before its pieces are merged.
+    fn quiet(&self) -> Duration {
+        match self.options.once {
+            true => Duration::ZERO,
+            false => self.options.reconcile_interval,
+        }
+    }
+
     /// When there is something to do again, if nothing happens before.
     fn next_wake(&self, now: Instant) -> Instant {
         let work = match self.retry.until(now) {
             Some(until) => until,
-            None => [self.backlog.next_due(), self.activity.next_over()]
-                .into_iter()
-                .flatten()
-                .fold(self.discovery.next_scan(), Instant::min),
+            None => [
+                self.backlog.next_due(),
+                self.activity.next_over(),
+                self.merging.next_due(self.quiet()),
+            ]
+            .into_iter()
+            .flatten()
+            .fold(self.discovery.next_scan(), Instant::min),
         };
         work.min(self.row.next_look())
     }

@@ -166,6 +166,7 @@ fn options(settings: &Settings, once: bool) -> Options {
             attempts: settings.event_system.write_retry_attempts,
             delay: Duration::from_millis(settings.event_system.write_retry_delay_ms),
         },
+        archive: settings.keeps_archive(),
         once,
         state_dir: settings.places.state.to_string_lossy().into_owned(),
         wake: doorbell(settings),

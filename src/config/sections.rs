@@ -19,6 +19,7 @@ pub struct Settings {
     pub event_system: EventSystem,
     pub sse: Sse,
     pub web: Web,
+    pub archive: Archive,
     pub logging: Logging,
     #[serde(skip)]
     pub places: Places,
@@ -91,6 +92,21 @@ pub struct Web {
     pub idle_timeout_seconds: u64,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Archive {
+    pub mode: ArchiveMode,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ArchiveMode {
+    /// Full in a SQLite file; off on PostgreSQL, which may be shared.
+    Auto,
+    Full,
+    Off,
+}
+
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Logging {
@@ -118,6 +134,17 @@ pub enum LogFormat {
     Text,
     Json,
     Journald,
+}
+
+impl Settings {
+    /// Whether the bytes of transcripts are kept.
+    pub fn keeps_archive(&self) -> bool {
+        match self.archive.mode {
+            ArchiveMode::Full => true,
+            ArchiveMode::Off => false,
+            ArchiveMode::Auto => matches!(self.database.url, DatabaseUrl::Sqlite(_)),
+        }
+    }
 }
 
 impl From<Level> for tracing::Level {

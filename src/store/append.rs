@@ -2,6 +2,7 @@
 //! checkpoints, ask what is known, plan, write, move the checkpoints, commit.
 
 use crate::{
+    archive::Piece,
     derive::{Cause, Known, LineOrigin, Plan, Questions, plan, questions},
     event::{Ending, Rejection, StoredKey, hex_digest},
     tail::Position,
@@ -65,6 +66,8 @@ pub struct Moved<'a> {
     pub renamed: bool,
     pub after: &'a Position,
     pub rewritten: bool,
+    /// What was read on the way there.
+    pub pieces: &'a [Piece],
 }
 
 #[derive(Debug)]
@@ -200,6 +203,7 @@ impl<'a> Moved<'a> {
             renamed: segment.moved_from.is_some(),
             after: &segment.after,
             rewritten: segment.rewritten,
+            pieces: &segment.pieces,
         }
     }
 }

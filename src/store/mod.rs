@@ -18,6 +18,7 @@
 
 mod answer;
 mod append;
+mod archive;
 pub(crate) mod connect;
 mod failure;
 mod migrate;

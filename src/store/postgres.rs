@@ -14,6 +14,7 @@ use crate::{
 use super::{
     answer::KnownJson,
     append::{Fact, FactOf, Locked, Moved, Outcome, RejectionRow, Rows, Transaction, Written},
+    archive::keep::{self, keep},
     failure::Failure,
     segment::{CheckpointRow, OpenSession, WatcherBeat},
 };
@@ -69,7 +70,8 @@ SELECT json_build_object(
 
 /// Everything in one statement. The wake-up is part of the transaction: readers
 /// receive it when its events are visible. It carries no data and may be lost.
-const WRITE: &str = r#"
+const WRITE: &str = concat!(
+    r#"
 WITH some_projects AS (
     INSERT INTO projects AS p (id, host, path, name, git_remote, current_branch, created_at)
     SELECT id, $1, path, name, git_remote, current_branch, clock_timestamp()
@@ -134,9 +136,13 @@ WITH some_projects AS (
     FROM unnest($24::bigint[], $25::text[], $26::text[], $27::bigint[], $28::bigint[])
          AS row (id, path, identity, "offset", rewrites)
     WHERE c.id = row.id
-)
+), some_archive AS (
+"#,
+    keep!("$29", "$30", "$31", "$32", "$33"),
+    r#")
 SELECT (SELECT max(id) FROM new), (SELECT count(*) FROM some_rejections),
-       pg_notify('headspace_events', '')::text"#;
+       pg_notify('headspace_events', '')::text"#
+);
 
 pub struct PostgresTransaction<'c>(sqlx::Transaction<'c, Postgres>);
 
@@ -148,7 +154,7 @@ impl<'c> PostgresTransaction<'c> {
     /// What stood under the path that a file has now.
     async fn vacate(&mut self, to: &Moved<'_>) -> Outcome<()> {
         sqlx::query(
-            "DELETE FROM checkpoints
+            "UPDATE checkpoints SET path = 'replaced:' || id || ':' || path
              WHERE path = $1 AND id <> $2
                AND host = (SELECT host FROM checkpoints WHERE id = $2)",
         )
@@ -189,6 +195,8 @@ impl Transaction for PostgresTransaction<'_> {
         for to in rows.moves.iter().filter(|to| to.renamed) {
             self.vacate(to).await?;
         }
+        let pieces = keep::pieces(&rows.moves);
+        let last = keep::postgres(&mut self.0, &pieces).await?;
         let write = sqlx::query(WRITE)
             .bind(host)
             .bind(Json(&rows.plan.projects))
@@ -197,6 +205,7 @@ impl Transaction for PostgresTransaction<'_> {
         let write = bind_facts(write, &rows.facts);
         let write = bind_rejections(write, &rows.rejections);
         let write = bind_moves(write, &rows.moves);
+        let write = keep::bind(write, last);
         let row = write.fetch_one(&mut *self.0).await?;
         Ok(Written {
             last_id: row.get(0),
@@ -209,7 +218,7 @@ impl Transaction for PostgresTransaction<'_> {
     }
 }
 
-type Query<'q> = sqlx::query::Query<'q, Postgres, sqlx::postgres::PgArguments>;
+pub type Query<'q> = sqlx::query::Query<'q, Postgres, sqlx::postgres::PgArguments>;
 
 fn bind_events<'q>(write: Query<'q>, events: &'q [NewEvent]) -> Query<'q> {
     let source = |of: fn(LineOrigin) -> i64| column(events, move |event| event.source.map(of));
@@ -261,7 +270,7 @@ fn bind_moves<'q>(write: Query<'q>, moves: &'q [Moved<'_>]) -> Query<'q> {
         .bind(column(moves, |to| i64::from(to.rewritten)))
 }
 
-fn column<'q, R, T>(rows: &'q [R], value: impl Fn(&'q R) -> T) -> Vec<T> {
+pub fn column<'q, R, T>(rows: &'q [R], value: impl Fn(&'q R) -> T) -> Vec<T> {
     rows.iter().map(value).collect()
 }
 

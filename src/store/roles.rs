@@ -11,13 +11,13 @@ use super::{
     migrate::{self, POSTGRES},
 };
 
-/// Reads and inserts; updates only checkpoints, watchers and derived rows.
+/// Reads and inserts; updates only checkpoints, watchers, the archive and derived rows.
 pub const WATCHER: &str = "headspace_watcher";
 /// Reads.
 pub const WEB: &str = "headspace_web";
 
 /// Rows that are inserted and never changed.
-const INSERTED_ONCE: [&str; 4] = ["events", "facts", "rejections", "archive"];
+const INSERTED_ONCE: [&str; 3] = ["events", "facts", "rejections"];
 /// Rows that only a migration writes.
 const MIGRATED: [&str; 2] = ["log", "_sqlx_migrations"];
 
@@ -79,8 +79,8 @@ fn rights(schema: &str) -> Vec<Right> {
     }
     rights.push(on_tables("INSERT", &changed, WATCHER));
     rights.push(on_tables("UPDATE", &updated, WATCHER));
-    // A file that was moved takes the place of the one that stood there.
-    rights.push(on_tables("DELETE", &["checkpoints"], WATCHER));
+    // Small pieces become larger ones.
+    rights.push(on_tables("DELETE", &["archive"], WATCHER));
     rights.push(on_sequences(schema, WATCHER));
     rights
 }

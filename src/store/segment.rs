@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    archive::Piece,
     event::{Entry, Timestamp},
     tail::Position,
 };
@@ -22,6 +23,8 @@ pub struct Segment {
     /// What stood before the position was found changed: read from the start.
     pub rewritten: bool,
     pub entries: Vec<Entry>,
+    /// Its bytes, as far as they are kept.
+    pub pieces: Vec<Piece>,
 }
 
 impl Segment {

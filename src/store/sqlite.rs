@@ -17,6 +17,7 @@ use crate::{
 use super::{
     answer::KnownJson,
     append::{Fact, FactOf, Locked, Moved, Outcome, RejectionRow, Rows, Transaction, Written},
+    archive::keep,
     segment::{CheckpointRow, OpenSession, WatcherBeat},
 };
 
@@ -129,6 +130,9 @@ impl Transaction for SqliteTransaction<'_> {
         }
         for to in &rows.moves {
             self.move_checkpoint(to).await?;
+            for piece in to.pieces {
+                keep::sqlite(&mut self.0, to.id, piece).await?;
+            }
         }
         Ok(Written { last_id, rejected })
     }
@@ -255,7 +259,7 @@ impl SqliteTransaction<'_> {
     async fn move_checkpoint(&mut self, to: &Moved<'_>) -> Outcome<()> {
         if to.renamed {
             sqlx::query(
-                "DELETE FROM checkpoints
+                "UPDATE checkpoints SET path = 'replaced:' || id || ':' || path
                  WHERE path = ?1 AND id <> ?2
                    AND host = (SELECT host FROM checkpoints WHERE id = ?2)",
             )

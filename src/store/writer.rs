@@ -20,6 +20,7 @@ use crate::tail::Position;
 use super::{
     Database,
     append::{self, Outcome},
+    archive::merge,
     connect::{self, CONNECT_TIMEOUT, STATEMENT_TIMEOUT},
     failure::Failure,
     migrate::{self, SCHEMA_VERSION},
@@ -129,6 +130,22 @@ impl Writer {
         on_link!(self,
             link => sqlite::open_sessions(&mut link.log, &host),
             link => postgres::open_sessions(link, &host))
+    }
+
+    /// Merges small pieces of a file's archive, as many as fit one; false if there are none.
+    pub async fn merge(&mut self, path: &str) -> Outcome<bool> {
+        let host = self.host.clone();
+        on_link!(self,
+            link => merge::sqlite(&mut link.log, &host, path),
+            link => merge::postgres(link, &host, path))
+    }
+
+    /// The files of this host that may have such pieces.
+    pub async fn scattered(&mut self) -> Outcome<Vec<String>> {
+        let host = self.host.clone();
+        on_link!(self,
+            link => merge::scattered_sqlite(&mut link.log, &host),
+            link => merge::scattered_postgres(link, &host))
     }
 
     /// Writes the watcher's row.

@@ -8,7 +8,7 @@ use std::{
 };
 
 /// What each module may use. A module that is missing here fails the test.
-const MAY_USE: [(&str, &[&str]); 19] = [
+const MAY_USE: [(&str, &[&str]); 20] = [
     ("event", &[]),
     ("config", &[]),
     ("telemetry", &[]),
@@ -18,12 +18,15 @@ const MAY_USE: [(&str, &[&str]); 19] = [
     ("process", &[]),
     ("spool", &[]),
     ("tail", &[]),
+    ("archive", &["tail"]),
     ("derive", &["event"]),
-    ("store", &["event", "derive", "tail"]),
+    ("store", &["archive", "event", "derive", "tail"]),
     ("dialect", &["event", "spool", "tail"]),
     (
         "capture",
-        &["dialect", "event", "process", "spool", "store", "tail"],
+        &[
+            "archive", "dialect", "event", "process", "spool", "store", "tail",
+        ],
     ),
     ("stream", &["event", "store"]),
     ("health", &["store", "supervise"]),
@@ -55,6 +58,7 @@ const MAY_USE: [(&str, &[&str]); 19] = [
     (
         "cli",
         &[
+            "archive",
             "event",
             "config",
             "doctor",

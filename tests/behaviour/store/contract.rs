@@ -308,7 +308,7 @@ on_both! {
         assert_eq!(log.store().column(read_by_the_database), [expected]);
     }
 
-    fn a_file_that_moved_keeps_its_checkpoint(kind: Kind) {
+    fn a_file_that_moved_keeps_its_checkpoint_and_the_one_it_replaced_keeps_its_own(kind: Kind) {
         let mut log = Log::on(kind);
         let mut file = File::new("/t/old/s.jsonl");
         log.append(&file.next(vec![seen("s", 0, 1), said("s", "u1", 1, "one")]));
@@ -318,7 +318,10 @@ on_both! {
         segment.moved_from = Some(std::mem::replace(&mut segment.path, "/t/new/s.jsonl".into()));
         log.append(&segment);
         assert_eq!(log.writer.checkpoint("/t/new/s.jsonl"), segment.after);
-        assert_eq!(log.store().column("SELECT path FROM checkpoints"), ["/t/new/s.jsonl"]);
+        let paths = log.store().column("SELECT path FROM checkpoints ORDER BY id");
+        assert_eq!(paths, ["/t/new/s.jsonl", "replaced:2:/t/new/s.jsonl"]);
+        let origins = "SELECT checkpoint_id FROM events WHERE event_type = 'turn_detected' ORDER BY id";
+        assert_eq!(log.store().column(origins), ["1", "2", "1"]);
         let again = log.try_append(&segment);
         assert!(matches!(again, Err(Failure::Moved { .. })), "{again:?}");
         assert_eq!(log.store().turns(), ["one", "zero", "two"]);

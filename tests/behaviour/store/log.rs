@@ -209,6 +209,7 @@ impl File {
             before,
             after: self.at.clone(),
             rewritten: false,
+            pieces: Vec::new(),
         }
     }
 }
