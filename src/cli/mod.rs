@@ -17,9 +17,11 @@ mod columns;
 mod completions;
 mod doctor;
 mod events;
+mod export;
 mod hook;
 mod install;
 mod man;
+mod restore;
 mod say;
 mod status;
 mod terminal;
@@ -85,6 +87,9 @@ enum Command {
     /// Show the log, or follow it
     #[command(after_help = events::EXAMPLES)]
     Events(events::EventsArgs),
+    /// Give a session's transcripts back, byte for byte
+    #[command(after_help = export::EXAMPLES)]
+    Export(export::ExportArgs),
     /// Read every input again and compare it with the log
     #[command(after_help = verify::EXAMPLES)]
     Verify(verify::VerifyArgs),
@@ -152,6 +157,7 @@ pub fn main() -> ExitCode {
         Command::Web => web::main(&flags),
         Command::Watch(args) => watch::main(&flags, &args),
         Command::Events(args) => events::main(&flags, &args),
+        Command::Export(args) => export::main(&flags, &args),
         Command::Verify(args) => verify::main(&flags, &args),
         Command::Status(args) => status::main(&flags, &args),
         Command::Hook => Ok(hook::main(&flags)),

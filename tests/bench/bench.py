@@ -63,7 +63,7 @@ class Bench:
             binary = os.path.abspath(self.options.binary)
         else:
             binary, self.build_seconds = build()
-        self.program = Program(binary, self.work)
+        self.program = Program(binary, self.work, self.options.archive)
         try:
             with postgres.Server(self.work) as server:
                 self.run_sections(server)
@@ -135,6 +135,7 @@ def arguments():
     parser.add_argument("--json", metavar="FILE", help="write the figures there")
     parser.add_argument("--only", metavar="NAME,...", help=f"some of: {' '.join(SECTIONS)}")
     parser.add_argument("--binary", metavar="PATH", help="a headspace that is built already")
+    parser.add_argument("--archive", metavar="MODE", default="auto", help="archive.mode of the program: auto, full or off")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--dir", metavar="DIR", help="where to work; the file system decides what a commit costs")
     options = parser.parse_args()

@@ -13,8 +13,8 @@ import measure
 
 
 class Program:
-    def __init__(self, binary, folder):
-        self.binary, self.folder = binary, folder
+    def __init__(self, binary, folder, archive="auto"):
+        self.binary, self.folder, self.archive = binary, folder, archive
 
     def has(self, command):
         """Whether this build knows the subcommand."""
@@ -44,6 +44,7 @@ class Program:
             "HEADSPACE_DATABASE__URL": database.url,
             "HEADSPACE_STATE_DIR": state,
             "HEADSPACE_WEB__LISTEN": f'["127.0.0.1:{port or 0}"]',
+            "HEADSPACE_ARCHIVE__MODE": self.archive,
         }
 
 

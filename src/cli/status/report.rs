@@ -10,7 +10,10 @@ use crate::{
     show::{self, Mark, Session},
     store::{
         Counters,
-        read::{AgentFilter, AgentRow, PAGE_ROWS, ProjectRow, ReadError, Reader, WatcherRow},
+        read::{
+            AgentFilter, AgentRow, ArchiveFacts, PAGE_ROWS, ProjectRow, ReadError, Reader,
+            WatcherRow,
+        },
     },
     supervise::unit::{self, Answer},
     telemetry::visible,
@@ -24,6 +27,7 @@ pub struct StatusReport {
     events: i64,
     rejected: i64,
     last_write_timestamp: Option<String>,
+    archive: ArchiveFacts,
     /// The watcher of this state folder, judged as in `/health`, and what is wrong.
     watcher: health::Watcher,
     reasons: Vec<String>,
@@ -75,6 +79,7 @@ pub async fn gather(
         events: head.oldest.map_or(0, |oldest| head.newest - oldest + 1),
         rejected: reader.rejected().await?,
         last_write_timestamp: reader.last_write().await?,
+        archive: reader.archive_facts().await?,
         watcher: judge(&local, &watchers, &mut reasons),
         reasons,
         watchers,
@@ -149,6 +154,7 @@ pub fn print(report: &StatusReport) {
         report.events,
         report.rejected
     );
+    say!("archive   {}", described(&report.archive));
     say!("watcher   {}", visible(&report.watcher.to_string()));
     for reason in &report.reasons {
         say!("problem   {}", visible(reason));
@@ -190,6 +196,22 @@ impl Shown {
             subagents: session.subagents,
         }
     }
+}
+
+/// How large it is, and how much of the transcripts it holds.
+fn described(archive: &ArchiveFacts) -> String {
+    let megabytes = |bytes: i64| bytes as f64 / 1e6;
+    let read = archive.transcript_bytes;
+    let share = match archive.held_bytes {
+        held if held >= read => 100.0,
+        // What is not whole is not called so.
+        held => (held as f64 / read as f64 * 100.0).min(99.9),
+    };
+    format!(
+        "{:.1} MB, holds {share:.1} % of {:.1} MB of transcripts",
+        megabytes(archive.bytes),
+        megabytes(read)
+    )
 }
 
 /// What failed since the watcher's start, if anything did.

@@ -2,19 +2,20 @@
 
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
-    io,
+    fs, io,
     path::Path,
 };
 
 use tokio::{sync::mpsc, task};
 
 use super::{
+    super::restore::{nameless, restore},
     Verification,
     report::Mismatch,
     turn::{difference, is_from_transcript, repeated},
 };
 use crate::{
-    capture::{Reread, reread},
+    capture::{Reread, reread, reread_from},
     dialect::{Place, claude::Limits},
     event::{Entry, Event, FactKey, Group, Rejection, What},
     store::{
@@ -51,8 +52,35 @@ impl Verification<'_> {
         checkpoint: &CheckpointFacts,
         place: Place,
     ) -> anyhow::Result<()> {
+        let mut found = self.read(checkpoint, place.clone(), None).await?;
+        if found == Reread::Gone
+            && let Some(copy) = self.copy(checkpoint).await?
+        {
+            found = self.read(checkpoint, place, Some(copy)).await?;
+            if found == Reread::Whole {
+                self.report.archived += 1;
+            } else {
+                self.damaged(checkpoint, "does not hold what was read");
+                found = Reread::Gone;
+            }
+        }
+        match found {
+            Reread::Whole => self.report.files += 1,
+            Reread::Changed => self.report.not_read_yet += 1,
+            Reread::Gone => self.report.gone += 1,
+        }
+        Ok(())
+    }
+
+    /// Compares a file, or a copy of it, with its events.
+    async fn read(
+        &mut self,
+        checkpoint: &CheckpointFacts,
+        place: Place,
+        copy: Option<fs::File>,
+    ) -> anyhow::Result<Reread> {
         let (pieces, mut read) = mpsc::channel(AHEAD);
-        let reading = read_again(checkpoint.clone(), place, self.limits, pieces);
+        let reading = read_again(checkpoint.clone(), place, copy, self.limits, pieces);
         let mut file = File {
             checkpoint,
             met: HashSet::new(),
@@ -62,15 +90,36 @@ impl Verification<'_> {
             is_read = true;
             self.piece(&mut file, entries).await?;
         }
-        match reading.await?? {
-            Reread::Whole => self.report.files += 1,
-            Reread::Changed => self.report.not_read_yet += 1,
-            Reread::Gone => self.report.gone += 1,
-        }
+        let found = reading.await??;
         if is_read && checkpoint.rewrites == 0 {
             self.rest(&file).await?;
         }
-        Ok(())
+        Ok(found)
+    }
+
+    /// What the archive holds of a file, if that is all that was read.
+    async fn copy(&mut self, checkpoint: &CheckpointFacts) -> anyhow::Result<Option<fs::File>> {
+        let (id, generation) = (checkpoint.id, checkpoint.rewrites);
+        let first = self.reader.piece(id, generation, 0).await?;
+        if first.is_none_or(|piece| piece.offset > 0) {
+            return Ok(None);
+        }
+        let end = checkpoint.position().offset;
+        let mut copy = nameless(self.folder)?;
+        match restore(self.reader, id, generation, end, &mut copy).await {
+            Ok(missing) => Ok(missing.is_empty().then_some(copy)),
+            Err(error) if is_damage(&error) => {
+                self.damaged(checkpoint, &format!("cannot be unpacked: {error}"));
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn damaged(&mut self, checkpoint: &CheckpointFacts, what: &str) {
+        let what = format!("the archive {what}");
+        let finding = Mismatch::at(&checkpoint.path, 0, "damaged", &what);
+        self.report.findings.push(finding);
     }
 
     /// Compares a piece of a file with what is stored of it.
@@ -174,17 +223,27 @@ impl Verification<'_> {
 fn read_again(
     checkpoint: CheckpointFacts,
     place: Place,
+    copy: Option<fs::File>,
     limits: Limits,
     pieces: mpsc::Sender<Vec<Entry>>,
 ) -> task::JoinHandle<io::Result<Reread>> {
     task::spawn_blocking(move || {
         let (path, upto) = (Path::new(&checkpoint.path), checkpoint.position());
-        reread(path, &place, &upto, limits, |mut entries| {
+        let each = |mut entries: Vec<Entry>| {
             entries.retain(|entry| !matches!(entry.what, What::Seen(_)));
             // The comparison has failed if it takes no more.
             let _ = pieces.blocking_send(entries);
-        })
+        };
+        match copy {
+            Some(copy) => reread_from(&copy, path, &place, &upto, limits, each),
+            None => reread(path, &place, &upto, limits, each),
+        }
     })
+}
+
+fn is_damage(error: &anyhow::Error) -> bool {
+    let error = error.downcast_ref::<io::Error>();
+    error.is_some_and(|error| error.kind() == io::ErrorKind::InvalidData)
 }
 
 fn sorted(entries: Vec<Entry>) -> (Vec<Expected>, Vec<(u64, Rejection)>) {

@@ -1,7 +1,8 @@
 //! `headspace verify`: reads every input again and compares it with the log.
 //!
-//! In: the files behind the checkpoints, read up to them; the sessions' rows.
-//! Out: a report of what is missing, doubled, altered or extra.
+//! In: the files behind the checkpoints, read up to them; of one that is gone, its
+//! archive; the sessions' rows.
+//! Out: a report of what is missing, doubled, altered, extra or damaged.
 //!
 //! A file and its events are compared piece by piece, so memory does not grow with
 //! the file; the file is read on another thread meanwhile.
@@ -48,6 +49,8 @@ pub struct VerifyArgs {
 struct Verification<'a> {
     reader: &'a Reader,
     limits: Limits,
+    /// Where there is room for a copy of a file.
+    folder: &'a Path,
     /// The path of each checkpoint.
     paths: HashMap<i64, String>,
     report: VerifyReport,
@@ -80,6 +83,7 @@ async fn verify(settings: &Settings, reader: &Reader) -> anyhow::Result<VerifyRe
     let mut verification = Verification {
         reader,
         limits: limits(settings),
+        folder: &settings.places.state,
         paths: paths.collect(),
         report: VerifyReport::default(),
     };

@@ -8,6 +8,8 @@ use crate::telemetry::visible;
 #[derive(Debug, Default, Serialize)]
 pub struct VerifyReport {
     pub files: u64,
+    /// Those of them that are gone and were read from the archive.
+    pub archived: u64,
     pub turns: u64,
     /// Files that changed since they were read, or hold something newer.
     pub not_read_yet: u64,
@@ -55,6 +57,10 @@ impl VerifyReport {
         let count = self.findings.len();
         say!("{files} files, {turns} turns compared, {count} findings");
         for (files, what) in [
+            (
+                self.archived,
+                "of them are gone and were read from the archive",
+            ),
             (
                 self.not_read_yet,
                 "changed since they were read: the watcher will read them again",

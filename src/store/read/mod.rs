@@ -69,6 +69,7 @@ macro_rules! fetch_among {
 }
 
 mod agents;
+mod archive;
 mod audit;
 mod columns;
 mod condition;
@@ -92,6 +93,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 pub use agents::{
     AgentCursor, AgentFilter, AgentRow, CommandRow, NEEDS, PAGE_ROWS, STATES, ToolUseRow, TurnRow,
 };
+pub use archive::{ArchiveFacts, ArchivedFile, SessionFile};
 pub use audit::{CheckpointFacts, StoredSession, StoredTurn, Totals};
 pub use columns::{Json, UtcText};
 pub use condition::{Condition, Integrity, condition};

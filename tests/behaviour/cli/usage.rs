@@ -72,6 +72,7 @@ fn every_commands_help_has_an_example() {
             "config",
             "doctor",
             "events",
+            "export",
             "hook",
             "install",
             "man",
