@@ -70,8 +70,10 @@ SELECT json_build_object(
 
 /// Everything in one statement. The wake-up is part of the transaction: readers
 /// receive it when its events are visible. It carries no data and may be lost.
-const WRITE: &str = concat!(
-    r#"
+macro_rules! write {
+    ($more:expr) => {
+        concat!(
+            r#"
 WITH some_projects AS (
     INSERT INTO projects AS p (id, host, path, name, git_remote, current_branch, created_at)
     SELECT id, $1, path, name, git_remote, current_branch, clock_timestamp()
@@ -136,13 +138,22 @@ WITH some_projects AS (
     FROM unnest($24::bigint[], $25::text[], $26::text[], $27::bigint[], $28::bigint[])
          AS row (id, path, identity, "offset", rewrites)
     WHERE c.id = row.id
-), some_archive AS (
-"#,
-    keep!("$29", "$30", "$31", "$32", "$33"),
-    r#")
+)"#,
+            $more,
+            r#"
 SELECT (SELECT max(id) FROM new), (SELECT count(*) FROM some_rejections),
        pg_notify('headspace_events', '')::text"#
-);
+        )
+    };
+}
+
+const WRITE: &str = write!("");
+/// A role needs rights on the archive only where something is kept.
+const WRITE_AND_KEEP: &str = write!(concat!(
+    ", some_archive AS (",
+    keep!("$29", "$30", "$31", "$32", "$33"),
+    ")"
+));
 
 pub struct PostgresTransaction<'c>(sqlx::Transaction<'c, Postgres>);
 
@@ -197,7 +208,11 @@ impl Transaction for PostgresTransaction<'_> {
         }
         let pieces = keep::pieces(&rows.moves);
         let last = keep::postgres(&mut self.0, &pieces).await?;
-        let write = sqlx::query(WRITE)
+        let write = sqlx::query(match last {
+            [] => WRITE,
+            _ => WRITE_AND_KEEP,
+        });
+        let write = write
             .bind(host)
             .bind(Json(&rows.plan.projects))
             .bind(Json(&rows.plan.agents));
@@ -205,7 +220,10 @@ impl Transaction for PostgresTransaction<'_> {
         let write = bind_facts(write, &rows.facts);
         let write = bind_rejections(write, &rows.rejections);
         let write = bind_moves(write, &rows.moves);
-        let write = keep::bind(write, last);
+        let write = match last {
+            [] => write,
+            pieces => keep::bind(write, pieces),
+        };
         let row = write.fetch_one(&mut *self.0).await?;
         Ok(Written {
             last_id: row.get(0),
