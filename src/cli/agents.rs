@@ -67,6 +67,34 @@ pub async fn find(reader: &Reader, wanted: &str) -> anyhow::Result<AgentRow> {
     }
 }
 
+/// The same; of a subagent its root.
+pub async fn find_root(reader: &Reader, wanted: &str) -> anyhow::Result<AgentRow> {
+    let agent = find(reader, wanted).await?;
+    let (root, _) = agent
+        .session_uuid
+        .split_once('/')
+        .unwrap_or((&agent.session_uuid, ""));
+    match agent.parent_agent_id {
+        None => Ok(agent),
+        Some(_) => Ok(reader.session(root).await?.unwrap_or(agent)),
+    }
+}
+
+/// The open subagents of an agent, and theirs: their uuids begin with its own.
+pub async fn below(reader: &Reader, agent: &AgentRow) -> Result<Vec<AgentRow>, ReadError> {
+    let beginning = format!("{}/", agent.session_uuid);
+    let ids = reader.agents_named(&beginning).await?;
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let filter = AgentFilter {
+        ids: ids.into_iter().map(|(id, _)| id).collect(),
+        open: Some(true),
+        ..AgentFilter::default()
+    };
+    reader.agents(&filter, None, PAGE_ROWS).await
+}
+
 async fn named(reader: &Reader, wanted: &str) -> Result<Vec<AgentRow>, ReadError> {
     let mut ids = reader.agents_named(wanted).await?;
     // The uuid of a subagent begins with its root's.

@@ -27,6 +27,10 @@ impl Paper {
         }
     }
 
+    pub fn as_wide_as(self, width: usize) -> Paper {
+        Paper { width, ..self }
+    }
+
     /// The text in the colour of a mark.
     pub fn marked(self, mark: Mark, text: &str) -> String {
         self.painted(
@@ -47,6 +51,14 @@ impl Paper {
 
     pub fn faint(self, text: &str) -> String {
         self.painted("90", text)
+    }
+
+    /// The line that is chosen: reversed over its colours.
+    pub fn chosen(self, line: &str) -> String {
+        format!(
+            "\u{1b}[7m{}\u{1b}[0m",
+            line.replace("\u{1b}[0m", "\u{1b}[0;7m")
+        )
     }
 
     fn painted(self, code: &str, text: &str) -> String {

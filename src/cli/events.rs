@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Context, bail};
 use serde_json::Value;
 
-use super::agents;
+use super::{agents, say};
 use crate::{
     config::{self, Settings},
     event::{EventType, Timestamp},
@@ -62,7 +62,7 @@ pub fn main(flags: &config::Flags, args: &EventsArgs) -> anyhow::Result<ExitCode
     runtime.shutdown_background();
     match shown {
         // The reader of the pipe has closed it: `headspace events | head`.
-        Err(error) if is_broken_pipe(&error) => Ok(ExitCode::SUCCESS),
+        Err(error) if say::is_broken_pipe(&error) => Ok(ExitCode::SUCCESS),
         Err(error) => Err(error),
         Ok(()) => Ok(ExitCode::SUCCESS),
     }
@@ -235,10 +235,4 @@ fn clip(line: &str) -> String {
         Some((end, _)) => format!("{}…", &line[..end]),
         None => line.to_owned(),
     }
-}
-
-fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    error
-        .downcast_ref::<io::Error>()
-        .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }

@@ -17,16 +17,24 @@ mod columns;
 mod completions;
 mod doctor;
 mod events;
+mod explain;
 mod export;
+mod go;
 mod hook;
 mod install;
+mod line;
 mod man;
+mod news;
+mod pager;
 mod restore;
+mod resume;
 mod say;
+mod show;
 mod status;
 mod terminal;
 mod up;
 mod verify;
+mod wait;
 mod watch;
 mod web;
 
@@ -96,6 +104,27 @@ enum Command {
     /// Show which sessions need you, and what the others do
     #[command(after_help = status::EXAMPLES)]
     Status(status::StatusArgs),
+    /// Go to the terminal of the session that has needed you for the longest time
+    #[command(after_help = go::NEXT_EXAMPLES)]
+    Next,
+    /// Go to the terminal of a session
+    #[command(after_help = go::GO_EXAMPLES)]
+    Go(go::GoArgs),
+    /// Wait until a session is idle, or needs you
+    #[command(after_help = wait::EXAMPLES)]
+    Wait(wait::WaitArgs),
+    /// Print how many sessions need you and how many work, for a status bar
+    #[command(after_help = line::EXAMPLES)]
+    Line,
+    /// Show the conversation of a session
+    #[command(after_help = show::EXAMPLES)]
+    Show(show::ShowArgs),
+    /// Take up a session again, in its folder
+    #[command(after_help = resume::EXAMPLES)]
+    Resume(resume::ResumeArgs),
+    /// Say why a session shows as it does
+    #[command(after_help = explain::EXAMPLES)]
+    Explain(explain::ExplainArgs),
     /// Take in a hook of the CLI from standard input; always exits 0
     #[command(after_help = hook::EXAMPLES)]
     Hook,
@@ -160,6 +189,13 @@ pub fn main() -> ExitCode {
         Command::Export(args) => export::main(&flags, &args),
         Command::Verify(args) => verify::main(&flags, &args),
         Command::Status(args) => status::main(&flags, &args),
+        Command::Next => go::next(&flags),
+        Command::Go(args) => go::go(&flags, &args),
+        Command::Wait(args) => wait::main(&flags, &args),
+        Command::Line => line::main(&flags),
+        Command::Show(args) => show::main(&flags, &args),
+        Command::Resume(args) => resume::main(&flags, &args),
+        Command::Explain(args) => explain::main(&flags, &args),
         Command::Hook => Ok(hook::main(&flags)),
         Command::Doctor(args) => doctor::main(&flags, &args),
         Command::Migrate(args) => admin::migrate(&flags, &args),

@@ -19,3 +19,10 @@ pub fn line(text: Arguments<'_>) {
         _ => {}
     }
 }
+
+/// Whether the reader of a pipe, or of a pager, has closed it.
+pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error
+        .downcast_ref::<io::Error>()
+        .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}

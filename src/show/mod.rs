@@ -11,6 +11,7 @@
 //!
 //! Not here: text is as it was written; where it is shown it is made harmless.
 
+mod resume;
 #[cfg(test)]
 mod tests;
 mod time;
@@ -22,6 +23,7 @@ use serde::Serialize;
 
 use crate::store::read::AgentRow;
 
+pub use resume::{resume, resume_command};
 pub use time::{Age, age, of_day, seconds_since};
 pub use words::{Need, first_line, last_words, need, title, todo_counts};
 
@@ -98,7 +100,10 @@ pub fn sessions(agents: &[AgentRow]) -> Vec<Session<'_>> {
         .iter()
         .filter(|agent| agent.parent_agent_id.is_none());
     let mut sessions: Vec<_> = roots
-        .map(|agent| session(agent, below.get(&agent.id).map_or(&[], Vec::as_slice)))
+        .map(|agent| {
+            let below = below.get(&agent.id).into_iter().flatten().copied();
+            session(agent, below)
+        })
         .collect();
     sessions.sort_by(|a, b| {
         a.rank()
@@ -153,9 +158,14 @@ fn root(agent: &AgentRow, by_id: &HashMap<i64, &AgentRow>) -> Option<i64> {
     None
 }
 
-fn session<'a>(agent: &'a AgentRow, below: &[&'a AgentRow]) -> Session<'a> {
+/// An agent with its open subagents.
+pub fn session<'a>(
+    agent: &'a AgentRow,
+    below: impl IntoIterator<Item = &'a AgentRow>,
+) -> Session<'a> {
+    let below: Vec<&AgentRow> = below.into_iter().collect();
     let subagents = below.iter().filter(|agent| is_at_work(agent)).count();
-    let all = std::iter::once(agent).chain(below.iter().copied());
+    let all = std::iter::once(agent).chain(below);
     let needy = all.filter(|agent| agent.open && agent.needs != "none");
     let asker = needy.min_by(|a, b| {
         let rank = |agent: &AgentRow| (agent.needs == "asked", agent.since.clone());

@@ -1,13 +1,15 @@
 //! The terminal a session runs in, by what its hooks said of it.
 //!
 //! In: the column `terminal` of its agent.
-//! Out: a name for the place.
+//! Out: a name for the place, and the way there.
 //!
 //! Promises
 //! - a program that is asked for a name and does not answer at once is done without
+//! - what a hook reported reaches a command only if it has the shape of an id or a path
 //!
 //! Not here: which variables a hook reports (`cli::hook`).
 
+mod focus;
 mod tmux;
 
 use std::{collections::HashMap, time::Duration};

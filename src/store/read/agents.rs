@@ -250,6 +250,22 @@ impl Reader {
         fetch!(self, fetch_all, query_as(sql), command_id, limit)
     }
 
+    /// An agent's next calls of tools behind the one of this id, in the order of ids.
+    pub async fn tool_uses_of(&self, agent_id: i64, after: i64) -> Result<Vec<ToolUseRow>> {
+        let sql = concat!(
+            tool_uses!(),
+            " WHERE agent_id = $1 AND id > $2 ORDER BY id LIMIT $3"
+        );
+        fetch!(
+            self,
+            fetch_all,
+            query_as(sql),
+            agent_id,
+            after,
+            PAGE_ROWS as i64
+        )
+    }
+
     /// The calls of tools of these agents that have not ended, oldest first.
     pub async fn running_tools(&self, agent_ids: &[i64]) -> Result<Vec<ToolUseRow>> {
         if agent_ids.is_empty() {

@@ -66,6 +66,11 @@ impl Source {
 }
 
 impl Receiver {
+    /// No wake-up will come: only looking shows what is new.
+    pub fn is_deaf(&self) -> bool {
+        matches!(self.inner, Inner::PollOnly)
+    }
+
     /// Returns when a wake-up came since the last call. May be dropped at
     /// any point without losing a wake-up.
     pub async fn recv(&mut self) {

@@ -2,11 +2,17 @@
 
 mod completions;
 mod events;
+mod explain;
+mod go;
 mod install;
+mod line;
 mod man;
 mod names;
+mod resume;
+mod show;
 mod status;
 mod unsupervised;
 mod up;
 mod usage;
 mod verify;
+mod wait;

@@ -73,17 +73,24 @@ fn every_commands_help_has_an_example() {
             "doctor",
             "events",
             "export",
+            "explain",
+            "go",
             "hook",
             "install",
+            "line",
             "man",
             "migrate",
+            "next",
+            "resume",
             "schema",
+            "show",
             "status",
             "uninstall",
             "up",
             "verify",
+            "wait",
             "watch",
-            "web"
+            "web",
         ]
     );
     for command in commands {

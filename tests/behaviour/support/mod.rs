@@ -17,6 +17,7 @@ pub mod server;
 pub mod stream;
 pub mod talk;
 pub mod testbed;
+pub mod tmux;
 pub mod transcripts;
 pub mod up;
 pub mod web;
