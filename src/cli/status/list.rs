@@ -32,8 +32,15 @@ pub struct Beside {
     pub reasons: Vec<String>,
 }
 
+/// A line, and the agent whose session it shows.
+pub struct Line {
+    pub agent: Option<i64>,
+    pub text: String,
+}
+
 /// A session's line, by columns.
 struct Row {
+    agent: i64,
     mark: Mark,
     title: String,
     project: String,
@@ -62,10 +69,10 @@ pub fn lines(
     all: bool,
     now: &Zoned,
     paper: Paper,
-) -> Vec<String> {
-    let mut lines = vec![head(sessions, &beside.health, paper)];
+) -> Vec<Line> {
+    let mut texts = vec![head(sessions, &beside.health, paper)];
     let reasons = beside.reasons.iter();
-    lines.extend(reasons.map(|reason| format!("! {}", visible(reason))));
+    texts.extend(reasons.map(|reason| format!("! {}", visible(reason))));
     let (idle, shown): (Vec<_>, Vec<_>) = sessions
         .iter()
         .partition(|session| session.mark == Mark::Idle && !all);
@@ -74,8 +81,13 @@ pub fn lines(
         .map(|session| row(session, beside, now))
         .collect();
     let widths = Widths::of(&rows, paper.width);
-    lines.extend(rows.iter().map(|row| line(row, &widths, paper)));
-    lines.extend(folded(&idle, paper));
+    let of_none = |text| Line { agent: None, text };
+    let mut lines: Vec<Line> = texts.into_iter().map(of_none).collect();
+    lines.extend(rows.iter().map(|row| Line {
+        agent: Some(row.agent),
+        text: line(row, &widths, paper),
+    }));
+    lines.extend(folded(&idle, paper).map(of_none));
     lines
 }
 
@@ -117,6 +129,7 @@ fn folded(idle: &[&Session<'_>], paper: Paper) -> Option<String> {
 fn row(session: &Session<'_>, beside: &Beside, now: &Zoned) -> Row {
     let agent = session.agent;
     Row {
+        agent: agent.id,
         mark: session.mark,
         title: show::title(agent).to_owned(),
         project: agent.project_name.clone(),

@@ -2,6 +2,8 @@
 
 mod list;
 mod report;
+mod screen;
+mod watch;
 
 use std::{collections::HashMap, process::ExitCode};
 
@@ -18,11 +20,11 @@ use list::Beside;
 pub const EXAMPLES: &str = "Examples:
   headspace status
   headspace status -a                 idle sessions, too
+  headspace status --watch            as it changes; j k Enter g e a q
   headspace status --verbose          the watcher, the database and the log, too
   headspace status --exit-code && echo all is quiet
   headspace status --json | jq .counts
 
-Signs: ■ needs you, ● finished, ◐ working, ◌ in the background, ○ idle.
 Exit codes: 0, and with --exit-code 3 if a session needs you.";
 
 /// With `--exit-code`: a session needs a person.
@@ -39,6 +41,9 @@ pub struct StatusArgs {
     /// Exit with 3 if a session needs you
     #[arg(long)]
     exit_code: bool,
+    /// Draw it again whenever something changes, and take keys
+    #[arg(long, conflicts_with_all = ["json", "exit_code", "verbose"])]
+    watch: bool,
     /// Say how the watcher, the database and the log are
     #[arg(long, short, conflicts_with = "json")]
     verbose: bool,
@@ -46,19 +51,29 @@ pub struct StatusArgs {
 
 pub fn main(flags: &config::Flags, args: &StatusArgs) -> anyhow::Result<ExitCode> {
     let settings = super::prepare(flags, "headspace")?;
-    let shown = super::runtime()?.block_on(async {
+    let runtime = super::runtime()?;
+    let shown = runtime.block_on(async {
         let reader = super::reader(&settings)?;
-        anyhow::Ok(show(&settings, &reader, args).await)
+        match args.watch {
+            true => watch::watch(&settings, &reader, args.all).await,
+            false => show(&settings, &reader, args).await.map_err(Into::into),
+        }
     });
-    match shown? {
+    runtime.shutdown_background();
+    match shown {
         Ok(true) if args.exit_code => Ok(NEEDED.into()),
         Ok(_) => Ok(ExitCode::SUCCESS),
-        Err(ReadError::Absent | ReadError::SchemaMissing) => anyhow::bail!(
+        Err(error) if is_nothing_recorded(&error) => anyhow::bail!(
             "{}: nothing recorded yet: start `headspace up` or `headspace watch`",
             settings.database.url
         ),
-        Err(error) => Err(error.into()),
+        Err(error) => Err(error),
     }
+}
+
+fn is_nothing_recorded(error: &anyhow::Error) -> bool {
+    let error = error.downcast_ref();
+    matches!(error, Some(ReadError::Absent | ReadError::SchemaMissing))
 }
 
 /// Prints it; whether a session needs a person.
@@ -73,7 +88,7 @@ async fn show(settings: &Settings, reader: &Reader, args: &StatusArgs) -> Result
         let beside = beside(settings, reader, &sessions).await?;
         let paper = Paper::of_output();
         for line in list::lines(&sessions, &beside, args.all, &Zoned::now(), paper) {
-            say!("{line}");
+            say!("{}", line.text);
         }
     }
     if args.verbose {

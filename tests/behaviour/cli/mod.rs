@@ -11,6 +11,7 @@ mod names;
 mod resume;
 mod show;
 mod status;
+mod top;
 mod unsupervised;
 mod up;
 mod usage;
