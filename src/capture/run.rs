@@ -292,6 +292,7 @@ impl Capture {
     /// Merges small pieces of a quiet file, as many as fit one.
     async fn merge(&mut self, now: Instant) -> bool {
         if self.options.archive && self.merging.looks_for_more() {
+            // What cannot be looked for now waits for the next start.
             let found = self.writer.scattered().await;
             self.merging.found(found.unwrap_or_default(), now);
         }

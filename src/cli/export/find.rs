@@ -15,18 +15,10 @@ pub enum NotFound {
     Several(Vec<String>),
 }
 
-/// The one session whose id is this, or begins so.
-pub fn session(
-    prefix: &str,
-    sessions: &[SessionFile],
-    files: &[ArchivedFile],
-) -> Result<String, NotFound> {
-    let known = sessions.iter().map(|(uuid, _)| parent(uuid));
+/// The one session whose file is called so, or begins so.
+pub fn session(prefix: &str, files: &[ArchivedFile]) -> Result<String, NotFound> {
     let named = files.iter().filter_map(|file| session_of(path(file)));
-    let found: BTreeSet<&str> = known
-        .chain(named)
-        .filter(|name| name.starts_with(prefix))
-        .collect();
+    let found: BTreeSet<&str> = named.filter(|name| name.starts_with(prefix)).collect();
     if found.contains(prefix) {
         return Ok(prefix.to_owned());
     }
@@ -84,7 +76,7 @@ fn is_replaced(file: &ArchivedFile) -> bool {
 }
 
 /// A subagent's session is `<parent's>/<agent id>`.
-fn parent(session_uuid: &str) -> &str {
+pub fn parent(session_uuid: &str) -> &str {
     session_uuid.split('/').next().unwrap_or(session_uuid)
 }
 
@@ -121,13 +113,13 @@ mod tests {
 
     #[test]
     fn a_prefix_is_enough_if_only_one_session_begins_so() {
-        let rows = [
-            ("ab-1".into(), None),
-            ("ab-1/x".into(), None),
-            ("b".into(), None),
+        let read = [
+            file(1, "/p/q/ab-2.jsonl"),
+            file(2, "/p/q/agent-7.jsonl"),
+            file(3, "/p/q/ab-1/subagents/agent-8.jsonl"),
+            file(4, "replaced:4:/p/q/b.jsonl"),
         ];
-        let read = [file(1, "/p/q/ab-2.jsonl"), file(2, "/p/q/agent-7.jsonl")];
-        let found = |prefix| session(prefix, &rows, &read);
+        let found = |prefix| session(prefix, &read);
         assert_eq!(found("ab-1"), Ok("ab-1".into()));
         assert_eq!(found("ab-2"), Ok("ab-2".into()));
         assert_eq!(found("b"), Ok("b".into()));

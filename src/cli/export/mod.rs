@@ -21,10 +21,14 @@ use std::{
 
 use anyhow::{Context, bail};
 
-use super::{restore::restore, say::say};
+use super::{
+    agents::{self, Ambiguous},
+    restore::restore,
+    say::say,
+};
 use crate::{
     config::{self, Settings},
-    store::read::{ArchivedFile, Reader},
+    store::read::{ArchivedFile, ReadError, Reader},
     telemetry::visible,
 };
 use find::NotFound;
@@ -34,8 +38,8 @@ pub const EXAMPLES: &str = "Examples:
   headspace export --raw 0b6e3f2a --to DIR          also its subagents' files, and earlier
                                                     contents of files that were rewritten
 
-The beginning of a session's id is enough if no other begins so. It needs what was
-kept while archive.mode was full; files that are gone since do not matter.";
+A session is named by its id, the beginning of its uuid, or its title. It needs what
+was kept while archive.mode was full; files that are gone since do not matter.";
 
 /// Sessions that an error names.
 const NAMED: usize = 5;
@@ -45,7 +49,7 @@ pub struct ExportArgs {
     /// As the CLI wrote it
     #[arg(long, required = true)]
     raw: bool,
-    /// The session's id, or the beginning of it
+    /// The session's id, the beginning of its uuid, or its title
     session: String,
     /// Write all files of the session below this folder instead
     #[arg(long, value_name = "DIR")]
@@ -68,6 +72,35 @@ pub fn main(flags: &config::Flags, args: &ExportArgs) -> anyhow::Result<ExitCode
     })
 }
 
+/// A session by its id, title or the beginning of its uuid, else by the name of a file:
+/// of a subagent, its parent.
+async fn session(reader: &Reader, asked: &str) -> anyhow::Result<String> {
+    match agents::find(reader, asked).await {
+        Ok(agent) => return Ok(find::parent(&agent.session_uuid).to_owned()),
+        Err(error) if error.is::<Ambiguous>() || error.is::<ReadError>() => return Err(error),
+        Err(_) => {}
+    }
+    let known = reader.files_like(asked).await?;
+    match find::session(asked, &known) {
+        Ok(session) => Ok(session),
+        Err(NotFound::Unknown) => {
+            bail!(
+                "{}: no session has this id, title or beginning of its uuid, and no archived \
+                 file is called so; `headspace status -a` lists them",
+                visible(asked)
+            )
+        }
+        Err(NotFound::Several(all)) => {
+            let named: Vec<&str> = all.iter().take(NAMED).map(String::as_str).collect();
+            let (count, named) = (all.len(), named.join(", "));
+            bail!(
+                "{}: {count} sessions begin so: {named}; give more of the uuid",
+                visible(asked)
+            )
+        }
+    }
+}
+
 /// A file of the session, with its generations, the newest first.
 struct Found {
     name: String,
@@ -80,19 +113,9 @@ async fn find(
     reader: &Reader,
     asked: &str,
 ) -> anyhow::Result<(String, Vec<Found>)> {
-    let sessions = reader.sessions_like(asked).await?;
-    let known = reader.files_like(asked).await?;
-    let session = match find::session(asked, &sessions, &known) {
-        Ok(session) => session,
-        Err(NotFound::Unknown) => {
-            bail!("no session begins with {asked}: `headspace status --json` lists them")
-        }
-        Err(NotFound::Several(all)) => {
-            let named: Vec<&str> = all.iter().take(NAMED).map(String::as_str).collect();
-            let (count, named) = (all.len(), named.join(", "));
-            bail!("{count} sessions begin with {asked}: {named}; give more of the id")
-        }
-    };
+    let session = session(reader, asked).await?;
+    let sessions = reader.sessions_like(&session).await?;
+    let known = reader.files_like(&session).await?;
     let mut files = Vec::new();
     for (name, file) in find::files(&session, &sessions, known) {
         let mut generations = reader.generations(file.checkpoint_id).await?;

@@ -72,10 +72,10 @@ on_both! {
         assert_same("a prefix", &exported(&headspace, &a[..common + 1]), &bytes);
         let refused = headspace.run(&["export", "--raw", ""]);
         assert_eq!(refused.status.code(), Some(1));
-        assert!(errors(&refused).contains("2 sessions begin with"), "{}", errors(&refused));
+        assert!(errors(&refused).contains("2 sessions begin so"), "{}", errors(&refused));
         let refused = headspace.run(&["export", "--raw", "%"]);
         assert_eq!(refused.status.code(), Some(1));
-        assert!(errors(&refused).contains("no session begins with %"), "{}", errors(&refused));
+        assert!(errors(&refused).contains("%: no session has this id"), "{}", errors(&refused));
     }
 
     fn a_subagents_file_is_the_sessions_too(kind: Kind) {

@@ -1,9 +1,10 @@
 //! A watcher that is killed just before any of its system calls loses nothing
-//! and doubles nothing: between two calls, nothing changes that lasts.
+//! and doubles nothing, of the log or of the archive: between two calls, nothing changes that lasts.
 
 use std::{
     collections::HashMap,
     fs,
+    path::PathBuf,
     process::{Command, Stdio},
 };
 
@@ -68,6 +69,14 @@ fn kill_before(kind: Kind, call: &str, number: usize) -> bool {
         "after a kill before {call} number {number}"
     );
     oracle::assert_clean(&headspace);
+    let pieces = headspace.store.number("SELECT count(*) FROM archive");
+    assert_eq!(pieces, 1, "they are merged");
+    let given = headspace.run(&["export", "--raw", &uuid(&headspace)]);
+    let kept = given.stdout == fs::read(transcript(&headspace)).expect("the transcript");
+    assert!(
+        kept,
+        "after a kill before {call} number {number}: {given:?}"
+    );
     status.signal() == Some(9)
 }
 
@@ -110,11 +119,10 @@ fn watch_under(headspace: &Headspace, strace: Command) -> std::process::ExitStat
 /// One file that is read alone is stored event by event, so there is a kill
 /// between any two of them.
 fn workload(kind: Kind) -> (Headspace, Vec<String>) {
-    let headspace = Headspace::on(kind);
+    let mut headspace = Headspace::on(kind);
+    headspace.set("HEADSPACE_ARCHIVE__MODE", "full");
     let mut session = Session::new("crash", "/home/dev/shop");
-    let path = headspace
-        .project("-home-dev-shop")
-        .join(session.file_name());
+    let path = transcript(&headspace);
     let mut texts = Vec::new();
     for number in 0..6 {
         let (asked, said) = (format!("asks {number}"), format!("says {number}"));
@@ -127,6 +135,22 @@ fn workload(kind: Kind) -> (Headspace, Vec<String>) {
     append(&path, session.queued("and then"));
     texts.push("and then".to_owned());
     (headspace, texts)
+}
+
+/// The one transcript of the workload.
+fn transcript(headspace: &Headspace) -> PathBuf {
+    let session = Session::new("crash", "/home/dev/shop");
+    headspace
+        .project("-home-dev-shop")
+        .join(session.file_name())
+}
+
+fn uuid(headspace: &Headspace) -> String {
+    let path = transcript(headspace);
+    path.file_stem()
+        .expect("a name")
+        .to_string_lossy()
+        .into_owned()
 }
 
 fn need_strace() {
