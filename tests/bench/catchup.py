@@ -6,6 +6,7 @@ import subprocess
 import time
 
 import generate
+import growth
 from measure import MIB, Failed
 
 JSON_SAMPLE = 20_000_000
@@ -38,6 +39,8 @@ def catch_up(bench, kind, name, tree):
     bench.at_least(f"{label}: events/s", events / run.seconds, 5000 if name == "dense" else None)
     bench.at_most(f"{label}: CPU s per 100 MB", run.cpu_seconds / tree.bytes * 1e8, None)
     bench.at_most(f"{label}: peak memory MiB", run.peak_rss / MIB, 50)
+    share = sum(size for _, size in growth.sizes(database)) / tree.bytes
+    bench.at_most(f"{label}: database, % of the transcripts", share * 100, 35 if name == "realistic" else None)
     bench.at_least(f"  plain insertion of those rows, {kind}: rows/s", events / database.insert_seconds(), None)
 
 
