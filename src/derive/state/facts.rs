@@ -24,6 +24,8 @@ pub struct Facts {
     pub turn: Option<Turn>,
     pub dialogs: Vec<Dialog>,
     pub tools: Vec<Call>,
+    /// Calls whose dialog the registry saw closed: they run.
+    pub answered: Vec<String>,
     /// Calls that are over: a late word of them changes nothing.
     pub closed_calls: Vec<String>,
     pub background: Running,
@@ -250,13 +252,11 @@ impl Facts {
         self.unseen = matches!(outcome, Outcome::Done | Outcome::Asked | Outcome::Failed);
     }
 
-    /// The agent showed that it works: what was taken for its end was none.
-    pub fn works(&mut self, at: Timestamp) {
+    /// The agent showed that it works. A registry that says idle knows better: it
+    /// says so first when work goes on.
+    pub fn works(&mut self) {
         if let Some(turn) = &mut self.turn {
             turn.worked = true;
-            if turn.quiet.is_some_and(|quiet| quiet < at) {
-                turn.quiet = None;
-            }
         }
         if self.error.as_ref().is_some_and(|error| error.retries) {
             self.error = None;
@@ -300,6 +300,29 @@ impl Facts {
     pub fn close_dialogs(&mut self, agent: Option<&str>, at: Timestamp) {
         self.dialogs
             .retain(|dialog| dialog.agent.as_deref() != agent || dialog.since >= at);
+    }
+
+    /// No dialog is open any more that opened before `at`. They were answered if the
+    /// registry had said that it waits.
+    pub fn answer_dialogs(&mut self, at: Timestamp, was_waiting: bool) {
+        let over = self
+            .dialogs
+            .iter()
+            .filter(|dialog| was_waiting && dialog.since < at);
+        let calls: Vec<String> = over.filter_map(|dialog| dialog.call.clone()).collect();
+        self.answered.extend(calls);
+        keep_newest(&mut self.answered, MAX_DIALOGS);
+        self.dialogs.retain(|dialog| dialog.since >= at);
+    }
+
+    /// The call that a dialog may be about: a question, else the first that waits.
+    /// An agent is no such call; its own calls are.
+    pub fn call_in_question(&self) -> Option<&Call> {
+        let is_agent = |call: &Call| ["Agent", "Task"].contains(&call.name.as_str());
+        let waits = |call: &&Call| !self.answered.contains(&call.id) && !is_agent(call);
+        let mut waiting = self.tools.iter().filter(waits);
+        let is_question = |call: &&Call| DialogKind::of_tool(&call.name) != DialogKind::Permission;
+        waiting.clone().find(is_question).or(waiting.next())
     }
 
     pub fn queue(&mut self, prompt: String) {

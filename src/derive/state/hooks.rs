@@ -150,7 +150,7 @@ pub fn asked(
         if !facts.is_turn_open() {
             return 46;
         }
-        facts.works(at);
+        facts.works();
     }
     let kind = DialogKind::of_tool(tool);
     let call = facts.tools.iter().find(|call| {
@@ -199,7 +199,7 @@ pub fn notified(facts: &mut Facts, at: Timestamp, kind: &str) -> u8 {
     if facts.headless || !facts.is_turn_open() || !facts.dialogs.is_empty() || !unseen_by_registry {
         return 16;
     }
-    let open = facts.tools.last().cloned();
+    let open = facts.call_in_question().cloned();
     facts.open_dialog(Dialog {
         kind: match &open {
             Some(call) if dialog == DialogKind::Permission => DialogKind::of_tool(&call.name),

@@ -2,15 +2,18 @@
 //!
 //! A witness that comes late is put where it belongs, and what followed is taken
 //! in once more. So the facts are a function of what was said and not of the
-//! order in which it was heard. What is older than all that is kept comes last of
-//! all: it can close what it names, and decides nothing else.
+//! order in which it was heard.
+//!
+//! What is older than all that is kept of its own witness was heard before, or is
+//! copied history: it says nothing. What is older only than what others said is
+//! the first of what is kept.
 
 use serde::{Deserialize, Serialize};
 
-use crate::event::{Origin, Timestamp};
+use crate::event::Timestamp;
 
 use super::{
-    facts::{Facts, Outcome},
+    facts::{Command, Facts},
     input::{Input, Witness},
     shown::{View, view},
     take_in,
@@ -21,13 +24,47 @@ use super::{
 #[serde(default)]
 pub struct OpenFacts {
     /// What was taken in for good.
-    settled: Facts,
+    settled: Derived,
     /// What may still be preceded by something, in order.
     recent: Vec<Placed>,
     /// How far each witness has come: its own order is kept, whatever its times.
-    reached: Vec<(Witness, Timestamp)>,
-    since: Option<Timestamp>,
-    because: u8,
+    reached: Reached,
+    /// How far what was taken in for good goes, of each witness.
+    settled_to: Reached,
+    /// What was taken in for good at just that time: it may be heard again.
+    edge: Vec<Input>,
+    #[serde(skip)]
+    now: Now,
+}
+
+/// The greatest time of each witness, in their order.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+struct Reached(Vec<(Witness, Timestamp)>);
+
+impl Reached {
+    fn of(&self, witness: Witness) -> Option<Timestamp> {
+        let mut known = self.0.iter();
+        Some(known.find(|(known, _)| *known == witness)?.1)
+    }
+
+    /// At least so far, and how far now.
+    fn advance(&mut self, witness: Witness, at: Timestamp) -> Timestamp {
+        let at = self.of(witness).map_or(at, |reached| reached.max(at));
+        self.0.retain(|(known, _)| *known != witness);
+        self.0.push((witness, at));
+        self.0.sort_unstable();
+        at
+    }
+}
+
+/// What is derived from all of it; none if that is to be found anew.
+#[derive(Debug, Clone, Default)]
+struct Now(Option<Box<Derived>>);
+
+impl PartialEq for Now {
+    fn eq(&self, _: &Now) -> bool {
+        true
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -40,15 +77,10 @@ struct Placed {
 /// What follows from an input.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Change {
-    /// A command began, or is known better than before.
-    Command {
-        key: String,
-        by: Origin,
-        since: Timestamp,
-        outcome: Option<Outcome>,
-        over_at: Option<Timestamp>,
-        rule: u8,
-    },
+    /// A command began, or more is known of it than before.
+    Command(Command),
+    /// A command was none: what came late explains what it was taken for.
+    Withdrawn { key: String },
     /// What is shown of the agent is another.
     Shown {
         from: View,
@@ -58,10 +90,14 @@ pub enum Change {
     },
 }
 
-/// All that is derived from the inputs so far.
+/// All that is derived from inputs.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 struct Derived {
     facts: Facts,
+    /// When the present state or need began.
     since: Option<Timestamp>,
+    /// The rule behind what is shown.
     because: u8,
 }
 
@@ -71,92 +107,99 @@ impl OpenFacts {
 
     pub fn of_child() -> OpenFacts {
         let mut facts = OpenFacts::default();
-        facts.settled.is_child = true;
+        facts.settled.facts.is_child = true;
         facts
     }
 
     pub fn view(&self) -> View {
-        view(&self.derive().facts)
+        view(&self.now().facts)
     }
 
     /// When the present state or need began.
     pub fn since(&self) -> Option<Timestamp> {
-        self.derive().since
+        self.now().since
     }
 
     /// The rule behind what is shown.
     pub fn because(&self) -> u8 {
-        self.derive().because
+        self.now().because
     }
 
     pub fn facts(&self) -> Facts {
-        self.derive().facts
+        self.now().facts
     }
 
     /// Takes in what a witness says.
     pub fn apply(&mut self, input: &Input) -> Vec<Change> {
-        let before = self.derive();
-        if !self.place(input) {
+        let Some(at) = self.place(input) else {
             return Vec::new();
-        }
-        let after = self.derive();
-        while self.recent.len() > Self::KEPT {
-            let oldest = self.recent.remove(0);
-            let mut derived = self.settled();
-            derived.take_in(&oldest.input);
-            self.settled = derived.facts;
-            self.since = derived.since;
-            self.because = derived.because;
-        }
-        changes(&before, &after)
-    }
-
-    /// Where it belongs; nowhere if it is there already.
-    fn place(&mut self, input: &Input) -> bool {
-        if self.recent.iter().any(|placed| placed.input == *input) {
-            return false;
-        }
-        let order = match self
-            .reached
-            .iter_mut()
-            .find(|(witness, _)| *witness == input.witness)
-        {
-            Some((_, reached)) => {
-                *reached = input.at.max(*reached);
-                *reached
-            }
+        };
+        let before = match self.now.0.take() {
+            Some(now) => *now,
             None => {
-                self.reached.push((input.witness, input.at));
-                input.at
+                let others = self.recent.iter().enumerate().filter(|(n, _)| *n != at);
+                derive(&self.settled, others.map(|(_, placed)| placed))
             }
         };
-        let placed = Placed {
-            order,
-            input: input.clone(),
+        let after = if at + 1 == self.recent.len() {
+            let mut after = before.clone();
+            after.take_in(input);
+            after
+        } else {
+            derive(&self.settled, self.recent.iter())
         };
+        while self.recent.len() > Self::KEPT {
+            let oldest = self.recent.remove(0).input;
+            self.settled.take_in(&oldest);
+            self.settle_edge(oldest);
+        }
+        let changes = changes(&before, &after);
+        self.now = Now(Some(Box::new(after)));
+        changes
+    }
+
+    fn settle_edge(&mut self, settled: Input) {
+        let (witness, at) = (settled.witness, settled.at);
+        let edge = self.settled_to.advance(witness, at);
+        self.edge.push(settled);
+        self.edge
+            .retain(|input| input.witness != witness || input.at == edge);
+        self.edge
+            .drain(..self.edge.len().saturating_sub(Self::KEPT));
+    }
+
+    /// Puts it where it belongs, and says where; nowhere if it is there already.
+    fn place(&mut self, input: &Input) -> Option<usize> {
+        let is_old = self.settled_to.of(input.witness) > Some(input.at);
+        if is_old
+            || self.edge.contains(input)
+            || self.recent.iter().any(|placed| placed.input == *input)
+        {
+            return None;
+        }
+        let order = self.reached.advance(input.witness, input.at);
         let rank = |placed: &Placed| (placed.order, placed.input.witness);
-        let at = self
-            .recent
-            .partition_point(|other| rank(other) <= rank(&placed));
-        self.recent.insert(at, placed);
-        true
+        let own = (order, input.witness);
+        let at = self.recent.partition_point(|other| rank(other) <= own);
+        let input = input.clone();
+        self.recent.insert(at, Placed { order, input });
+        Some(at)
     }
 
-    fn settled(&self) -> Derived {
-        Derived {
-            facts: self.settled.clone(),
-            since: self.since,
-            because: self.because,
+    fn now(&self) -> Derived {
+        match &self.now.0 {
+            Some(now) => (**now).clone(),
+            None => derive(&self.settled, self.recent.iter()),
         }
     }
+}
 
-    fn derive(&self) -> Derived {
-        let mut derived = self.settled();
-        for placed in &self.recent {
-            derived.take_in(&placed.input);
-        }
-        derived
+fn derive<'a>(settled: &Derived, recent: impl Iterator<Item = &'a Placed>) -> Derived {
+    let mut derived = settled.clone();
+    for placed in recent {
+        derived.take_in(&placed.input);
     }
+    derived
 }
 
 impl Derived {
@@ -167,29 +210,29 @@ impl Derived {
         if before != after {
             self.because = rule;
         }
-        let same =
-            (before.state, before.needs, &before.asks) == (after.state, after.needs, &after.asks);
-        if !same || self.since.is_none() {
+        let shown = |view: &View| (view.state, view.needs, view.asks.clone());
+        if shown(&before) != shown(&after) || self.since.is_none() {
             self.since = Some(input.at);
         }
     }
 }
 
 fn changes(before: &Derived, after: &Derived) -> Vec<Change> {
+    let (old, new) = (&before.facts.commands, &after.facts.commands);
     let mut changes = Vec::new();
-    for command in &after.facts.commands {
-        if before.facts.commands.contains(command) {
-            continue;
+    // One that is older than all that are kept is only forgotten.
+    let kept = new.first().map(|command| command.since);
+    for command in old
+        .iter()
+        .filter(|command| kept.is_none_or(|kept| command.since >= kept))
+    {
+        if !new.iter().any(|other| other.key == command.key) {
+            let key = command.key.clone();
+            changes.push(Change::Withdrawn { key });
         }
-        changes.push(Change::Command {
-            key: command.key.clone(),
-            by: command.by,
-            since: command.since,
-            outcome: command.outcome,
-            over_at: command.over_at,
-            rule: command.closed_by,
-        });
     }
+    let news = new.iter().filter(|command| !old.contains(command));
+    changes.extend(news.cloned().map(Change::Command));
     let (from, to) = (view(&before.facts), view(&after.facts));
     if from != to {
         changes.push(Change::Shown {

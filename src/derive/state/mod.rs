@@ -33,7 +33,7 @@ pub use input::{Call, Input, Meaning, Prompt, Queue, Running, Says, Stop, Text, 
 pub use merge::{Change, OpenFacts};
 pub use rules::{RULES, Rule};
 pub use shown::{Needs, State, View, view};
-pub use witness::{Whose, evidence, hook, observation, of_child};
+pub use witness::{Whose, evidence, hook, observation, of_child, of_session};
 pub use words::meaning;
 
 use crate::event::Timestamp;

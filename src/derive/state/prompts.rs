@@ -65,7 +65,7 @@ fn begin(facts: &mut Facts, at: Timestamp, prompt: &Prompt) {
         None => new_command(facts, at, prompt),
     }
     if prompt.kind == PromptKind::Injected || prompt.by != Origin::Human {
-        facts.works(at);
+        facts.works();
     }
 }
 

@@ -14,6 +14,8 @@ pub fn status(
     status: ObservedStatus,
     waiting_for: Option<&str>,
 ) -> u8 {
+    let is_known = facts.registry.iter().any(|process| process.id == id);
+    let was_waiting = facts.is_any(ObservedStatus::Waiting);
     let news = facts.observe(Process {
         id: id.to_owned(),
         status,
@@ -22,14 +24,16 @@ pub fn status(
     if !news {
         return 46;
     }
-    if facts.ended.is_some_and(|ended| ended < at) {
+    // The process that ended it says some more on its way out, or before it shows
+    // the next session's id.
+    if facts.ended.is_some_and(|ended| ended < at) && !is_known {
         facts.ended = None;
     }
     if status == ObservedStatus::Waiting {
         return waiting(facts, at, waiting_for);
     }
     if !facts.is_any(ObservedStatus::Waiting) {
-        facts.dialogs.retain(|dialog| dialog.since >= at);
+        facts.answer_dialogs(at, was_waiting);
     }
     match status {
         ObservedStatus::Busy => busy(facts, at),
@@ -46,9 +50,7 @@ fn waiting(facts: &mut Facts, at: Timestamp, waiting_for: Option<&str>) -> u8 {
         return 15;
     }
     let word = waiting_for.unwrap_or_default();
-    let question = |name: &str| DialogKind::of_tool(name) != DialogKind::Permission;
-    let call = facts.tools.iter().rev().find(|call| question(&call.name));
-    let call = call.or(facts.tools.last()).cloned();
+    let call = facts.call_in_question().cloned();
     let kind = match &call {
         _ if word == "dialog open" && !facts.is_turn_open() => DialogKind::Menu,
         Some(call) => DialogKind::of_tool(&call.name),

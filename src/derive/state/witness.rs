@@ -133,6 +133,10 @@ pub fn hook(hook: &HookReceived, at: Timestamp) -> Vec<(Whose, Input)> {
         witness: Witness::Hook,
         says,
     };
+    if child.is_some() && field("agent_type").is_some_and(|kind| kind.is_empty()) {
+        // An agent of the CLI's own: it shortens a conversation, or warms up.
+        return Vec::new();
+    }
     let own = own(hook);
     let Some(agent) = child else {
         return own
@@ -243,6 +247,19 @@ pub fn of_child(input: &Input, agent: &str) -> Option<Input> {
         },
         ..input.clone()
     })
+}
+
+/// A session's own input, as far as it says something of its subagents: the
+/// registry speaks of the process they share, though not of who waits.
+pub fn of_session(input: &Input) -> Option<Input> {
+    let shared = match &input.says {
+        Says::Status { status, .. } => {
+            matches!(status, ObservedStatus::Busy | ObservedStatus::Idle)
+        }
+        Says::Gone { .. } | Says::Over => true,
+        _ => false,
+    };
+    shared.then(|| input.clone())
 }
 
 /// What runs on when a turn stops: a lone shell or monitor is no work.

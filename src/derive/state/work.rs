@@ -16,9 +16,10 @@ pub fn must_have_turn(facts: &mut Facts, at: Timestamp) -> bool {
     if facts.over_at().is_some_and(|over| at <= over) {
         return false;
     }
-    let by_words = |rule: u8| rule == 22 || rule == 23;
+    // It was taken for the end, by its words or because the registry said idle.
+    let was_guessed = |rule: u8| [22, 23, 26].contains(&rule);
     match facts.commands.last() {
-        Some(command) if by_words(command.closed_by) || command.shell => facts.reopen(at),
+        Some(command) if was_guessed(command.closed_by) || command.shell => facts.reopen(at),
         _ => {
             let key = format!("at:{}", at.micros());
             facts.begin_command(key, Origin::Unknown, at, None);
@@ -35,7 +36,7 @@ pub fn called(facts: &mut Facts, at: Timestamp, call: &Call) -> u8 {
     if !facts.is_turn_open() {
         return 46;
     }
-    facts.works(at);
+    facts.works();
     facts.text_is_last = false;
     facts.open_call(call.clone());
     let kind = DialogKind::of_tool(&call.name);
@@ -91,7 +92,7 @@ pub fn returned(facts: &mut Facts, at: Timestamp, id: &str) -> u8 {
     facts.text_is_last = false;
     let known = facts.close_call(id);
     let opened = !known && must_have_turn(facts, at);
-    facts.works(at);
+    facts.works();
     if opened { 10 } else { 18 }
 }
 
@@ -115,7 +116,7 @@ pub fn thought(facts: &mut Facts, at: Timestamp) -> u8 {
 
 /// The model answers: what it had asked for is settled.
 fn went_on(facts: &mut Facts, at: Timestamp) {
-    facts.works(at);
+    facts.works();
     if facts.is_turn_open() {
         facts.close_dialogs(None, at);
     }
@@ -218,7 +219,7 @@ pub fn failed(
 }
 
 pub fn retries(facts: &mut Facts, at: Timestamp, number: u64, of: u64) -> u8 {
-    facts.works(at);
+    facts.works();
     if facts.is_turn_open() {
         facts.error = Some(Failure {
             kind: None,

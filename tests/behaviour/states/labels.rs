@@ -11,6 +11,7 @@ use std::{
 };
 
 use headspace::derive::state::{Rule, State};
+use tempfile::TempDir;
 
 use super::replay;
 
@@ -28,18 +29,9 @@ struct Agreed(u32, u32);
 
 #[test]
 fn states_agree_with_what_a_person_read() {
-    let own = tempfile::tempdir().unwrap();
     let folder = env::var_os("HEADSPACE_STATES").map(PathBuf::from);
-    let folder = folder.as_deref();
-    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/states");
-    if folder.is_none() {
-        let packed = data.join("files.tar.xz");
-        let mut tar = Command::new("tar");
-        tar.arg("-xf").arg(packed).arg("-C").arg(own.path());
-        assert!(tar.status().unwrap().success());
-        fs::copy(data.join("labels.tsv"), own.path().join("labels.tsv")).unwrap();
-    }
-    let by_basis = judge(folder.unwrap_or(own.path()));
+    let own = unpacked();
+    let by_basis = judge(folder.as_deref().unwrap_or(own.path()));
     if folder.is_none() {
         let expected = [
             ("ambiguous", Agreed(37, 38)),
@@ -49,6 +41,30 @@ fn states_agree_with_what_a_person_read() {
         let expected = expected.map(|(basis, agreed)| (basis.to_owned(), agreed));
         assert_eq!(by_basis, BTreeMap::from(expected));
     }
+}
+
+/// The labelled transcripts of this tree, in a folder of their own.
+pub fn unpacked() -> TempDir {
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/states");
+    let folder = tempfile::tempdir().unwrap();
+    let mut tar = Command::new("tar");
+    tar.arg("-xf")
+        .arg(data.join("files.tar.xz"))
+        .arg("-C")
+        .arg(folder.path());
+    assert!(tar.status().unwrap().success());
+    fs::copy(data.join("labels.tsv"), folder.path().join("labels.tsv")).unwrap();
+    folder
+}
+
+pub fn files(folder: &Path) -> Vec<PathBuf> {
+    let points = points(&folder.join("labels.tsv"));
+    let mut files: Vec<PathBuf> = points
+        .iter()
+        .map(|point| folder.join("files").join(&point.file))
+        .collect();
+    files.dedup();
+    files
 }
 
 fn judge(folder: &Path) -> BTreeMap<String, Agreed> {

@@ -1,4 +1,7 @@
 //! What a session's state is, held against what a person would say.
 
+mod any_order;
 mod labels;
 mod replay;
+mod steps;
+mod timeline;

@@ -14,6 +14,18 @@ use headspace::{
 
 /// What each line of a session's file says of the session, by line.
 pub fn inputs(path: &Path) -> Vec<Vec<Input>> {
+    let lines = fs::read(path).unwrap().split(|byte| *byte == b'\n').count();
+    let mut by_line = vec![Vec::new(); lines];
+    for (line, entry) in entries_by_line(path, Place::Session) {
+        if let What::Evidence(shown) = entry.what {
+            by_line[line].extend(evidence(&shown));
+        }
+    }
+    by_line
+}
+
+/// What the dialect makes of a file, with the number of the line, from 0.
+pub fn entries_by_line(path: &Path, place: Place) -> Vec<(usize, Entry)> {
     let text = fs::read(path).unwrap();
     let mut starts = vec![0];
     starts.extend(
@@ -22,15 +34,11 @@ pub fn inputs(path: &Path) -> Vec<Vec<Input>> {
             .filter(|(_, byte)| **byte == b'\n')
             .map(|(at, _)| at + 1),
     );
-    let mut by_line = vec![Vec::new(); starts.len()];
-    for entry in entries(path) {
+    let numbered = entries(path, place).into_iter().map(|entry| {
         let line = starts.partition_point(|start| *start as u64 <= entry.offset) - 1;
-        let What::Evidence(shown) = entry.what else {
-            continue;
-        };
-        by_line[line].extend(evidence(&shown));
-    }
-    by_line
+        (line, entry)
+    });
+    numbered.collect()
 }
 
 /// What is shown after each line, and the rule behind it.
@@ -46,7 +54,7 @@ pub fn views(path: &Path) -> Vec<(View, u8)> {
     views
 }
 
-fn entries(path: &Path) -> Vec<Entry> {
+fn entries(path: &Path, place: Place) -> Vec<Entry> {
     let limits = Limits {
         max_events: usize::MAX,
         max_line_bytes: u64::MAX,
@@ -59,7 +67,7 @@ fn entries(path: &Path) -> Vec<Entry> {
     let mut context = Context::default();
     let (mut entries, mut from) = (Vec::new(), 0);
     while from < size {
-        let mut batch = Batch::new(path, Place::Session, &mut context, limits);
+        let mut batch = Batch::new(path, place.clone(), &mut context, limits);
         let mut buffer = Vec::new();
         let mut next = size;
         let take = |line: Line<'_>| {
