@@ -53,7 +53,7 @@ const POSTGRES: &str = keep!("$1", "$2", "$3", "$4", "$5");
 
 /// Compressed bytes that one statement takes: the driver holds all of a statement in
 /// memory more than once, and those of a long line are many.
-const BYTES_AT_ONCE: usize = 4 * 1024 * 1024;
+const BYTES_AT_ONCE: usize = 1024 * 1024;
 
 /// A piece, and where its file's checkpoint goes.
 pub type MovedPiece<'a> = (&'a Moved<'a>, &'a Piece);

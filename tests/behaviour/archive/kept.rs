@@ -11,7 +11,7 @@ use crate::support::{
     oracle,
     random::Random,
     talk::{Talk, tamper},
-    transcripts::{files, real},
+    transcripts::{append, files, real},
 };
 
 on_both! {
@@ -68,6 +68,21 @@ on_both! {
         let names = [format!("{uuid}.jsonl"), format!("{uuid}.jsonl.generation-0")];
         assert_eq!(all.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>(), names);
         assert_same("the old content", &all[1].1, &first);
+    }
+
+    fn a_long_line_that_does_not_get_smaller_is_given_back(kind: Kind) {
+        let headspace = with_archive(kind);
+        let mut talk = Talk::new(&headspace, "noise");
+        let mut random = Random(seed());
+        let noise: String = (0..500_000).map(|_| format!("{:016x}", random.next())).collect();
+        for text in [&noise[..], "and then", &noise[1..]] {
+            append(&talk.path, talk.session.tool_result(text));
+            talk.say(text.get(..8).expect("words"));
+        }
+        headspace.watch_once();
+        let bytes = fs::read(&talk.path).expect("the file");
+        assert_same("noise", &exported(&headspace, &talk.session.uuid), &bytes);
+        assert_each_byte_once(&headspace);
     }
 
     fn a_file_that_is_moved_takes_its_archive_along(kind: Kind) {
