@@ -220,7 +220,10 @@ fn payload(event: &Stored) -> Value {
 }
 
 fn event_id(evidence: &Value) -> Option<i64> {
-    evidence["event_id"].as_i64().or(evidence.as_i64())
+    ["event", "event_id"]
+        .into_iter()
+        .find_map(|field| evidence[field].as_i64())
+        .or(evidence.as_i64())
 }
 
 /// `2026-11-30 14:02:11  processing → awaiting_input  hook, rule 14 (1.0)  permission: …  event 812`

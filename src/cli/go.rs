@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use jiff::Timestamp;
+
 use super::{
     agents,
     say::say,
@@ -60,9 +62,10 @@ pub fn next(flags: &config::Flags) -> anyhow::Result<ExitCode> {
 async fn oldest(reader: &Reader) -> anyhow::Result<Option<AgentRow>> {
     let agents = agents::open(reader).await?;
     let sessions = show::sessions(&agents);
+    let now = Timestamp::now();
     let first = sessions
-        .first()
-        .filter(|session| session.mark == Mark::NeedsYou);
+        .iter()
+        .find(|session| session.mark == Mark::NeedsYou && !session.is_snoozed(now));
     Ok(first.map(|session| session.agent.clone()))
 }
 

@@ -3,6 +3,8 @@
 
 use std::process::ExitCode;
 
+use jiff::Timestamp;
+
 use super::{agents, say::say};
 use crate::{
     config,
@@ -29,10 +31,11 @@ pub fn main(flags: &config::Flags) -> anyhow::Result<ExitCode> {
         other => other?,
     };
     let sessions = show::sessions(&agents);
-    let parts = [Mark::NeedsYou, Mark::Working].map(|mark| {
-        let count = show::count(&sessions, mark);
-        (count > 0).then(|| format!("{}{count}", mark.glyph()))
-    });
+    let counts = [
+        (Mark::NeedsYou, show::waiting(&sessions, Timestamp::now())),
+        (Mark::Working, show::count(&sessions, Mark::Working)),
+    ];
+    let parts = counts.map(|(mark, count)| (count > 0).then(|| format!("{}{count}", mark.glyph())));
     let parts: Vec<String> = parts.into_iter().flatten().collect();
     if !parts.is_empty() {
         say!("{}", parts.join(" "));

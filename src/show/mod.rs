@@ -19,6 +19,7 @@ mod words;
 
 use std::collections::HashMap;
 
+use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::store::read::AgentRow;
@@ -125,7 +126,22 @@ pub fn count(sessions: &[Session<'_>], mark: Mark) -> usize {
         .count()
 }
 
+/// How many need a person and are not put off.
+pub fn waiting(sessions: &[Session<'_>], now: Timestamp) -> usize {
+    sessions
+        .iter()
+        .filter(|session| session.mark == Mark::NeedsYou && !session.is_snoozed(now))
+        .count()
+}
+
 impl Session<'_> {
+    /// A person put it off until later.
+    pub fn is_snoozed(&self, now: Timestamp) -> bool {
+        let until = self.agent.snoozed_until.as_deref();
+        let until: Option<Timestamp> = until.and_then(|until| until.parse().ok());
+        self.mark == Mark::NeedsYou && until.is_some_and(|until| until > now)
+    }
+
     /// When what it shows began.
     pub fn since(&self) -> &str {
         let agent = self.asker.unwrap_or(self.agent);

@@ -21,9 +21,8 @@ pub fn resume_command(agent: &AgentRow) -> String {
 
 fn quoted(word: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:@%".contains(c);
-    match !word.is_empty() && !word.starts_with('-') && word.chars().all(is_plain) {
+    match !word.is_empty() && word.chars().all(is_plain) {
         true => word.to_owned(),
-        false if word.starts_with("--") && word[2..].chars().all(is_plain) => word.to_owned(),
         false => format!("'{}'", word.replace('\'', r"'\''")),
     }
 }

@@ -62,7 +62,8 @@ struct Widths {
 }
 
 /// The first line counts, the next ones say what is wrong with the watcher, and then
-/// each session has a line. Idle ones have one together, unless `all` are asked for.
+/// each session has a line. Idle ones have one together, and those that were put off,
+/// unless `all` are asked for.
 pub fn lines(
     sessions: &[Session<'_>],
     beside: &Beside,
@@ -70,12 +71,18 @@ pub fn lines(
     now: &Zoned,
     paper: Paper,
 ) -> Vec<Line> {
-    let mut texts = vec![head(sessions, &beside.health, paper)];
+    let (snoozed, awake): (Vec<_>, Vec<_>) = sessions
+        .iter()
+        .partition(|session| session.is_snoozed(now.timestamp()));
+    let mut texts = vec![head(&awake, &beside.health, paper)];
     let reasons = beside.reasons.iter();
     texts.extend(reasons.map(|reason| format!("! {}", visible(reason))));
-    let (idle, shown): (Vec<_>, Vec<_>) = sessions
-        .iter()
+    let (idle, mut shown): (Vec<_>, Vec<_>) = awake
+        .into_iter()
         .partition(|session| session.mark == Mark::Idle && !all);
+    if all {
+        shown.extend(&snoozed);
+    }
     let rows: Vec<Row> = shown
         .into_iter()
         .map(|session| row(session, beside, now))
@@ -88,16 +95,23 @@ pub fn lines(
         text: line(row, &widths, paper),
     }));
     lines.extend(folded(&idle, paper).map(of_none));
+    if !snoozed.is_empty() && !all {
+        let text = format!("{} {} snoozed", Mark::NeedsYou.glyph(), snoozed.len());
+        lines.push(of_none(paper.faint(&format!("{text} (-a shows them)"))));
+    }
     lines
 }
 
-fn head(sessions: &[Session<'_>], health: &str, paper: Paper) -> String {
-    let counts = Mark::ALL.map(|mark| (mark, show::count(sessions, mark)));
+fn head(sessions: &[&Session<'_>], health: &str, paper: Paper) -> String {
+    let counts = Mark::ALL.map(|mark| {
+        let with_it = sessions.iter().filter(|session| session.mark == mark);
+        (mark, with_it.count())
+    });
     let counted: Vec<_> = counts.iter().filter(|(_, count)| *count > 0).collect();
     let texts = counted.iter().map(|(mark, count)| mark.counted(*count));
     let texts: Vec<String> = texts.collect();
     let plain = match texts.is_empty() {
-        true => "no open sessions".to_owned(),
+        true => "all is quiet".to_owned(),
         false => texts.join("   "),
     };
     let gap = paper.width.saturating_sub(width(&plain) + width(health));

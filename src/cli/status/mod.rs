@@ -7,7 +7,7 @@ mod watch;
 
 use std::{collections::HashMap, process::ExitCode};
 
-use jiff::Zoned;
+use jiff::{Timestamp, Zoned};
 
 use super::{agents, columns::Paper, say::say, terminal};
 use crate::{
@@ -94,7 +94,7 @@ async fn show(settings: &Settings, reader: &Reader, args: &StatusArgs) -> Result
     if args.verbose {
         report::print(&report::gather(settings, reader, &sessions).await?);
     }
-    Ok(show::count(&sessions, Mark::NeedsYou) > 0)
+    Ok(show::waiting(&sessions, Timestamp::now()) > 0)
 }
 
 /// What the lines need beside the sessions.

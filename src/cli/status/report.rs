@@ -45,6 +45,8 @@ pub struct StatusReport {
 #[derive(Serialize)]
 struct Counts {
     needs_you: usize,
+    /// They need you, too, and were put off.
+    snoozed: usize,
     finished: usize,
     working: usize,
     background: usize,
@@ -176,8 +178,10 @@ pub fn print(report: &StatusReport) {
 impl Counts {
     fn of(sessions: &[Session<'_>]) -> Counts {
         let count = |mark| show::count(sessions, mark);
+        let needs_you = show::waiting(sessions, Timestamp::now());
         Counts {
-            needs_you: count(Mark::NeedsYou),
+            needs_you,
+            snoozed: count(Mark::NeedsYou) - needs_you,
             finished: count(Mark::Finished),
             working: count(Mark::Working),
             background: count(Mark::Background),

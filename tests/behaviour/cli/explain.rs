@@ -35,7 +35,7 @@ on_both! {
         let asks = "\"from_state\": \"processing\", \"to_state\": \"awaiting_input\", \
             \"needs\": \"permission\", \"asks\": \"Bash: npm test\"";
         transition(&headspace, kind, id, &format!("{asks}, \"trigger\": \"hook\", \"confidence\": 0.9, \
-            \"rule\": \"14\", \"evidence\": {{\"event_id\": {hook}}}"));
+            \"rule\": \"14\", \"evidence\": {{\"event\": {hook}}}"));
         transition(&headspace, kind, id, &format!("{asks}, \"trigger\": \"registry\", \"rule\": 15"));
 
         let sentence = format!("{sentence}, said by its PermissionRequest hook and its registry");

@@ -62,7 +62,7 @@ on_both! {
 
         let report = json(&headspace);
         assert_eq!(report["counts"],
-            json!({"needs_you": 2, "finished": 1, "working": 1, "background": 1, "idle": 2}));
+            json!({"needs_you": 2, "snoozed": 0, "finished": 1, "working": 1, "background": 1, "idle": 2}));
         let first = &report["sessions"][0];
         assert_eq!((&first["agent_id"], &first["shows"], &first["subagents"]),
             (&json!(shop), &json!("needs_you"), &json!(0)));
@@ -80,7 +80,24 @@ on_both! {
         assert_eq!(code(&["status"]), Some(0));
         change(&headspace, id, &format!("ended_at = {}", ago(0)));
         assert_eq!(code(&["status", "--exit-code"]), Some(0), "it has ended");
-        assert!(printed(&headspace, &["status"]).starts_with("no open sessions   "));
+        assert!(printed(&headspace, &["status"]).starts_with("all is quiet   "));
+    }
+
+    fn what_was_put_off_waits_for_no_person_until_then(kind: Kind) {
+        let headspace = Headspace::on(kind);
+        let id = session(&headspace, "shop", "title = 'fix login', needs = 'plan'");
+        change(&headspace, id, &format!("snoozed_until = {}", ago(-HOUR)));
+        let text = printed(&headspace, &["status"]);
+        assert!(text.starts_with("all is quiet ") && text.ends_with("\n■ 1 snoozed (-a shows them)\n"), "{text}");
+        assert!(printed(&headspace, &["status", "-a"]).contains("■ fix login"));
+        assert_eq!(printed(&headspace, &["status", "--exit-code"]), text);
+        assert_eq!(printed(&headspace, &["line"]), "");
+        assert_eq!(printed(&headspace, &["next"]), "no session needs you\n");
+        let counts = &json(&headspace)["counts"];
+        assert_eq!((&counts["needs_you"], &counts["snoozed"]), (&json!(0), &json!(1)));
+        change(&headspace, id, &format!("snoozed_until = {}", ago(1)));
+        assert_eq!(printed(&headspace, &["line"]), "■1\n");
+        assert!(printed(&headspace, &["status"]).starts_with("1 needs you "));
     }
 
     fn it_says_how_the_watcher_is(kind: Kind) {
