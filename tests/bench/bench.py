@@ -3,7 +3,7 @@
 
   python3 tests/bench/bench.py                    everything; builds the release first; half an hour
   python3 tests/bench/bench.py --quick            the same with less input and shorter waits
-  python3 tests/bench/bench.py --only speed,idle  some of: speed memory latency clients idle start growth source
+  python3 tests/bench/bench.py --only speed,idle  some of: speed memory latency clients idle start terminal growth source
   python3 tests/bench/bench.py --only units       the installed services, ten minutes idle; needs root
   python3 tests/bench/bench.py --json FILE        the figures for a program as well
 
@@ -29,6 +29,7 @@ import live
 import measure
 import postgres
 import source
+import terminal
 import units
 from databases import Databases
 from program import Program
@@ -42,6 +43,7 @@ SECTIONS = {
     "clients": clients.clients,
     "idle": live.idle,
     "start": live.start,
+    "terminal": terminal.terminal,
     "growth": growth.growth,
     "source": source.size,
     "units": units.units,
