@@ -36,6 +36,11 @@ impl Activity {
         }
     }
 
+    /// A session is over.
+    pub fn ended(&mut self, session: &str) {
+        self.due.remove(session);
+    }
+
     /// Sessions that are over by now, at most so many; each is given once.
     pub fn take_over(&mut self, now: Instant, most: usize) -> Vec<String> {
         let over: Vec<String> = self

@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::{
-    dialect::Place,
+    dialect::{Place, Watched, spool::Terms},
     event::What,
     store::{Appended, Failure, Segment},
     tail::Found,
@@ -88,7 +88,14 @@ impl Capture {
             take_tail: pick.take_tail || self.options.once,
             archive: self.options.archive,
         };
-        let read = self.positions.look(path, place, portion, now);
+        let discovery = &self.discovery;
+        let terms = Terms {
+            now: now.timestamp(),
+            hooks: true,
+            watched: &Watched::All,
+            transcript: &|named| discovery.transcript(named),
+        };
+        let read = self.positions.look(path, place, portion, now, terms);
         self.discovery.note_read(path, read)
     }
 
@@ -122,10 +129,22 @@ impl Capture {
             tracing::debug!(event_type = "session_registered", session, "event stored");
         }
         for (segment, found) in segments.iter().zip(found) {
+            self.note_activity(segment, found.idle.unwrap_or_default(), now);
+        }
+        for (session, reason) in &appended.ended {
+            self.activity.ended(session);
+            let reason = reason.as_str();
+            tracing::info!(
+                event_type = "session_ended",
+                session,
+                reason,
+                "session {session} ended: {reason}"
+            );
+        }
+        for (segment, found) in segments.iter().zip(found) {
             let path = Path::new(&segment.path);
             self.positions.committed(segment);
             self.backlog.quarantine.stored(path, segment.after.offset);
-            self.note_activity(segment, found.idle.unwrap_or_default(), now);
             self.merging.stored(segment, now.steady);
             log_entries(segment, appended.rejected > 0);
             self.looked(path, found, now);

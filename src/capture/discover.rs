@@ -126,6 +126,13 @@ impl Discovery {
         self.roots.place(path)
     }
 
+    /// The transcript that a hook names, if it is there and among those we read.
+    pub fn transcript(&self, named: &str) -> Option<String> {
+        let path = Path::new(named).canonicalize().ok()?;
+        let is_read = path.is_file() && self.place(&path) == Place::Session;
+        is_read.then(|| path.to_string_lossy().into_owned())
+    }
+
     /// Whether a path could be read; says once why it cannot.
     pub fn note_read<T>(&mut self, path: &Path, read: std::io::Result<T>) -> Option<T> {
         match read {

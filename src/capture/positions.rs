@@ -17,7 +17,7 @@ use crate::{
     dialect::{
         Place,
         claude::{Batch, Context, Limits},
-        spool::Intake,
+        spool::{Intake, Terms},
     },
     event::Entry,
     store::{CheckpointRow, Segment},
@@ -83,6 +83,7 @@ impl Positions {
         place: Place,
         portion: Portion,
         now: Now,
+        terms: Terms<'_>,
     ) -> io::Result<Look> {
         let limits = Limits {
             max_events: portion.max_events,
@@ -97,7 +98,7 @@ impl Positions {
             take_tail: portion.take_tail,
         };
         let (mut found, entries, pieces) = if place == Place::Spool {
-            let mut intake = Intake::new(limits);
+            let mut intake = Intake::new(limits, terms);
             let found = self.tail.read(path, &mut intake, reading, now.wall)?;
             (found, intake.finish(), Vec::new())
         } else {

@@ -277,7 +277,7 @@ impl Capture {
                 self.succeeded(Work::Write);
                 (self.options.wake)();
                 self.tally.status.counters.events_written += appended.stored;
-                endings.iter().for_each(log_ending);
+                appended.ended.iter().for_each(log_ending);
             }
             Err(failure) => {
                 self.failed(Work::Write, &failure, "end sessions");
@@ -339,12 +339,12 @@ impl Capture {
     }
 }
 
-fn log_ending(ending: &Ending) {
-    let session = &ending.session_uuid;
+fn log_ending((session, reason): &(String, EndReason)) {
+    let reason = reason.as_str();
     tracing::info!(
         event_type = EventType::SessionEnded.as_str(),
         session,
-        reason = ending.reason.as_str(),
+        reason,
         "session {session} ended after inactivity"
     );
 }

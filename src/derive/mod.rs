@@ -13,6 +13,8 @@
 //! events (they are what readers follow, so none may be drawn and left unused).
 
 mod facts;
+mod hooks;
+mod open;
 mod questions;
 mod sessions;
 pub mod state;
@@ -21,12 +23,14 @@ mod tests;
 
 use std::{collections::HashMap, vec};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::event::{
-    Ending, Entry, EventType, Moment, Rejection, StoredGroup, StoredKey, Timestamp, What,
+    EndReason, Ending, Entry, EventType, Moment, Rejection, StoredGroup, StoredKey, Timestamp, What,
 };
 
+pub use hooks::Terminal;
+pub use open::OpenFacts;
 pub use questions::{Questions, questions};
 
 /// Why something may be added to the log.
@@ -79,6 +83,22 @@ pub struct Agent {
     pub ended_at: Option<Timestamp>,
     pub end_reason: Option<String>,
     pub registrations: u32,
+    #[serde(default)]
+    pub registered: bool,
+    /// None leaves the column as it is.
+    #[serde(default)]
+    pub terminal: Option<Terminal>,
+    #[serde(
+        default,
+        deserialize_with = "or_none",
+        skip_serializing_if = "OpenFacts::is_empty"
+    )]
+    pub open_facts: OpenFacts,
+}
+
+/// NULL is no open fact.
+fn or_none<'de, D: Deserializer<'de>>(from: D) -> Result<OpenFacts, D::Error> {
+    Option::deserialize(from).map(Option::unwrap_or_default)
 }
 
 /// A project's row. What it does not name stays as it is.
@@ -98,6 +118,8 @@ pub struct Plan<'a> {
     pub agents: Vec<Agent>,
     /// Sessions that begin, or begin again.
     pub registered: Vec<String>,
+    /// Sessions that end, and why.
+    pub ended: Vec<(String, EndReason)>,
     pub events: Vec<NewEvent>,
     /// Further keys of facts that are stored already.
     pub aliases: Vec<(StoredKey, i64)>,
@@ -176,6 +198,8 @@ impl<'a> Planner<'a> {
 
     fn finish(self) -> Plan<'a> {
         let (mut plan, agents) = (self.plan, self.known.agents);
+        plan.ended
+            .retain(|(session, _)| agents[session].ended_at.is_some());
         plan.agents = self
             .changed
             .iter()

@@ -5,7 +5,10 @@ use crate::event::{
     SessionSeen, Timestamp, project_name,
 };
 
-use super::{Agent, LineOrigin, NewEvent, Planner, Project};
+use super::{Agent, LineOrigin, NewEvent, OpenFacts, Planner, Project};
+
+/// Activity so soon after the CLI closed a session belongs to its end.
+const CLOSING_SECONDS: u64 = 1;
 
 impl Planner<'_> {
     pub(super) fn seen(&mut self, seen: &SessionSeen, source: LineOrigin) {
@@ -14,11 +17,12 @@ impl Planner<'_> {
         };
         // A copy read again is no activity: it has nothing newer than the last time.
         let active = seen.last > agent.last_seen_at;
-        if !active && seen.first >= agent.started_at {
+        if !active && seen.first >= agent.started_at && !agent.learns_from(seen) {
             return;
         }
-        agent.take_in(seen);
-        let reopens = active && agent.is_over() && !agent.was_ended_after(seen.last);
+        agent.take_in(seen, active);
+        let reopens =
+            active && seen.reopens && agent.is_over() && !agent.was_ended_after(seen.last);
         if reopens {
             agent.ended_at = None;
             agent.end_reason = None;
@@ -42,9 +46,14 @@ impl Planner<'_> {
         let at = match ending.at {
             EndsAt::Idle(seconds) => agent.last_seen_at.plus_seconds(seconds),
             // It went on since, or this is read again.
-            EndsAt::Moment(at) if at < agent.last_seen_at => return,
-            EndsAt::Moment(at) => at,
+            EndsAt::Moment(at)
+                if at.plus_seconds(closing_seconds(ending.reason)) < agent.last_seen_at =>
+            {
+                return;
+            }
+            EndsAt::Moment(at) => at.max(agent.started_at),
         };
+        agent.open_facts.processes.clear();
         agent.ended_at = Some(at);
         agent.end_reason = Some(ending.reason.as_str().to_owned());
         let key = FactKey::ended(session, agent.registrations);
@@ -55,6 +64,7 @@ impl Planner<'_> {
             detail: ending.detail.clone(),
         });
         self.change(session);
+        self.plan.ended.push((session.clone(), ending.reason));
         self.add(session, &payload, at, &key, source);
     }
 
@@ -88,6 +98,9 @@ impl Planner<'_> {
             ended_at: None,
             end_reason: None,
             registrations: before + 1,
+            registered: seen.registered,
+            terminal: None,
+            open_facts: OpenFacts::default(),
         };
         self.known.agents.insert(seen.session_uuid.clone(), agent);
         self.change(&seen.session_uuid);
@@ -131,7 +144,7 @@ impl Planner<'_> {
         });
     }
 
-    fn change(&mut self, session: &str) {
+    pub(super) fn change(&mut self, session: &str) {
         if !self.changed.iter().any(|changed| changed == session) {
             self.changed.push(session.to_owned());
         }
@@ -162,21 +175,37 @@ impl Planner<'_> {
     }
 }
 
+/// What the CLI says in the last moment of a session comes in any order.
+fn closing_seconds(reason: EndReason) -> u64 {
+    match reason {
+        EndReason::Closed => CLOSING_SECONDS,
+        EndReason::Unregistered | EndReason::Timeout => 0,
+    }
+}
+
 impl Agent {
     fn is_over(&self) -> bool {
         self.ended_at.is_some()
     }
 
-    /// Whether a program ended it after this time: what was read late is no news.
+    /// Whether it was said to be over after this time: what was read late is no news.
     fn was_ended_after(&self, at: Timestamp) -> bool {
-        self.end_reason.as_deref() == Some(EndReason::Unregistered.as_str())
-            && self.ended_at >= Some(at)
+        let reason = self.end_reason.as_deref().and_then(EndReason::parse);
+        let said = reason.filter(|reason| *reason != EndReason::Timeout);
+        let until = |reason| Some(self.ended_at?.plus_seconds(closing_seconds(reason)));
+        said.and_then(until) >= Some(at)
     }
 
-    fn take_in(&mut self, seen: &SessionSeen) {
+    /// Whether it says something that is true whenever it is read.
+    fn learns_from(&self, seen: &SessionSeen) -> bool {
+        seen.registered && !self.registered
+            || seen.transcript_path.is_some() && self.transcript_path.is_none()
+    }
+
+    fn take_in(&mut self, seen: &SessionSeen, active: bool) {
         self.started_at = self.started_at.min(seen.first);
         self.last_seen_at = self.last_seen_at.max(seen.last);
-        if let Some(directory) = &seen.working_directory {
+        if let Some(directory) = seen.working_directory.as_ref().filter(|_| active) {
             self.working_directory.clone_from(directory);
         }
         if seen.iterm_pane_id.is_some() {
@@ -184,7 +213,10 @@ impl Agent {
         }
         if seen.transcript_path.is_some() {
             self.transcript_path.clone_from(&seen.transcript_path);
+            // They stand in it.
+            self.open_facts.prompts.clear();
         }
+        self.registered |= seen.registered;
     }
 }
 

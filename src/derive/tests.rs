@@ -67,6 +67,8 @@ fn seen(session: u8, second: i64) -> SessionSeen {
         git_remote: None,
         git_branch: None,
         iterm_pane_id: None,
+        registered: false,
+        reopens: true,
         first: at(second),
         last: at(second),
     }

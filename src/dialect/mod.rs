@@ -16,6 +16,28 @@ pub mod claude;
 pub mod reject;
 pub mod spool;
 
+use std::collections::HashSet;
+
+/// Which sessions are watched.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Watched {
+    #[default]
+    All,
+    /// Those that a program registered.
+    Registered(HashSet<String>),
+}
+
+impl Watched {
+    /// A subagent is watched with its session.
+    pub fn includes(&self, session: &str) -> bool {
+        let main = session.split('/').next().unwrap_or(session);
+        match self {
+            Watched::All => true,
+            Watched::Registered(sessions) => sessions.contains(main),
+        }
+    }
+}
+
 /// What a path is to us.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Place {

@@ -35,6 +35,10 @@ pub struct SessionSeen {
     pub git_remote: Option<String>,
     pub git_branch: Option<String>,
     pub iterm_pane_id: Option<String>,
+    /// A program asks for it to be watched.
+    pub registered: bool,
+    /// Whether it opens a session that is over again.
+    pub reopens: bool,
     /// The least and the greatest time among the records seen.
     pub first: Timestamp,
     pub last: Timestamp,

@@ -66,6 +66,12 @@ impl FactKey {
         FactKey::new(format!("hook:{}:{second}:{digest}", word(session)))
     }
 
+    /// What a hook let us hear of a session that has no transcript.
+    pub fn heard(session: &str, at: Timestamp, words: &str) -> FactKey {
+        let (session, at, words) = (word(session), at.micros(), hex_digest(words));
+        FactKey::new(format!("heard:{session}:{at}:{words}"))
+    }
+
     /// What the session registry said of a process.
     pub fn observed(session: &str, reading: &str) -> FactKey {
         FactKey::new(format!("observed:{}:{}", word(session), word(reading)))
@@ -147,6 +153,13 @@ fn word(id: &str) -> String {
 /// 128 bits of SHA-256: no two texts will ever have the same by chance.
 pub fn hex_digest(text: &str) -> String {
     hex(&Sha256::digest(text)[..16])
+}
+
+/// The key that is written so in hex.
+pub fn key_of_hex(text: &str) -> Option<StoredKey> {
+    let is_whole = text.len() == 2 * size_of::<StoredKey>();
+    let number = is_whole.then(|| u128::from_str_radix(text, 16).ok())?;
+    number.map(u128::to_be_bytes)
 }
 
 pub fn hex(bytes: &[u8]) -> String {

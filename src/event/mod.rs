@@ -24,7 +24,7 @@ pub use entry::{Ending, EndsAt, Entry, Rejection, SessionSeen, What, project_nam
 pub use evidence::{
     Evidence, Origin, PromptKind, Prompted, Shows, TELLING, TitleKind, ToolOutcome, Usage,
 };
-pub use key::{FactKey, StoredGroup, StoredKey, hex, hex_digest};
+pub use key::{FactKey, StoredGroup, StoredKey, hex, hex_digest, key_of_hex};
 pub use payload::{
     Actor, EndReason, EventType, HookReceived, ObservedStatus, Payload, SessionEnded,
     SessionObserved, SessionRegistered, SessionViewed, StateTransition, Trigger, TurnDetected,
@@ -43,6 +43,8 @@ pub struct Event {
     /// the event's key; a second copy may share any of them.
     pub keys: Vec<FactKey>,
     pub group: Option<Group>,
+    /// What ties a prompt to its hooks, if its record says so.
+    pub prompt_id: Option<String>,
 }
 
 /// What an event is among the facts with keys that begin alike.
@@ -90,6 +92,7 @@ impl Event {
             moment,
             keys,
             group,
+            prompt_id: None,
         })
     }
 }

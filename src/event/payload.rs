@@ -261,6 +261,15 @@ impl EndReason {
             EndReason::Closed => "closed",
         }
     }
+
+    pub fn parse(word: &str) -> Option<EndReason> {
+        let all = [
+            EndReason::Timeout,
+            EndReason::Unregistered,
+            EndReason::Closed,
+        ];
+        all.into_iter().find(|reason| reason.as_str() == word)
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -3,7 +3,10 @@
 
 use serde::Deserialize;
 
-use crate::derive::{Agent, Ids, Known, Questions};
+use crate::{
+    derive::{Agent, Ids, Known, Questions},
+    event::key_of_hex,
+};
 
 #[derive(Deserialize)]
 pub struct KnownJson {
@@ -13,16 +16,22 @@ pub struct KnownJson {
     groups: Vec<u32>,
     projects: Vec<(String, i64)>,
     agents: Vec<Agent>,
+    /// Keys of turns that hooks made in these sessions, in hex, with their event.
+    heard: Vec<(String, i64)>,
     ids: Ids,
 }
 
 impl KnownJson {
     pub fn to(self, questions: &Questions<'_>) -> Known {
         let facts = self.facts.into_iter();
+        let heard = self.heard.into_iter();
         let groups = questions.groups.iter().copied();
         let agents = self.agents.into_iter();
         Known {
-            facts: facts.map(|(n, id)| (questions.keys[n], id)).collect(),
+            facts: facts
+                .map(|(n, id)| (questions.keys[n], id))
+                .chain(heard.filter_map(|(key, id)| Some((key_of_hex(&key)?, id))))
+                .collect(),
             groups: groups.zip(self.groups).collect(),
             projects: self.projects.into_iter().collect(),
             agents: agents

@@ -169,6 +169,7 @@ impl<'a> Rows<'a> {
             last_id: written.last_id,
             duplicates: duplicates.collect(),
             registered: self.plan.registered.clone(),
+            ended: self.plan.ended.clone(),
         }
     }
 }

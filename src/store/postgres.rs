@@ -56,8 +56,14 @@ SELECT json_build_object(
             'transcript_path', transcript_path, 'working_directory', working_directory,
             'cli', cli, 'started_at', started_at, 'last_seen_at', last_seen_at,
             'ended_at', ended_at, 'end_reason', end_reason,
-            'registrations', registrations)), '[]')
+            'registrations', registrations, 'registered', registered, 'terminal', terminal,
+            'open_facts', open_facts)), '[]')
         FROM agents a JOIN projects p ON p.id = project_id WHERE session_uuid = ANY($5)),
+    'heard', (
+        SELECT coalesce(json_agg(json_build_array(heard ->> 'key', event_id)), '[]')
+        FROM agents, jsonb_array_elements(open_facts -> 'heard') AS heard
+        JOIN facts ON key = decode(heard ->> 'key', 'hex')
+        WHERE session_uuid = ANY($5)),
     'ids', json_build_object(
         'projects', (
             SELECT coalesce(json_agg(nextval('projects_id_seq')), '[]')
@@ -85,14 +91,16 @@ WITH some_projects AS (
 ), some_agents AS (
     INSERT INTO agents AS a (
         id, session_uuid, project_id, parent_agent_id, transcript_path, working_directory,
-        cli, started_at, last_seen_at, ended_at, end_reason, registrations, iterm_pane_id)
+        cli, started_at, last_seen_at, ended_at, end_reason, registrations, iterm_pane_id,
+        registered, terminal, open_facts)
     SELECT id, session_uuid, project_id, parent_agent_id, transcript_path, working_directory,
-           cli, started_at, last_seen_at, ended_at, end_reason, registrations, iterm_pane_id
+           cli, started_at, last_seen_at, ended_at, end_reason, registrations, iterm_pane_id,
+           registered, terminal, open_facts
     FROM jsonb_to_recordset($3) AS row (
         id bigint, session_uuid text, project_id bigint, parent_agent_id bigint,
         transcript_path text, working_directory text, cli text, started_at timestamptz,
         last_seen_at timestamptz, ended_at timestamptz, end_reason text, registrations bigint,
-        iterm_pane_id text)
+        iterm_pane_id text, registered boolean, terminal jsonb, open_facts jsonb)
     ON CONFLICT (id) DO UPDATE SET
         transcript_path = excluded.transcript_path,
         working_directory = excluded.working_directory,
@@ -103,7 +111,9 @@ WITH some_projects AS (
         end_reason = CASE WHEN excluded.registrations > a.registrations THEN excluded.end_reason
                           ELSE coalesce(excluded.end_reason, a.end_reason) END,
         registrations = greatest(a.registrations, excluded.registrations),
-        iterm_pane_id = coalesce(excluded.iterm_pane_id, a.iterm_pane_id)
+        iterm_pane_id = coalesce(excluded.iterm_pane_id, a.iterm_pane_id),
+        registered = excluded.registered OR a.registered,
+        terminal = coalesce(excluded.terminal, a.terminal), open_facts = excluded.open_facts
 ), new AS MATERIALIZED (
     SELECT n, next_event_id() AS id FROM generate_series(0, $4 - 1) AS n
 ), some_events AS (

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     archive::Piece,
-    event::{Entry, Timestamp},
+    event::{EndReason, Entry, Timestamp},
     tail::Position,
 };
 
@@ -54,6 +54,8 @@ pub struct Appended {
     pub duplicates: Vec<Duplicates>,
     /// Sessions that were registered, or registered again.
     pub registered: Vec<String>,
+    /// Sessions that ended, and why.
+    pub ended: Vec<(String, EndReason)>,
 }
 
 #[derive(Debug, Clone, PartialEq)]

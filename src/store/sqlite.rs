@@ -45,8 +45,15 @@ SELECT json_object(
             'project_path', path, 'parent_agent_id', parent_agent_id,
             'transcript_path', transcript_path, 'working_directory', working_directory,
             'cli', cli, 'started_at', started_at, 'last_seen_at', last_seen_at,
-            'ended_at', ended_at, 'end_reason', end_reason, 'registrations', registrations))
+            'ended_at', ended_at, 'end_reason', end_reason, 'registrations', registrations,
+            'registered', json(iif(registered, 'true', 'false')), 'terminal', json(terminal),
+            'open_facts', json(open_facts)))
         FROM agents AS a JOIN projects ON projects.id = project_id
+        WHERE session_uuid IN (SELECT value FROM json_each(?5)))),
+    'heard', json((
+        SELECT json_group_array(json_array(heard.value ->> 'key', event_id))
+        FROM agents, json_each(open_facts, '$.heard') AS heard
+        JOIN facts ON facts.key = unhex(heard.value ->> 'key')
         WHERE session_uuid IN (SELECT value FROM json_each(?5)))),
     'ids', json_object(
         'projects', json((
@@ -68,18 +75,22 @@ ON CONFLICT (id) DO UPDATE SET
 const AGENTS: &str = "
 INSERT INTO agents (
     id, session_uuid, project_id, parent_agent_id, transcript_path, working_directory,
-    cli, started_at, last_seen_at, ended_at, end_reason, registrations, iterm_pane_id)
+    cli, started_at, last_seen_at, ended_at, end_reason, registrations, iterm_pane_id,
+    registered, terminal, open_facts)
 SELECT value ->> 'id', value ->> 'session_uuid', value ->> 'project_id',
        value ->> 'parent_agent_id', value ->> 'transcript_path', value ->> 'working_directory',
        value ->> 'cli', value ->> 'started_at', value ->> 'last_seen_at', value ->> 'ended_at',
-       value ->> 'end_reason', value ->> 'registrations', value ->> 'iterm_pane_id'
+       value ->> 'end_reason', value ->> 'registrations', value ->> 'iterm_pane_id',
+       value ->> 'registered', value ->> 'terminal', value ->> 'open_facts'
 FROM json_each(?1) WHERE true
 ON CONFLICT (id) DO UPDATE SET
     transcript_path = excluded.transcript_path, working_directory = excluded.working_directory,
     started_at = excluded.started_at, last_seen_at = excluded.last_seen_at,
     ended_at = excluded.ended_at, end_reason = excluded.end_reason,
     registrations = excluded.registrations,
-    iterm_pane_id = coalesce(excluded.iterm_pane_id, iterm_pane_id)";
+    iterm_pane_id = coalesce(excluded.iterm_pane_id, iterm_pane_id),
+    registered = max(excluded.registered, registered),
+    terminal = coalesce(excluded.terminal, terminal), open_facts = excluded.open_facts";
 
 /// The rows are one object: each key in hex, with its event.
 const FACTS: &str = "INSERT INTO facts (key, event_id) SELECT unhex(key), value FROM json_each(?1)";

@@ -45,9 +45,12 @@ def made_by_a_hook(found, turn):
 
 
 def witnessed(events):
-    """Sessions that a hook or the registry named: they may have no transcript."""
-    kinds = ("hook_received", "session_observed")
-    return {row["payload"].get("claude_session_id") for row in events if row["event_type"] in kinds}
+    """{session: when a hook or the registry named it}: it may have no transcript."""
+    named = defaultdict(set)
+    for row in events:
+        if row["event_type"] in ("hook_received", "session_observed"):
+            named[row["payload"].get("claude_session_id")].add(row["timestamp"])
+    return named
 
 
 # --- turns: lost, doubled, invented, altered
@@ -108,6 +111,11 @@ def compare(found, turn, fact, extra):
         wrong.append(f"text sha256 {sha256(turn.text)}, the line has {sha256(fact.text)}")
     if turn.actor != fact.actor:
         wrong.append(f"actor {turn.actor}, the line says {fact.actor}")
+    if turn.origin == "hook":
+        # It spoke before there was a line: who said what is all it knew.
+        if not in_session:
+            wrong.append(f"session {turn.session}, no copy belongs to it")
+        return [Finding("altered", f"event {turn.id}", f"{fact}: {each}") for each in wrong]
     if fact.actor == "agent" and turn.message_id != fact.message_id:
         wrong.append(f"message_id {turn.message_id}, the line has {fact.message_id}")
     if not in_session:
@@ -158,6 +166,8 @@ def check_parts(claims):
     """The blocks of a message are numbered as they came: none, 2, 3 and so on."""
     blocks = defaultdict(list)
     for turn, fact in claims:
+        if turn.origin == "hook":
+            continue  # It has the last words of a reply, and knows no message.
         if fact.message_id:
             blocks[fact.message_id].append(turn)
         elif turn.part is not None:
@@ -251,7 +261,7 @@ def check_registrations(found, events, extra):
             continue
         yield from check_life(name, rows)
         if session := found.sessions.get(name):
-            yield from (each for row in rows for each in check_registration(session, row, extra))
+            yield from (each for row in rows for each in check_registration(session, row, named.get(name, ()), extra))
 
 
 def check_life(name, rows):
@@ -262,7 +272,7 @@ def check_life(name, rows):
         expected = "session_ended" if row["event_type"] == "session_registered" else "session_registered"
 
 
-def check_registration(session, row, extra):
+def check_registration(session, row, named_at, extra):
     if row["event_type"] != "session_registered" or extra:
         return
     payload, where = row["payload"], f"event {row['id']}"
@@ -270,17 +280,18 @@ def check_registration(session, row, extra):
         yield Finding("session", where, f"project_path {payload.get('project_path')} is no file's first cwd")
     if payload.get("working_directory") not in session.cwds:
         yield Finding("session", where, f"working_directory {payload.get('working_directory')} is no cwd of it")
-    if row["timestamp"] not in session.times and not row.get("observed"):
-        yield Finding("session", where, "its timestamp is that of no record")
+    if row["timestamp"] not in session.times and row["timestamp"] not in named_at and not row.get("observed"):
+        yield Finding("session", where, "its timestamp is that of no record, hook or observation")
 
 
 def check_agents(found, tables, turns, extra):
     agents = {row["session_uuid"]: row for row in tables["agents"]}
     by_id = {row["id"]: row for row in tables["agents"]}
     projects = {row["id"]: row["path"] for row in tables["projects"]}
+    named = witnessed(tables["events"])
     for name, session in found.sessions.items():
         if row := agents.pop(name, None):
-            yield from check_agent(name, session, row, projects, extra)
+            yield from check_agent(name, session, row, projects, named.get(name, ()), extra)
         elif session.cwds:
             yield Finding("agent", name, "the session has no row in agents")
     for name, parent in found.children.items():
@@ -291,7 +302,7 @@ def check_agents(found, tables, turns, extra):
         elif owner is None or owner["session_uuid"] != parent:
             yield Finding("agent", name, "parent_agent_id is not its parent session's agent")
     if not extra:
-        unknown = agents.keys() - witnessed(tables["events"])
+        unknown = agents.keys() - named.keys()
         yield from (Finding("agent", name, "is in no transcript") for name in unknown)
     for turn in turns:
         row = by_id.get(turn.agent_id)
@@ -302,13 +313,13 @@ def check_agents(found, tables, turns, extra):
             yield Finding("agent", f"event {turn.id}", f"agent_id {turn.agent_id} is not the agent of {turn.session}")
 
 
-def check_agent(name, session, row, projects, extra):
+def check_agent(name, session, row, projects, named_at, extra):
     if row["parent_agent_id"] is not None:
         yield Finding("agent", name, "a session of its own has a parent_agent_id")
     if extra:
         return
-    if session.first is not None and row["started_at"] != session.first:
-        yield Finding("agent", name, "started_at is not the least timestamp of its records")
+    if session.first is not None and row["started_at"] != min([session.first, *named_at]):
+        yield Finding("agent", name, "started_at is not the least timestamp of its records, hooks and observations")
     if projects.get(row["project_id"]) not in session.first_cwds.values():
         yield Finding("agent", name, f"project {projects.get(row['project_id'])} is no file's first cwd")
 

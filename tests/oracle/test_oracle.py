@@ -92,6 +92,14 @@ class Database(unittest.TestCase):
         return event
 
 
+    def hear(self, event):
+        """Makes a turn what a hook tells before there is a line: no message, its own time, no place in the file."""
+        event["payload"] = {name: event["payload"][name] for name in ("session_uuid", "actor", "text")} | {
+            "source": "hook", "turn_timestamp": "2026-01-01T00:00:00.000Z"}
+        event.update(checkpoint_id=None, source_offset=None)
+        return event
+
+
 class TheReader(unittest.TestCase):
     """The oracle's reader counts what the independent reader of EXPECTED.json counted."""
 
@@ -228,6 +236,10 @@ class TheOracleAgrees(Database):
             self.add_event(first)["event_type"] = kind
         self.assert_check()
 
+    def test_with_a_hook_that_spoke_before_the_line(self):
+        self.hear(self.turn())
+        self.assertEqual(self.check(), [])
+
     def test_with_any_order_of_files(self):
         paths = list(Real.found.files)
         for seed in range(5):
@@ -339,6 +351,15 @@ class TheOracleSaysNo(Database):
         event = self.add_event(self.turn(), text="Warmup")
         event["checkpoint_id"], event["source_offset"] = list(Real.found.files).index(path) + 1, offset
         self.assert_both("invented")
+
+    def test_to_a_turn_of_a_hook_beside_that_of_its_line(self):
+        self.hear(self.add_event(self.turn()))
+        self.assertNotEqual(self.check(), [])
+
+    def test_to_a_hook_that_has_the_words_of_another_session(self):
+        payload = self.hear(self.turn())["payload"]
+        payload["session_uuid"] = next(name for name in Real.found.sessions if name != payload["session_uuid"])
+        self.assertIn("altered", kinds(self.check()))
 
     def test_to_an_invented_turn(self):
         self.add_event(self.turn(), text="nobody said this")

@@ -5,7 +5,7 @@ use std::{borrow::Cow, collections::HashMap};
 use serde::Deserialize;
 
 use crate::{
-    event::{Actor, Event, Payload},
+    event::{Actor, Event, Payload, TurnSource},
     store::read::StoredTurn,
 };
 
@@ -22,11 +22,13 @@ struct StoredWords<'a> {
     turn_timestamp: Cow<'a, str>,
     #[serde(borrow)]
     message_id: Option<Cow<'a, str>>,
+    source: TurnSource,
 }
 
 /// What differs between a line's event and what is stored for it. `is_own`: the
 /// event came from this very line; a copy in another session has the first one's
-/// session and time.
+/// session and time. A hook that spoke before there was a line knew no more than
+/// who said it, and of a command not even the words that its line has.
 pub fn difference(read: &Event, stored: &StoredTurn, is_own: bool) -> Option<String> {
     let Payload::TurnDetected(line) = &read.payload else {
         return Some("not a turn".into());
@@ -35,6 +37,9 @@ pub fn difference(read: &Event, stored: &StoredTurn, is_own: bool) -> Option<Str
         Ok(said) => said,
         Err(error) => return Some(format!("the payload is not valid: {error}")),
     };
+    if said.source == TurnSource::Hook {
+        return (said.actor != line.actor).then(|| "differs in actor".into());
+    }
     let is_timed = is_own && !stored.observed;
     let fields = [
         ("actor", said.actor == line.actor),

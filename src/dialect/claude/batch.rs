@@ -247,6 +247,8 @@ impl<'a> Batch<'a> {
             git_remote: repository.remote.clone(),
             git_branch: repository.branch.clone(),
             iterm_pane_id: None,
+            registered: false,
+            reopens: true,
             project_path: project.path,
             working_directory: project.working_directory,
             transcript_path: own_file.then(|| self.path.clone()),

@@ -40,11 +40,12 @@ pub const RECORDS: [&str; 34] = [
 ];
 
 /// Values of an attachment's `type`.
-pub const ATTACHMENTS: [&str; 28] = [
+pub const ATTACHMENTS: [&str; 29] = [
     "queued_command",
     "hook_success",
     "hook_additional_context",
     "hook_non_blocking_error",
+    "async_hook_response",
     "file",
     "edited_text_file",
     "plan_mode",

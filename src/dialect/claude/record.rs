@@ -41,7 +41,7 @@ object! {
         compaction: D::Of<Maybe<Compaction>> = "compactMetadata",
         operation: D::Of<Scalar> = "operation",
         permission_mode: D::Of<Scalar> = "permissionMode",
-        prompt_id: D::Of<Scalar> = "promptId",
+        prompt_id: Scalar = "promptId",
         custom_title: D::Of<Scalar> = "customTitle",
         ai_title: D::Of<Scalar> = "aiTitle",
         agent_name: D::Of<Scalar> = "agentName",

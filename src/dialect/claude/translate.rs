@@ -4,7 +4,11 @@ use crate::event::{
     Actor, Event, FactKey, Group, Moment, Payload, Refusal, TurnDetected, TurnSource,
 };
 
-use super::{detail::Detail, record::Record, said::Said};
+use super::{
+    detail::{Detail, Scalar},
+    record::Record,
+    said::Said,
+};
 
 /// The events of one record of `session`; `line` is what to know it by if it
 /// has nothing else.
@@ -46,7 +50,11 @@ fn user<D: Detail>(
     let alone = text.is_empty() && !moment.observed;
     let group = alone.then(|| Group::Alone(FactKey::moment(session, moment.at)));
     let turn = turn(Actor::User, text, session, moment, None);
-    Event::new(turn, moment, keys, group)
+    let prompt_id = record.prompt_id.as_ref().and_then(Scalar::text);
+    Ok(Event {
+        prompt_id: prompt_id.map(str::to_owned),
+        ..Event::new(turn, moment, keys, group)?
+    })
 }
 
 fn agent<D: Detail>(

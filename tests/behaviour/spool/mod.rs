@@ -4,6 +4,7 @@ mod hook;
 mod hook_faults;
 mod intake;
 pub mod registry;
+mod turns;
 
 use std::{
     fs,

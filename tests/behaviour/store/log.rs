@@ -229,6 +229,8 @@ pub fn session_seen(session: &str, first: i64, last: i64) -> SessionSeen {
         git_remote: None,
         git_branch: None,
         iterm_pane_id: None,
+        registered: false,
+        reopens: true,
         first: at(first),
         last: at(last),
     }

@@ -1,122 +1,35 @@
-//! The intake spool's lines.
-//!
-//! ```text
-//! Line → spool::Line → hook_received, and the session it was seen in
-//! ```
-
-use std::{io, ops::ControlFlow};
+//! What one line of the spool means.
 
 use serde_json::{Map, Value};
 
+use super::Terms;
 use crate::{
-    dialect::{claude::Limits, reject},
     event::{
-        EndReason, Ending, EndsAt, Entry, Event, FactKey, HookReceived, Moment, Payload,
-        SessionSeen, Timestamp, What, hex_digest, storable,
+        EndReason, Ending, EndsAt, Event, FactKey, HookReceived, Moment, Payload, SessionSeen,
+        Timestamp, What, hex_digest, storable,
     },
     spool::{self, Body, Observation, Registration, Sender},
-    tail::{Body as Bytes, Consumer, Line, Measured},
 };
 
-/// A hook of 1 MiB, with what is written around it.
-const MAX_LINE: u64 = 4 * 1024 * 1024;
-/// One look at a segment holds about this much at most.
-const READ_BYTES: u64 = 1024 * 1024;
-
-/// Takes in the lines of a segment, as far as the limits allow.
-pub struct Intake {
-    limits: Limits,
-    entries: Vec<Entry>,
-    lines: usize,
-    read_bytes: u64,
-}
-
-impl Intake {
-    pub fn new(limits: Limits) -> Intake {
-        Intake {
-            limits,
-            entries: Vec::new(),
-            lines: 0,
-            read_bytes: 0,
-        }
-    }
-
-    pub fn finish(self) -> Vec<Entry> {
-        self.entries
-    }
-
-    fn reject_long(&mut self, offset: u64, measured: &Measured, length: u64, reason: String) {
-        let rejection = reject::long(measured, length, reason);
-        self.push(offset, What::Rejected(rejection));
-    }
-
-    fn push(&mut self, offset: u64, what: What) {
-        self.entries.push(Entry { offset, what });
-    }
-}
-
-impl Consumer for Intake {
-    fn start(&mut self, _pending: u64) {}
-
-    fn line(&mut self, line: Line<'_>) -> io::Result<ControlFlow<()>> {
-        let (offset, length) = (line.offset, line.length);
-        self.lines += 1;
-        self.read_bytes += length;
-        match &line.body {
-            Bytes::Here(bytes) => match read(bytes, self.limits.now) {
-                Ok(whats) => whats.into_iter().for_each(|what| self.push(offset, what)),
-                Err(reason) => self.push(offset, What::Rejected(reject::line(bytes, reason))),
-            },
-            Bytes::InFile(measured) if length <= MAX_LINE => {
-                let read = serde_json::from_reader(line.reader()).map_err(not_a_line);
-                match read.and_then(|line| mean(line, self.limits.now)) {
-                    Ok(whats) => whats.into_iter().for_each(|what| self.push(offset, what)),
-                    Err(reason) => self.reject_long(offset, measured, length, reason),
-                }
-            }
-            Bytes::InFile(measured) | Bytes::TooLong(measured) => {
-                let reason = format!("a line of {length} bytes is longer than any sender writes");
-                self.reject_long(offset, measured, length, reason);
-            }
-        }
-        Ok(match self.is_full() {
-            true => ControlFlow::Break(()),
-            false => ControlFlow::Continue(()),
-        })
-    }
-
-    fn is_full(&self) -> bool {
-        self.lines >= self.limits.max_events || self.read_bytes >= READ_BYTES
-    }
-
-    /// Every line is written with its newline: without it, it is torn.
-    fn is_whole(&self, _bytes: &[u8]) -> bool {
-        false
-    }
-
-    fn needs_more(&self) -> bool {
-        false
-    }
-}
-
 /// What one line means; or why it means nothing, without its text.
-pub fn read(line: &[u8], now: Timestamp) -> Result<Vec<What>, String> {
+pub fn read(line: &[u8], terms: &Terms<'_>) -> Result<Vec<What>, String> {
     let line = serde_json::from_slice(line).map_err(not_a_line)?;
-    mean(line, now)
+    mean(line, terms)
 }
 
-fn not_a_line(error: serde_json::Error) -> String {
+pub fn not_a_line(error: serde_json::Error) -> String {
     format!("not a line of the spool: column {}", error.column())
 }
 
-fn mean(line: spool::Line, now: Timestamp) -> Result<Vec<What>, String> {
-    let moment = Moment::of_record(Some(&line.received_at), now);
+pub fn mean(line: spool::Line, terms: &Terms<'_>) -> Result<Vec<What>, String> {
+    let moment = Moment::of_record(Some(&line.received_at), terms.now);
     match line.body {
+        Body::Hook { .. } | Body::Garbage { .. } if !terms.hooks => Ok(Vec::new()),
         Body::Hook {
             hook,
             sender,
             cut_from_bytes,
-        } => hook_received(hook, sender, cut_from_bytes, moment),
+        } => hook_received(hook, sender, cut_from_bytes, moment, terms),
         Body::Observation { observed: reading } => observed(reading, moment),
         Body::Session { session } => Ok(vec![What::Seen(registered(session, moment))]),
         Body::Unregistered { session_uuid } => Ok(vec![What::Ended(Ending {
@@ -137,6 +50,7 @@ fn registered(session: Registration, moment: Moment) -> SessionSeen {
     SessionSeen {
         working_directory: folder.or_else(|| Some(project.clone())),
         iterm_pane_id: session.iterm_pane_id.map(storable),
+        registered: true,
         ..seen(&storable(session.session_uuid), project, moment)
     }
 }
@@ -146,6 +60,7 @@ fn hook_received(
     sender: Option<Sender>,
     cut_from_bytes: Option<u64>,
     moment: Moment,
+    terms: &Terms<'_>,
 ) -> Result<Vec<What>, String> {
     let whole = Value::Object(hook.clone()).to_string();
     let mut take = |name: &str| {
@@ -158,8 +73,25 @@ fn hook_received(
     let hook_type = take("hook_event_name")?;
     let folder = take("cwd")?;
     hook.extend(facts_of(sender, cut_from_bytes));
+    let hook = storable_fields(hook);
     let keys = keys(&session, &whole, moment.at);
-    let seen = seen(&session, folder.clone(), moment);
+    let ends_reply = ["Stop", "StopFailure", "SessionEnd"].contains(&&*hook_type);
+    let ends = hook_type == "SessionEnd";
+    let word = |name: &str| hook.get(name).and_then(Value::as_str);
+    let seen = SessionSeen {
+        // Whether there is one decides at this moment whose words count.
+        transcript_path: word("transcript_path")
+            .filter(|_| ends_reply)
+            .and_then(terms.transcript),
+        reopens: !ends,
+        ..seen(&session, folder.clone(), moment)
+    };
+    let ending = ends.then(|| Ending {
+        session_uuid: session.clone(),
+        reason: EndReason::Closed,
+        detail: word("reason").map(str::to_owned),
+        at: EndsAt::Moment(moment.at),
+    });
     let payload = Payload::HookReceived(HookReceived {
         hook_type,
         claude_session_id: session,
@@ -167,7 +99,24 @@ fn hook_received(
         fields: hook,
     });
     let event = Event::new(payload, moment, keys, None).map_err(|refusal| refusal.to_string())?;
-    Ok(vec![What::Seen(seen), What::Event(Box::new(event))])
+    let whats = [What::Seen(seen), What::Event(Box::new(event))];
+    Ok(whats.into_iter().chain(ending.map(What::Ended)).collect())
+}
+
+fn storable_fields(fields: Map<String, Value>) -> Map<String, Value> {
+    let fields = fields.into_iter();
+    fields
+        .map(|(name, value)| (storable(name), storable_value(value)))
+        .collect()
+}
+
+fn storable_value(value: Value) -> Value {
+    match value {
+        Value::String(text) => Value::String(storable(text)),
+        Value::Array(values) => values.into_iter().map(storable_value).collect(),
+        Value::Object(fields) => Value::Object(storable_fields(fields)),
+        other => other,
+    }
 }
 
 /// What the registry said happened when its entry changed, not when it was read.
@@ -209,6 +158,8 @@ fn seen(session: &str, folder: String, moment: Moment) -> SessionSeen {
         git_remote: None,
         git_branch: None,
         iterm_pane_id: None,
+        registered: false,
+        reopens: true,
         first: moment.at,
         last: moment.at,
     }
@@ -246,7 +197,15 @@ fn keys(session: &str, hook: &str, at: Timestamp) -> Vec<FactKey> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dialect::Watched;
     use serde_json::json;
+
+    const TERMS: Terms<'_> = Terms {
+        now: Timestamp::UNIX_EPOCH,
+        hooks: true,
+        watched: &Watched::All,
+        transcript: &|path| (path == "/t/s.jsonl").then(|| path.to_owned()),
+    };
 
     fn line(received_at: &str, hook: &Value) -> String {
         json!({"key": "k", "received_at": received_at, "host": "h", "pid": 1, "kind": "hook",
@@ -261,7 +220,7 @@ mod tests {
 
     fn event(received_at: &str, hook: &Value) -> Event {
         let line = line(received_at, hook);
-        let mut entries = read(line.as_bytes(), Timestamp::UNIX_EPOCH).unwrap();
+        let mut entries = read(line.as_bytes(), &TERMS).unwrap();
         let Some(What::Event(event)) = entries.pop() else {
             panic!("no event");
         };
@@ -301,7 +260,7 @@ mod tests {
 
     #[test]
     fn what_is_missing_or_wrong_is_named_without_the_text() {
-        let reason = |line: &str| read(line.as_bytes(), Timestamp::UNIX_EPOCH).unwrap_err();
+        let reason = |line: &str| read(line.as_bytes(), &TERMS).unwrap_err();
         for field in ["session_id", "cwd", "hook_event_name"] {
             let mut hook = stop();
             hook.as_object_mut().unwrap().remove(field);
