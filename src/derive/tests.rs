@@ -1,4 +1,5 @@
 use proptest::prelude::*;
+use serde_json::{Value, json};
 
 use super::*;
 use crate::event::{EndReason, EndsAt, Event, FactKey, Payload, SessionSeen};
@@ -8,6 +9,10 @@ use crate::event::{EndReason, EndsAt, Event, FactKey, Payload, SessionSeen};
 enum Step {
     Seen(u8, i64),
     Said(u8, i64, u8),
+    /// Seen in its own transcript.
+    File(u8, i64),
+    Prompted(u8, i64, u8),
+    Replied(u8, i64, u8),
     End(u8, u64),
 }
 
@@ -15,6 +20,9 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         (0..3u8, 0..9i64).prop_map(|(session, at)| Step::Seen(session, at)),
         (0..3u8, 0..9i64, 0..4u8).prop_map(|(session, at, text)| Step::Said(session, at, text)),
+        (0..3u8, 0..9i64).prop_map(|(session, at)| Step::File(session, at)),
+        (0..3u8, 0..9i64, 0..4u8).prop_map(|(session, at, text)| Step::Prompted(session, at, text)),
+        (0..3u8, 0..9i64, 0..4u8).prop_map(|(session, at, text)| Step::Replied(session, at, text)),
         (0..3u8, 0..9u64).prop_map(|(session, idle)| Step::End(session, idle)),
     ]
 }
@@ -30,6 +38,18 @@ impl Said {
             Step::Seen(session, second) => Said::Line(line(What::Seen(seen(session, second)))),
             Step::Said(session, second, text) => {
                 Said::Line(line(What::Event(Box::new(turn(session, second, text)))))
+            }
+            Step::File(session, second) => Said::Line(line(What::Seen(SessionSeen {
+                transcript_path: Some(format!("/t/s{session}.jsonl")),
+                ..seen(session, second)
+            }))),
+            Step::Prompted(session, second, text) => {
+                let prompt = json!({"prompt": format!("words {text}")});
+                Said::Line(line(hook(session, second, "UserPromptSubmit", prompt)))
+            }
+            Step::Replied(session, second, text) => {
+                let reply = json!({"last_assistant_message": format!("words {text}")});
+                Said::Line(line(hook(session, second, "Stop", reply)))
             }
             Step::End(session, idle_seconds) => Said::End(Ending {
                 session_uuid: format!("s{session}"),
@@ -72,6 +92,26 @@ fn seen(session: u8, second: i64) -> SessionSeen {
         first: at(second),
         last: at(second),
     }
+}
+
+fn hook(session: u8, second: i64, kind: &str, more: Value) -> What {
+    let session = format!("s{session}");
+    let mut fields = json!({
+        "hook_type": kind, "claude_session_id": session, "working_directory": "/p",
+    });
+    fields
+        .as_object_mut()
+        .unwrap()
+        .extend(more.as_object().unwrap().clone());
+    let moment = Moment {
+        at: at(second),
+        observed: false,
+    };
+    let keys = vec![FactKey::hook(&session, second, &fields.to_string())];
+    let payload = Payload::read("hook_received", fields).expect("a valid hook");
+    What::Event(Box::new(
+        Event::new(payload, moment, keys, None).expect("it has a key"),
+    ))
 }
 
 fn turn(session: u8, second: i64, text: u8) -> Event {
@@ -160,6 +200,72 @@ proptest! {
         keys.dedup();
         prop_assert_eq!(keys.len(), all);
     }
+}
+
+#[test]
+fn a_record_is_the_turn_of_its_hook_by_id_or_by_words_of_the_same_time() {
+    let stored_with = |prompt_id: Option<&str>, second, text| {
+        let id = json!({"prompt": "words 1", "prompt_id": "p1"});
+        let heard = [
+            line(What::Seen(seen(0, 1))),
+            line(hook(0, 1, "UserPromptSubmit", id)),
+            line(hook(
+                0,
+                1,
+                "Stop",
+                json!({"last_assistant_message": " words 2\n"}),
+            )),
+        ];
+        let mut record = turn(0, second, text);
+        record.prompt_id = prompt_id.map(str::to_owned);
+        let heard = heard.into_iter().map(Said::Line);
+        let said: Vec<Said> = heard
+            .chain([Said::Line(line(What::Event(Box::new(record))))])
+            .collect();
+        let at_once = stored(&said, 9, &mut Known::default()).len();
+        assert_eq!(at_once, stored(&said, 1, &mut Known::default()).len());
+        at_once
+    };
+    let (joined, apart) = (5, 6);
+    assert_eq!(stored_with(Some("p1"), 900, 1), joined);
+    assert_eq!(
+        stored_with(Some("p1"), 3, 3),
+        joined,
+        "a command's record has other words"
+    );
+    assert_eq!(stored_with(Some("p2"), 3, 1), joined, "it was queued");
+    assert_eq!(stored_with(None, 3, 1), joined);
+    assert_eq!(stored_with(Some("p1"), 900, 3), apart, "of another time");
+    assert_eq!(stored_with(None, 900, 1), apart);
+    assert_eq!(
+        stored_with(None, 1, 2),
+        apart,
+        "the agent's words are none of the user's"
+    );
+}
+
+#[test]
+fn open_facts_have_bounds() {
+    let mut known = Known::default();
+    let seen = Said::Line(line(What::Seen(seen(0, 1))));
+    let many = |name: &str, more: &dyn Fn(i64) -> Value| -> Vec<Said> {
+        (0..100)
+            .map(|n| Said::Line(line(hook(0, n * 60, name, more(n)))))
+            .collect()
+    };
+    stored(&[seen], 1, &mut known);
+    let text = "x".repeat(100_000);
+    let prompt = |n| json!({"prompt": format!("{n} {text}")});
+    stored(&many("UserPromptSubmit", &prompt), 7, &mut known);
+    let facts = &known.agents["s0"].open_facts;
+    assert_eq!(
+        (facts.prompts.len(), facts.prompts[9].at),
+        (10, at(99 * 60))
+    );
+    let reply = |n| json!({"last_assistant_message": format!("{n}")});
+    stored(&many("Stop", &reply), 7, &mut known);
+    let facts = &known.agents["s0"].open_facts;
+    assert_eq!((facts.prompts.len(), facts.heard.len()), (0, 32));
 }
 
 /// An event and an agent name the rows they belong to, also those planned with them.

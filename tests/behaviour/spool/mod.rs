@@ -1,9 +1,12 @@
 //! What enters by the spool is on disk before its sender goes on.
 
+mod ends;
 mod hook;
 mod hook_faults;
 mod intake;
 pub mod registry;
+mod terminal;
+mod traces;
 mod turns;
 
 use std::{

@@ -82,6 +82,14 @@ pub fn statuses(store: &Store) -> Vec<String> {
     observed(store).iter().map(word).collect()
 }
 
+/// The sessions that ended, why and how.
+fn ends(store: &Store) -> Vec<String> {
+    let sql = "SELECT concat(payload ->> 'session_uuid', ' ', payload ->> 'reason', ' ',
+                             payload ->> 'detail')
+               FROM events WHERE event_type = 'session_ended' ORDER BY id";
+    store.try_column(sql).unwrap_or_default()
+}
+
 fn wait_for(headspace: &Headspace, expected: &[&str]) {
     eventually(&format!("{expected:?}"), || {
         statuses(&headspace.store) == expected
@@ -109,7 +117,24 @@ on_both! {
         expected.push("gone");
         wait_for(&headspace, &expected);
         assert!(cli.file.exists());
+        eventually("the session ends", || ends(&headspace.store).len() == 1);
+        assert_eq!(ends(&headspace.store), ["s closed process gone"]);
         assert!(watcher.stop().success());
+    }
+
+    fn a_session_ends_with_the_last_process_in_it(kind: Kind) {
+        let headspace = Headspace::on(kind);
+        let _watcher = headspace.watch();
+        let (mut one, mut other) = (Cli::start(&headspace), Cli::start(&headspace));
+        one.says("s", "busy");
+        wait_for(&headspace, &["busy"]);
+        other.says("s", "idle");
+        wait_for(&headspace, &["busy", "idle"]);
+        one.kill();
+        wait_for(&headspace, &["busy", "idle", "gone"]);
+        assert_eq!(ends(&headspace.store), Vec::<String>::new(), "the other one lives");
+        other.kill();
+        eventually("the session ends", || ends(&headspace.store).len() == 1);
     }
 }
 
