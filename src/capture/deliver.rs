@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::{
-    dialect::{Place, Watched, spool::Terms},
+    dialect::{Place, spool::Terms},
     event::What,
     store::{Appended, Failure, Segment},
     tail::Found,
@@ -91,8 +91,8 @@ impl Capture {
         let discovery = &self.discovery;
         let terms = Terms {
             now: now.timestamp(),
-            hooks: true,
-            watched: &Watched::All,
+            hooks: self.options.hooks,
+            watched: discovery.watched(),
             transcript: &|named| discovery.transcript(named),
         };
         let read = self.positions.look(path, place, portion, now, terms);
@@ -129,7 +129,7 @@ impl Capture {
             tracing::debug!(event_type = "session_registered", session, "event stored");
         }
         for (segment, found) in segments.iter().zip(found) {
-            self.note_activity(segment, found.idle.unwrap_or_default(), now);
+            self.note_sessions(segment, found.idle.unwrap_or_default(), now);
         }
         for (session, reason) in &appended.ended {
             self.activity.ended(session);
@@ -153,10 +153,13 @@ impl Capture {
         }
     }
 
-    fn note_activity(&mut self, segment: &Segment, idle: Duration, now: Now) {
+    fn note_sessions(&mut self, segment: &Segment, idle: Duration, now: Now) {
         for entry in &segment.entries {
             if let What::Seen(seen) = &entry.what {
                 self.activity.seen(&seen.session_uuid, idle, now.steady);
+                if seen.registered {
+                    self.discovery.registered(&seen.session_uuid, now.steady);
+                }
             }
         }
     }

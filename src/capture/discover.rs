@@ -6,7 +6,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{dialect::Place, spool::Spool, tail::Tail};
+use crate::{
+    dialect::{Place, Watched},
+    spool::Spool,
+    tail::Tail,
+};
 
 use super::{clock::Now, hints::Hints, queue::Queue, registry::Registry, roots::Roots};
 
@@ -105,6 +109,26 @@ impl Discovery {
             self.next_scan = self.next_scan.min(now.steady + BLIND_RECONCILE);
         }
         everywhere
+    }
+
+    /// Whose words are taken in.
+    pub fn watched(&self) -> &Watched {
+        &self.roots.watched
+    }
+
+    /// From now on these are watched; all files are looked at again.
+    pub fn watch(&mut self, watched: Watched, now: Instant) {
+        self.roots.watched = watched;
+        self.scan_at_once(now);
+    }
+
+    /// A program registered a session: its file may be there already.
+    pub fn registered(&mut self, session: &str, now: Instant) {
+        if let Watched::Registered(sessions) = &mut self.roots.watched
+            && sessions.insert(session.to_owned())
+        {
+            self.scan_at_once(now);
+        }
     }
 
     /// Looks at everything at the next step.

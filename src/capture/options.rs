@@ -20,6 +20,10 @@ pub struct Options {
     pub archive: bool,
     /// Take what is there, also a last line without newline, then stop.
     pub once: bool,
+    /// Only sessions that a program registered are watched.
+    pub registered_only: bool,
+    /// Hooks are taken in.
+    pub hooks: bool,
     /// Names the watcher's row, with the host.
     pub state_dir: String,
     /// Called after every commit: there is something to read.

@@ -8,7 +8,10 @@ use std::{
 };
 
 use crate::{
-    dialect::{Place, claude::place},
+    dialect::{
+        Place, Watched,
+        claude::{place, session_of},
+    },
     spool::Spool,
     tail::{Snapshot, Tail},
 };
@@ -23,6 +26,7 @@ use super::{
 pub struct Roots {
     projects: Vec<PathBuf>,
     spool: Spool,
+    pub watched: Watched,
     listings: Listings,
     /// Folders and files that cannot be read; each is reported once.
     unreadable: HashSet<PathBuf>,
@@ -37,6 +41,7 @@ impl Roots {
         Roots {
             projects,
             spool,
+            watched: Watched::All,
             listings: Listings::default(),
             unreadable: HashSet::new(),
         }
@@ -47,10 +52,21 @@ impl Roots {
         if self.spool.holds(path) {
             return Place::Spool;
         }
-        self.projects
-            .iter()
-            .find_map(|projects| path.strip_prefix(projects).ok())
-            .map_or(Place::Nothing, place)
+        let below = |projects: &PathBuf| path.strip_prefix(projects).ok();
+        match self.projects.iter().find_map(below) {
+            Some(relative) if self.is_watched(relative) => place(relative),
+            _ => Place::Nothing,
+        }
+    }
+
+    /// A folder may hold what is watched.
+    fn is_watched(&self, relative: &Path) -> bool {
+        match (&self.watched, place(relative)) {
+            (Watched::Registered(_), Place::Session | Place::Subagent(_)) => {
+                session_of(relative).is_some_and(|session| self.watched.includes(session))
+            }
+            _ => true,
+        }
     }
 
     /// Asks the kernel for hints about every folder there is.
@@ -210,6 +226,9 @@ impl Roots {
         }
         let mut changed: Vec<(SystemTime, PathBuf, u64)> = Vec::new();
         for path in found.files {
+            if self.place(&path) == Place::Nothing {
+                continue;
+            }
             let Ok(metadata) = fs::symlink_metadata(&path) else {
                 continue;
             };

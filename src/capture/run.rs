@@ -9,9 +9,9 @@ use std::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    dialect::Place,
+    dialect::{Place, Watched},
     event::{EndReason, Ending, EndsAt, EventType},
-    store::{OpenSession, Writer},
+    store::{Failure, OpenSession, Writer},
 };
 
 use super::{
@@ -160,6 +160,9 @@ impl Capture {
     /// Takes over other limits and intervals; what is watched stays.
     pub fn retune(&mut self, options: Options) {
         self.activity.set_timeout(options.inactivity_timeout);
+        if options.registered_only != self.options.registered_only {
+            self.positions.distrust();
+        }
         self.options = options;
     }
 
@@ -222,6 +225,10 @@ impl Capture {
             Ok(open) => open,
             Err(failure) => return self.failed(Work::Load, &failure, "load sessions"),
         };
+        let watched = match self.watched().await {
+            Ok(watched) => watched,
+            Err(failure) => return self.failed(Work::Load, &failure, "load sessions"),
+        };
         self.succeeded(Work::Load);
         self.positions.load(rows, self.writer.connections());
         if let Some(file) = self.writer.file() {
@@ -231,8 +238,16 @@ impl Capture {
         for session in open {
             self.note_open(&session, now);
         }
-        self.discovery.scan_at_once(now.steady);
+        self.discovery.watch(watched, now.steady);
         true
+    }
+
+    async fn watched(&mut self) -> Result<Watched, Failure> {
+        if !self.options.registered_only {
+            return Ok(Watched::All);
+        }
+        let sessions = self.writer.registered_sessions().await?;
+        Ok(Watched::Registered(sessions.into_iter().collect()))
     }
 
     /// A session that the store has as open was last active when its file was

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::{SetupError, say::say};
 use crate::{
     capture::{Capture, Options, Report, Rhythm, Schedule, Status},
-    config::{self, DatabaseUrl, Settings},
+    config::{self, DatabaseUrl, Sessions, Settings},
     spool::Spool,
     store::{Writer, wake::Doorbell},
     supervise::{self, Ledger, Lock},
@@ -168,6 +168,8 @@ fn options(settings: &Settings, once: bool) -> Options {
         },
         archive: settings.keeps_archive(),
         once,
+        registered_only: settings.watch.sessions == Sessions::Registered,
+        hooks: settings.hooks.enabled,
         state_dir: settings.places.state.to_string_lossy().into_owned(),
         wake: doorbell(settings),
         rhythm: Rhythm::within(supervise::watchdog_time()),

@@ -89,6 +89,7 @@ pub async fn serve(
         host: super::host(),
         state: settings.places.state.clone(),
         run: settings.places.run.clone(),
+        hooks: settings.hooks.enabled,
         connection_timeout: Duration::from_secs(settings.sse.connection_timeout_seconds),
         drain: super::budget(settings) * 5 / 8,
         idle_timeout,

@@ -35,8 +35,8 @@ pub use listen::Listen;
 pub use places::Places;
 pub use prepare::prepare;
 pub use sections::{
-    Archive, ArchiveMode, Claude, Database, EventSystem, Level, LogFormat, Logging, Settings, Sse,
-    Watch, Web,
+    Archive, ArchiveMode, Claude, Database, EventSystem, Hooks, Level, LogFormat, Logging,
+    Sessions, Settings, Sse, Watch, Web,
 };
 pub use show::show;
 

@@ -20,6 +20,7 @@ pub struct Settings {
     pub sse: Sse,
     pub web: Web,
     pub archive: Archive,
+    pub hooks: Hooks,
     pub logging: Logging,
     #[serde(skip)]
     pub places: Places,
@@ -46,12 +47,29 @@ pub struct Claude {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Watch {
+    pub sessions: Sessions,
     #[serde(deserialize_with = "count::<_, _, 1, 2_592_000>")]
     pub inactivity_timeout_seconds: u64,
     #[serde(deserialize_with = "count::<_, _, 1, 3600>")]
     pub reconcile_interval_seconds: u64,
     #[serde(deserialize_with = "count::<_, _, 1024, 1_073_741_824>")]
     pub max_line_bytes: usize,
+}
+
+/// Which sessions are watched.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Sessions {
+    #[default]
+    All,
+    /// Those that a program registered.
+    Registered,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Hooks {
+    pub enabled: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

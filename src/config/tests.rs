@@ -166,10 +166,8 @@ fn a_wrong_value_says_what_was_expected_and_found() {
         // Features that are not there have no keys.
         ("redact: {mode: store}", "redact: unknown section"),
         ("web: {allow_remote: true}", "web.allow_remote: unknown key"),
-        (
-            "watch: {sessions: registered}",
-            "watch.sessions: unknown key",
-        ),
+        ("watch: {sessions: some}", "watch.sessions: "),
+        ("hooks: {enabled: maybe}", "hooks.enabled: "),
     ] {
         let wrong = Ground::new().with_file(yaml).load([]).expect_err(yaml);
         assert_eq!(wrong.lines().count(), 1, "{yaml}: {wrong}");

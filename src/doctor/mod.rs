@@ -69,7 +69,10 @@ async fn examine_with(settings: &Settings, host: &str) -> Vec<Finding> {
     let mut findings = vec![valid(settings)];
     findings.extend(units::judge_elsewhere(&managed, state));
     match roots {
-        Some(roots) => {
+        Some(mut roots) => {
+            for (root, _) in &mut roots {
+                root.leave_out_unwatched(&stored.watched);
+            }
             findings.extend(roots::judge(roots.iter().map(|(root, _)| root)));
             findings.extend(cleanup::judge(&roots, &stored.upto, SystemTime::now()));
         }

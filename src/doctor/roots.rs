@@ -17,7 +17,10 @@ use super::{
     accounts::user_name,
     finding::{Finding, count, quoted},
 };
-use crate::dialect::{Place, claude::place};
+use crate::dialect::{
+    Place, Watched,
+    claude::{place, session_of},
+};
 
 const CHECK: &str = "roots";
 
@@ -32,6 +35,8 @@ pub struct Root {
     sessions: usize,
     /// Folders and files that cannot be read.
     unreadable: Vec<PathBuf>,
+    /// Only registered sessions are counted.
+    is_narrow: bool,
     /// Not everything was seen: the time was over.
     is_partial: bool,
 }
@@ -67,8 +72,29 @@ impl Root {
             transcripts: Vec::new(),
             sessions: 0,
             unreadable: Vec::new(),
+            is_narrow: false,
             is_partial: false,
         }
+    }
+
+    /// What no watcher reads is none of our business, and may not be stored.
+    pub fn leave_out_unwatched(&mut self, watched: &Watched) {
+        if *watched == Watched::All {
+            return;
+        }
+        let projects = self.path.join("projects");
+        let projects = projects.canonicalize().unwrap_or(projects);
+        self.transcripts.retain(|transcript| {
+            let relative = transcript.path.strip_prefix(&projects).ok();
+            let session = relative.and_then(session_of);
+            session.is_some_and(|session| watched.includes(session))
+        });
+        let is_session = |one: &&Transcript| {
+            let relative = one.path.strip_prefix(&projects).unwrap_or(&one.path);
+            place(relative) == Place::Session
+        };
+        self.sessions = self.transcripts.iter().filter(is_session).count();
+        self.is_narrow = true;
     }
 
     /// No link is followed, as the watcher does not.
@@ -163,7 +189,10 @@ fn content(root: &Root, has_projects: bool) -> Finding {
     let agents = root.transcripts.len() - root.sessions;
     let found = format!(
         "{shown} holds {} and {}",
-        count(root.sessions, "session", "sessions"),
+        match root.is_narrow {
+            true => count(root.sessions, "registered session", "registered sessions"),
+            false => count(root.sessions, "session", "sessions"),
+        },
         count(agents, "file of a subagent", "files of subagents"),
     );
     match root.is_partial {

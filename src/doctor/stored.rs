@@ -7,7 +7,8 @@ use tokio::time::timeout;
 
 use super::database::{self, DatabaseAnswer};
 use crate::{
-    config::{DatabaseUrl, Settings},
+    config::{DatabaseUrl, Sessions, Settings},
+    dialect::Watched,
     health::{self, Beat},
     store::{
         Database, SchemaError,
@@ -27,6 +28,8 @@ pub struct StoredFacts {
     pub watchers: Option<Vec<(WatcherRow, Beat)>>,
     /// None if that cannot be read.
     pub upto: Option<StoredOffsets>,
+    /// The sessions that are watched, as far as that can be read.
+    pub watched: Watched,
 }
 
 pub async fn collect(settings: &Settings, host: &str) -> StoredFacts {
@@ -43,24 +46,27 @@ pub async fn collect(settings: &Settings, host: &str) -> StoredFacts {
         Err(error) => Err(matches!(error, ReadError::Absent)),
     };
     let known = match schema {
-        Ok(_) => timeout(ROWS, rows(&database, host))
+        Ok(_) => timeout(ROWS, rows(&database, settings, host))
             .await
             .ok()
             .and_then(Result::ok),
         Err(is_missing) => is_missing.then(Default::default),
     };
-    let (watchers, upto) = known.unzip();
+    let (watchers, upto, watched) = match known {
+        Some((watchers, upto, watched)) => (Some(watchers), Some(upto), watched),
+        None => (None, None, Watched::All),
+    };
     StoredFacts {
         condition,
         watchers,
         upto,
+        watched,
     }
 }
 
-async fn rows(
-    database: &Database,
-    host: &str,
-) -> Result<(Vec<(WatcherRow, Beat)>, StoredOffsets), ReadError> {
+type Known = (Vec<(WatcherRow, Beat)>, StoredOffsets, Watched);
+
+async fn rows(database: &Database, settings: &Settings, host: &str) -> Result<Known, ReadError> {
     let reader = match database {
         Database::Sqlite(path) => Reader::sqlite_once(path),
         Database::Postgres(url) => Reader::postgres(url, "doctor", 1)?,
@@ -70,5 +76,11 @@ async fn rows(
     let watchers = watchers.map(|row| (row.clone(), health::beat(row, now)));
     let checkpoints = reader.checkpoints(host).await?.into_iter();
     let upto = checkpoints.map(|row| (row.path.into(), row.offset.unsigned_abs()));
-    Ok((watchers.collect(), upto.collect()))
+    let watched = match settings.watch.sessions {
+        Sessions::All => Watched::All,
+        Sessions::Registered => {
+            Watched::Registered(reader.registered(host).await?.into_iter().collect())
+        }
+    };
+    Ok((watchers.collect(), upto.collect(), watched))
 }

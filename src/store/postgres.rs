@@ -355,6 +355,14 @@ pub async fn open_sessions(link: &mut PgConnection, host: &str) -> Outcome<Vec<O
         .collect())
 }
 
+pub async fn registered_sessions(link: &mut PgConnection, host: &str) -> Outcome<Vec<String>> {
+    let sessions = sqlx::query_scalar(
+        "SELECT session_uuid FROM agents
+         JOIN projects ON projects.id = project_id WHERE host = $1 AND registered",
+    );
+    Ok(sessions.bind(host).fetch_all(link).await?)
+}
+
 pub async fn beat(link: &mut PgConnection, host: &str, beat: &WatcherBeat) -> Outcome<()> {
     sqlx::query(
         "INSERT INTO watchers AS w (host, state_dir, pid, version, started_at, beat_at,

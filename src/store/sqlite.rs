@@ -337,6 +337,14 @@ pub async fn open_sessions(link: &mut SqliteConnection, host: &str) -> Outcome<V
         .collect())
 }
 
+pub async fn registered_sessions(link: &mut SqliteConnection, host: &str) -> Outcome<Vec<String>> {
+    let sessions = sqlx::query_scalar(
+        "SELECT session_uuid FROM agents
+         JOIN projects ON projects.id = project_id WHERE host = ? AND registered",
+    );
+    Ok(sessions.bind(host).fetch_all(link).await?)
+}
+
 pub async fn beat(link: &mut SqliteConnection, host: &str, beat: &WatcherBeat) -> Outcome<()> {
     sqlx::query(
         "INSERT INTO watchers (host, state_dir, pid, version, started_at, beat_at, last_write_at,

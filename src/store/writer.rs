@@ -148,6 +148,14 @@ impl Writer {
             link => merge::scattered_postgres(link, &host))
     }
 
+    /// The sessions of this host that a program registered.
+    pub async fn registered_sessions(&mut self) -> Outcome<Vec<String>> {
+        let host = self.host.clone();
+        on_link!(self,
+            link => sqlite::registered_sessions(&mut link.log, &host),
+            link => postgres::registered_sessions(link, &host))
+    }
+
     /// Writes the watcher's row.
     pub async fn beat(&mut self, beat: &WatcherBeat) -> Outcome<()> {
         let host = self.host.clone();

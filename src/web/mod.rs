@@ -55,6 +55,8 @@ pub struct Settings {
     pub host: String,
     pub state: PathBuf,
     pub run: PathBuf,
+    /// Hooks are taken in; else they are answered and nothing more.
+    pub hooks: bool,
     /// A connection that takes no data for this long is closed.
     pub connection_timeout: Duration,
     /// How long open connections may take to end after the shutdown began.
@@ -70,6 +72,7 @@ struct App {
     hub: Hub,
     facts: Facts,
     intake: Intake,
+    hooks: bool,
     hosts: Hosts,
     started: Instant,
 }
@@ -92,6 +95,7 @@ pub async fn serve(
     let app = Arc::new(App {
         hosts: Hosts::new(&settings.hosts, listeners.iter().filter_map(Listener::tcp)),
         facts: Facts::new(reader.clone(), &settings),
+        hooks: settings.hooks,
         intake: Intake::new(&settings.state, settings.host.clone()),
         reader,
         hub: hub.clone(),

@@ -56,6 +56,7 @@ impl World {
             host: "here".into(),
             state: dir.path().into(),
             run: dir.path().into(),
+            hooks: true,
             connection_timeout,
             drain: Duration::from_secs(1),
             idle_timeout: None,

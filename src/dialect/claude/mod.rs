@@ -20,4 +20,4 @@ mod translate;
 
 pub use batch::{Batch, Limits};
 pub use context::Context;
-pub use place::place;
+pub use place::{place, session_of};

@@ -33,6 +33,17 @@ pub fn place(relative: &Path) -> Place {
     }
 }
 
+/// The session that a transcript is of, as far as its path says: that of a
+/// subagent's file beside the sessions' says nothing.
+pub fn session_of(relative: &Path) -> Option<&str> {
+    let part = |n: usize| relative.iter().nth(n)?.to_str();
+    match place(relative) {
+        Place::Session => part(1)?.strip_suffix(".jsonl"),
+        Place::Subagent(_) if part(2) == Some("subagents") => part(1),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -61,6 +72,25 @@ mod tests {
             ),
         ] {
             assert_eq!(place(Path::new(path)), expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_path_names_the_session_it_is_of() {
+        let of = |path| session_of(Path::new(path));
+        assert_eq!(of("-p/a1.jsonl"), Some("a1"));
+        assert_eq!(of("-p/a1/subagents/agent-7.jsonl"), Some("a1"));
+        assert_eq!(
+            of("-p/a1/subagents/workflows/wf_1/agent-8.jsonl"),
+            Some("a1")
+        );
+        for path in [
+            "-p/agent-7.jsonl",
+            "-p/a1",
+            "-p/a1/subagents",
+            "-p/a1/x.jsonl",
+        ] {
+            assert_eq!(of(path), None, "{path}");
         }
     }
 }

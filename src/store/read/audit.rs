@@ -84,6 +84,13 @@ impl Reader {
         fetch!(self, fetch_all, query_as(sql), host)
     }
 
+    /// The sessions that a program registered.
+    pub async fn registered(&self, host: &str) -> Result<Vec<String>> {
+        let sql = "SELECT session_uuid FROM agents \
+                   JOIN projects ON projects.id = project_id WHERE host = $1 AND registered";
+        fetch!(self, fetch_all, query_scalar(sql), host)
+    }
+
     /// The types of those of these events that are there.
     pub async fn event_types(&self, ids: &[i64]) -> Result<HashMap<i64, String>> {
         let mut types = HashMap::new();

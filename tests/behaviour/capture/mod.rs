@@ -12,6 +12,7 @@ mod odd_files;
 mod partial_line;
 mod permissions;
 mod real_input;
+mod registered;
 mod renamed;
 mod rewritten;
 mod sequences;

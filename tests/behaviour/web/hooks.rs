@@ -50,6 +50,26 @@ on_both! {
         web.post("/hook/status", &stop("a").to_string()).problem(405);
     }
 
+    fn switched_off_they_are_answered_and_passed_over(kind: Kind) {
+        let mut headspace = Headspace::on(kind);
+        let web = Web::start(&headspace);
+        assert_eq!(web.post("/hook/stop", &stop("before").to_string()).status, 200);
+        headspace.set("HEADSPACE_HOOKS__ENABLED", "false");
+        drop(web);
+        let web = Web::start(&headspace);
+        for hook in [stop("a").to_string(), "no hook".into()] {
+            let answer = web.post("/hook", &hook);
+            assert_eq!((answer.status, answer.body.as_str()), (200, "{}"));
+        }
+        let session = json!({"session_uuid": "s-1", "project_path": "/p"});
+        assert_eq!(web.post("/api/sessions", &session.to_string()).status, 202);
+        assert_eq!(lines(&headspace).len(), 2);
+        headspace.watch_once();
+        assert_eq!(headspace.store.column("SELECT session_uuid FROM agents"), ["s-1"]);
+        assert_eq!(headspace.store.number("SELECT count(*) FROM rejections"), 0);
+        assert_eq!(web.get("/hook/status").json()["mode"], "off");
+    }
+
     fn a_hook_is_in_the_spool_before_the_answer_and_in_the_log_once(kind: Kind) {
         let headspace = Headspace::on(kind);
         let web = Web::start(&headspace);

@@ -208,6 +208,7 @@ mod tests {
             host: "here".into(),
             state: "/nowhere".into(),
             run: "/nowhere".into(),
+            hooks: true,
             connection_timeout: STILL_GOOD,
             drain: STILL_GOOD,
             idle_timeout: None,
