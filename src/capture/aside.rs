@@ -16,11 +16,18 @@ pub fn is_one_line(segment: &Segment) -> bool {
     events.all(|entry| Some(entry.offset) == first)
 }
 
+/// The same stretch of the file without what its lines show beside events.
+pub fn without_evidence(segment: &Segment) -> Segment {
+    let mut plain = segment.clone();
+    plain.entries.retain(|entry| !is_evidence(entry));
+    plain
+}
+
 /// The same stretch of the file, with a rejection in place of the line that
 /// was refused. That its session was active stays.
 pub fn set_aside(segment: &Segment, reason: &str) -> Segment {
     let refused = segment.entries.iter().find(|entry| is_event(entry));
-    let mut aside = segment.clone();
+    let mut aside = without_evidence(segment);
     aside.entries.retain(|entry| !is_event(entry));
     match refused {
         Some(entry) => aside.entries.push(Entry {
@@ -35,6 +42,10 @@ pub fn set_aside(segment: &Segment, reason: &str) -> Segment {
 
 fn is_event(entry: &Entry) -> bool {
     matches!(entry.what, What::Event(_))
+}
+
+fn is_evidence(entry: &Entry) -> bool {
+    matches!(entry.what, What::Evidence(_))
 }
 
 /// Keeps the line's bytes, or what was read from it if they are gone.

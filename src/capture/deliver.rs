@@ -67,7 +67,7 @@ impl Capture {
                 self.backlog.queue.push_more(path.clone());
                 continue;
             }
-            events += segment.entries.len();
+            events += segment.events();
             bytes += segment.bytes();
             segments.push(segment);
             all_found.push(look.found);
@@ -225,9 +225,15 @@ impl Capture {
         self.set_aside(segment, &reason).await;
     }
 
+    /// The event stays if it is what its line shows beside it that is refused.
     async fn set_aside(&mut self, segment: &Segment, reason: &str) {
-        let aside = [aside::set_aside(segment, reason)];
-        match self.writer.append(&aside).await {
+        let mut aside = [aside::without_evidence(segment)];
+        let mut appended = self.writer.append(&aside).await;
+        if let Err(Failure::Refused(_)) = appended {
+            aside = [aside::set_aside(segment, reason)];
+            appended = self.writer.append(&aside).await;
+        }
+        match appended {
             Ok(appended) => {
                 let found = Found {
                     more: true,

@@ -89,8 +89,7 @@ impl Positions {
             max_events: portion.max_events,
             max_line_bytes: portion.max_line_bytes,
             alone: portion.alone,
-            // Nothing is derived from it yet.
-            evidence: false,
+            evidence: true,
             now: now.timestamp(),
         };
         let reading = tail::ReadLimits {

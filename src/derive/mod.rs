@@ -20,6 +20,8 @@ mod sessions;
 pub mod state;
 #[cfg(test)]
 mod tests;
+mod tools;
+mod work;
 
 use std::{collections::HashMap, vec};
 
@@ -32,6 +34,8 @@ use crate::event::{
 pub use hooks::Terminal;
 pub use open::OpenFacts;
 pub use questions::{Questions, questions};
+pub use tools::{CallEnd, Interruption, MessageUsage, ToolUse};
+pub use work::{Mark, Newest, Work};
 
 /// Why something may be added to the log.
 #[derive(Debug, Clone, Copy)]
@@ -94,6 +98,8 @@ pub struct Agent {
         skip_serializing_if = "OpenFacts::is_empty"
     )]
     pub open_facts: OpenFacts,
+    #[serde(default)]
+    pub work: Work,
 }
 
 /// NULL is no open fact.
@@ -121,6 +127,10 @@ pub struct Plan<'a> {
     /// Sessions that end, and why.
     pub ended: Vec<(String, EndReason)>,
     pub events: Vec<NewEvent>,
+    /// Each call and each message once.
+    pub tool_uses: Vec<ToolUse<'a>>,
+    pub interruptions: Vec<Interruption>,
+    pub usage: Vec<MessageUsage<'a>>,
     /// Further keys of facts that are stored already.
     pub aliases: Vec<(StoredKey, i64)>,
     pub rejections: Vec<(LineOrigin, &'a Rejection)>,
@@ -151,11 +161,17 @@ pub struct LineOrigin {
 /// Plans a batch. Within it, an earlier cause is known to a later one.
 pub fn plan<'a>(causes: &[Cause<'a>], mut known: Known) -> Plan<'a> {
     let ids = std::mem::take(&mut known.ids);
+    let agents = known.agents.iter();
     let mut planner = Planner {
+        seen_before: agents
+            .map(|(session, agent)| (session.clone(), agent.last_seen_at))
+            .collect(),
         known,
         project_ids: ids.projects.into_iter(),
         agent_ids: ids.agents.into_iter(),
         new_facts: HashMap::new(),
+        calls: HashMap::new(),
+        messages: HashMap::new(),
         changed: Vec::new(),
         plan: Plan::default(),
     };
@@ -167,10 +183,15 @@ pub fn plan<'a>(causes: &[Cause<'a>], mut known: Known) -> Plan<'a> {
 
 struct Planner<'a> {
     known: Known,
+    /// When the known sessions were last seen before this batch.
+    seen_before: HashMap<String, Timestamp>,
     project_ids: vec::IntoIter<i64>,
     agent_ids: vec::IntoIter<i64>,
     /// Keys of events planned in this batch.
     new_facts: HashMap<StoredKey, usize>,
+    /// Where the plan's tool uses and messages stand, by their ids.
+    calls: HashMap<&'a str, usize>,
+    messages: HashMap<&'a str, usize>,
     /// Sessions whose row is not as it was, in the order that they changed.
     changed: Vec<String>,
     plan: Plan<'a>,
@@ -190,13 +211,13 @@ impl<'a> Planner<'a> {
             What::Seen(seen) => self.seen(seen, source),
             What::Ended(ending) => self.ended(ending, Some(source)),
             What::Event(event) => self.event(event, source),
-            // Nothing is derived from it yet.
-            What::Evidence(_) => {}
+            What::Evidence(evidence) => self.evidence(evidence, source),
             What::Rejected(rejection) => self.plan.rejections.push((source, rejection)),
         }
     }
 
-    fn finish(self) -> Plan<'a> {
+    fn finish(mut self) -> Plan<'a> {
+        self.interrupt_calls();
         let (mut plan, agents) = (self.plan, self.known.agents);
         plan.ended
             .retain(|(session, _)| agents[session].ended_at.is_some());

@@ -22,7 +22,8 @@ pub fn questions<'a>(causes: &[Cause<'a>]) -> Questions<'a> {
                 What::Event(event) => asked.event(event),
                 What::Seen(seen) => asked.seen(seen),
                 What::Ended(ending) => asked.sessions.push(&ending.session_uuid),
-                What::Evidence(_) | What::Rejected(_) => {}
+                What::Evidence(evidence) => asked.sessions.push(&evidence.session_uuid),
+                What::Rejected(_) => {}
             },
             Cause::Ended(ending) => asked.sessions.push(&ending.session_uuid),
         }

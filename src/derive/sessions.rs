@@ -5,7 +5,7 @@ use crate::event::{
     SessionSeen, Timestamp, project_name,
 };
 
-use super::{Agent, LineOrigin, NewEvent, OpenFacts, Planner, Project};
+use super::{Agent, LineOrigin, NewEvent, OpenFacts, Planner, Project, Work};
 
 /// Activity so soon after the CLI closed a session belongs to its end.
 const CLOSING_SECONDS: u64 = 1;
@@ -56,6 +56,7 @@ impl Planner<'_> {
         agent.open_facts.processes.clear();
         agent.ended_at = Some(at);
         agent.end_reason = Some(ending.reason.as_str().to_owned());
+        agent.work.ended();
         let key = FactKey::ended(session, agent.registrations);
         let payload = Payload::SessionEnded(SessionEnded {
             session_uuid: session.clone(),
@@ -101,6 +102,7 @@ impl Planner<'_> {
             registered: seen.registered,
             terminal: None,
             open_facts: OpenFacts::default(),
+            work: Work::default(),
         };
         self.known.agents.insert(seen.session_uuid.clone(), agent);
         self.change(&seen.session_uuid);

@@ -2,9 +2,13 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::event::{EndReason, EndsAt, Event, FactKey, Payload, SessionSeen};
+use crate::event::{
+    EndReason, EndsAt, Event, Evidence, FactKey, Payload, SessionSeen, Shows, TitleKind, Todo,
+    Usage,
+};
 
-/// What an input may say: a session is active, words said in it, an end.
+/// What an input may say: a session is active, words said in it, what a line shows
+/// beside them, an end.
 #[derive(Debug, Clone)]
 enum Step {
     Seen(u8, i64),
@@ -13,6 +17,7 @@ enum Step {
     File(u8, i64),
     Prompted(u8, i64, u8),
     Replied(u8, i64, u8),
+    Shown(u8, i64, Shows),
     End(u8, u64),
 }
 
@@ -23,7 +28,39 @@ fn step() -> impl Strategy<Value = Step> {
         (0..3u8, 0..9i64).prop_map(|(session, at)| Step::File(session, at)),
         (0..3u8, 0..9i64, 0..4u8).prop_map(|(session, at, text)| Step::Prompted(session, at, text)),
         (0..3u8, 0..9i64, 0..4u8).prop_map(|(session, at, text)| Step::Replied(session, at, text)),
+        (0..3u8, 0..9i64, shows()).prop_map(|(session, at, shows)| Step::Shown(session, at, shows)),
         (0..3u8, 0..9u64).prop_map(|(session, idle)| Step::End(session, idle)),
+    ]
+}
+
+fn shows() -> impl Strategy<Value = Shows> {
+    use TitleKind::{Agent, Ai, Custom, Prompt};
+    let kind = prop_oneof![Just(Custom), Just(Ai), Just(Agent), Just(Prompt)];
+    let text = || "[ab]".prop_map(String::from);
+    let operation = prop_oneof![Just("enqueue"), Just("remove")].prop_map(String::from);
+    let usage = |(message_id, output)| Usage {
+        message_id,
+        model: None,
+        input: 1,
+        output,
+        cache_read: 0,
+        cache_write: 0,
+    };
+    prop_oneof![
+        (kind, text()).prop_map(|(kind, text)| Shows::Title { kind, text }),
+        text().prop_map(|mode| Shows::PermissionMode { mode }),
+        operation.prop_map(|operation| Shows::Queue { operation }),
+        (text(), 0..9u64).prop_map(move |of| Shows::Usage(usage(of))),
+        text().prop_map(|content| Shows::Todos(vec![Todo {
+            id: None,
+            content,
+            status: "pending".into()
+        }])),
+        text().prop_map(|id| Shows::TaskCreated {
+            subject: id.clone(),
+            id
+        }),
+        (text(), text()).prop_map(|(id, status)| Shows::TaskUpdated { id, status }),
     ]
 }
 
@@ -33,6 +70,17 @@ enum Said {
 }
 
 impl Said {
+    /// Each step in a line of its own.
+    fn of_all<'a>(steps: impl IntoIterator<Item = &'a Step>) -> Vec<Said> {
+        let mut said: Vec<Said> = steps.into_iter().map(Said::of).collect();
+        for (number, said) in said.iter_mut().enumerate() {
+            if let Said::Line(line) = said {
+                line.offset = number as u64;
+            }
+        }
+        said
+    }
+
     fn of(step: &Step) -> Said {
         match *step {
             Step::Seen(session, second) => Said::Line(line(What::Seen(seen(session, second)))),
@@ -50,6 +98,18 @@ impl Said {
             Step::Replied(session, second, text) => {
                 let reply = json!({"last_assistant_message": format!("words {text}")});
                 Said::Line(line(hook(session, second, "Stop", reply)))
+            }
+            Step::Shown(session, second, ref shows) => {
+                Said::Line(line(What::Evidence(Box::new(Evidence {
+                    session_uuid: format!("s{session}"),
+                    moment: Moment {
+                        at: at(second),
+                        observed: false,
+                    },
+                    in_sidechain: false,
+                    is_copied: false,
+                    shows: shows.clone(),
+                }))))
             }
             Step::End(session, idle_seconds) => Said::End(Ending {
                 session_uuid: format!("s{session}"),
@@ -174,7 +234,7 @@ fn reserve(questions: &Questions<'_>, known: &mut Known) {
 proptest! {
     #[test]
     fn it_does_not_matter_where_one_batch_ends(steps in prop::collection::vec(step(), 1..40), batch in 1..20usize) {
-        let said: Vec<Said> = steps.iter().map(Said::of).collect();
+        let said = Said::of_all(&steps);
         let (mut whole, mut pieces) = (Known::default(), Known::default());
         let at_once = stored(&said, said.len(), &mut whole);
         prop_assert_eq!(at_once, stored(&said, batch, &mut pieces));
@@ -184,16 +244,20 @@ proptest! {
 
     #[test]
     fn lines_that_are_read_again_add_nothing(steps in prop::collection::vec(step(), 1..40), batch in 1..20usize) {
-        let lines = steps.iter().filter(|step| !matches!(step, Step::End(..)));
-        let said: Vec<Said> = lines.map(Said::of).collect();
+        // What is shown of a session before it is seen is passed over.
+        let seen: Vec<Step> = (0..3).map(|session| Step::Seen(session, 4)).collect();
+        let lines = seen.iter().chain(&steps).filter(|step| !matches!(step, Step::End(..)));
+        let said = Said::of_all(lines);
         let mut known = Known::default();
         stored(&said, batch, &mut known);
+        let agents = known.agents.clone();
         prop_assert_eq!(stored(&said, batch, &mut known), Vec::<StoredKey>::new());
+        prop_assert_eq!(known.agents, agents);
     }
 
     #[test]
     fn every_key_is_the_key_of_one_event(steps in prop::collection::vec(step(), 1..60), batch in 1..20usize) {
-        let said: Vec<Said> = steps.iter().map(Said::of).collect();
+        let said = Said::of_all(&steps);
         let mut keys = stored(&said, batch, &mut Known::default());
         let all = keys.len();
         keys.sort_unstable();
@@ -289,6 +353,7 @@ fn an_end_by_a_program_stays_until_there_is_activity_after_it() {
     assert_eq!(count(&[end(8)]), 1, "ends again");
 }
 
+/// An event and an agent name the rows they belong to, also those planned with them.
 #[test]
 fn rows_name_each_other_by_the_ids_that_were_reserved() {
     let mut child = seen(1, 2);

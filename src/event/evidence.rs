@@ -10,9 +10,13 @@ use super::Moment;
 pub struct Evidence {
     /// The session or the subagent it is about.
     pub session_uuid: String,
+    /// A record without a time is from when those before it in its file are; observed,
+    /// if not all of them are known: then it is from that time or later.
     pub moment: Moment,
     /// It stands in a subagent's chain inside the session's own file.
     pub in_sidechain: bool,
+    /// It stands in a copy of another session's record, and happened there.
+    pub is_copied: bool,
     pub shows: Shows,
 }
 
@@ -96,6 +100,29 @@ pub enum Shows {
     Summary,
     /// A Stop hook runs or ran: the agent had come to its end.
     StopHook,
+    /// The whole list of what is to do.
+    Todos(Vec<Todo>),
+    /// One more to do.
+    TaskCreated {
+        id: String,
+        subject: String,
+    },
+    TaskUpdated {
+        id: String,
+        status: String,
+    },
+}
+
+/// What an agent means to do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Todo {
+    /// None if the list is always written as a whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// At most 200 characters.
+    pub content: String,
+    /// `pending`, `in_progress`, `completed`, …
+    pub status: String,
 }
 
 /// What was put in, and by what.
@@ -182,11 +209,15 @@ pub enum ToolOutcome {
     Denied,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Where a title comes from: the strongest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum TitleKind {
     Custom,
     Ai,
     Agent,
+    /// The first line of the first prompt.
+    Prompt,
 }
 
 /// What one message cost, in tokens. Its last record counts.

@@ -22,7 +22,7 @@ use serde_json::Value;
 
 pub use entry::{Ending, EndsAt, Entry, Rejection, SessionSeen, What, project_name};
 pub use evidence::{
-    Evidence, Origin, PromptKind, Prompted, Shows, TELLING, TitleKind, ToolOutcome, Usage,
+    Evidence, Origin, PromptKind, Prompted, Shows, TELLING, TitleKind, Todo, ToolOutcome, Usage,
 };
 pub use key::{FactKey, StoredGroup, StoredKey, hex, hex_digest, key_of_hex};
 pub use payload::{

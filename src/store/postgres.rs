@@ -35,6 +35,7 @@ WITH made AS (
 SELECT * FROM made UNION ALL SELECT * FROM locked"#;
 
 /// Sequences give each id once, so what is drawn here is not given to another writer.
+/// The agents' rows are locked, in one order: they stay as they are until they are written.
 const ASK: &str = r#"
 SELECT json_build_object(
     'facts', (
@@ -55,10 +56,16 @@ SELECT json_build_object(
             'project_path', path, 'parent_agent_id', parent_agent_id,
             'transcript_path', transcript_path, 'working_directory', working_directory,
             'cli', cli, 'started_at', started_at, 'last_seen_at', last_seen_at,
-            'ended_at', ended_at, 'end_reason', end_reason,
-            'registrations', registrations, 'registered', registered, 'terminal', terminal,
-            'open_facts', open_facts)), '[]')
-        FROM agents a JOIN projects p ON p.id = project_id WHERE session_uuid = ANY($5)),
+            'ended_at', ended_at, 'end_reason', end_reason, 'registrations', registrations,
+            'registered', registered, 'terminal', terminal, 'open_facts', open_facts,
+            'work', json_build_object(
+                'title', title, 'title_kind', title_kind, 'model', model,
+                'context_tokens', context_tokens, 'todos', todos,
+                'queue_length', queue_length, 'permission_mode', permission_mode,
+                'newest', newest))), '[]')
+        FROM (SELECT * FROM agents WHERE session_uuid = ANY($5)
+              ORDER BY session_uuid FOR UPDATE) a
+        JOIN projects p ON p.id = project_id),
     'heard', (
         SELECT coalesce(json_agg(json_build_array(heard ->> 'key', event_id)), '[]')
         FROM agents, jsonb_array_elements(open_facts -> 'heard') AS heard
@@ -92,15 +99,17 @@ WITH some_projects AS (
     INSERT INTO agents AS a (
         id, session_uuid, project_id, parent_agent_id, transcript_path, working_directory,
         cli, started_at, last_seen_at, ended_at, end_reason, registrations, iterm_pane_id,
-        registered, terminal, open_facts)
+        registered, terminal, open_facts, title, title_kind, model, context_tokens, todos, queue_length, permission_mode, newest)
     SELECT id, session_uuid, project_id, parent_agent_id, transcript_path, working_directory,
            cli, started_at, last_seen_at, ended_at, end_reason, registrations, iterm_pane_id,
-           registered, terminal, open_facts
+           registered, terminal, open_facts, work ->> 'title', work ->> 'title_kind', work ->> 'model',
+           (work ->> 'context_tokens')::bigint, nullif(work -> 'todos', 'null'),
+           (work ->> 'queue_length')::bigint, work ->> 'permission_mode', work -> 'newest'
     FROM jsonb_to_recordset($3) AS row (
         id bigint, session_uuid text, project_id bigint, parent_agent_id bigint,
         transcript_path text, working_directory text, cli text, started_at timestamptz,
         last_seen_at timestamptz, ended_at timestamptz, end_reason text, registrations bigint,
-        iterm_pane_id text, registered boolean, terminal jsonb, open_facts jsonb)
+        iterm_pane_id text, registered boolean, terminal jsonb, open_facts jsonb, work jsonb)
     ON CONFLICT (id) DO UPDATE SET
         transcript_path = excluded.transcript_path,
         working_directory = excluded.working_directory,
@@ -113,7 +122,49 @@ WITH some_projects AS (
         registrations = greatest(a.registrations, excluded.registrations),
         iterm_pane_id = coalesce(excluded.iterm_pane_id, a.iterm_pane_id),
         registered = excluded.registered OR a.registered,
-        terminal = coalesce(excluded.terminal, a.terminal), open_facts = excluded.open_facts
+        terminal = coalesce(excluded.terminal, a.terminal), open_facts = excluded.open_facts,
+        title = excluded.title, title_kind = excluded.title_kind, model = excluded.model,
+        context_tokens = excluded.context_tokens, todos = excluded.todos,
+        queue_length = excluded.queue_length, permission_mode = excluded.permission_mode,
+        newest = excluded.newest
+), calls AS (
+    SELECT * FROM jsonb_to_recordset($29) AS row (
+        tool_use_id text, agent_id bigint, name text, summary text, started_at timestamptz,
+        ended_at timestamptz, outcome text)
+), some_tool_uses AS (
+    INSERT INTO tool_uses AS t (
+        agent_id, tool_use_id, name, summary, started_at, ended_at, outcome)
+    SELECT agent_id, tool_use_id, coalesce(name, 'unknown'), coalesce(summary, ''), started_at,
+           ended_at, outcome
+    FROM calls ORDER BY tool_use_id
+    ON CONFLICT (tool_use_id) DO UPDATE SET
+        name = CASE excluded.name WHEN 'unknown' THEN t.name ELSE excluded.name END,
+        summary = CASE excluded.summary WHEN '' THEN t.summary ELSE excluded.summary END,
+        started_at = least(t.started_at, excluded.started_at),
+        ended_at = CASE WHEN coalesce(t.outcome, 'interrupted') = 'interrupted'
+                        THEN coalesce(excluded.ended_at, t.ended_at) ELSE t.ended_at END,
+        outcome = CASE WHEN coalesce(t.outcome, 'interrupted') = 'interrupted'
+                       THEN coalesce(excluded.outcome, t.outcome) ELSE t.outcome END
+), ends AS (
+    SELECT * FROM jsonb_to_recordset($30) AS row (agent_id bigint, at timestamptz)
+), some_interruptions AS (
+    UPDATE tool_uses t SET outcome = 'interrupted', ended_at = (
+        SELECT min(at) FROM ends WHERE ends.agent_id = t.agent_id AND at >= started_at)
+    WHERE agent_id IN (SELECT agent_id FROM ends) AND outcome IS NULL
+      AND started_at <= (SELECT max(at) FROM ends WHERE ends.agent_id = t.agent_id)
+      AND tool_use_id NOT IN (SELECT tool_use_id FROM calls)
+), some_usage AS (
+    INSERT INTO usage AS u (
+        message_id, agent_id, model, input, output, cache_read, cache_write, at)
+    SELECT message_id, agent_id, model, input, output, cache_read, cache_write, at
+    FROM jsonb_to_recordset($31) AS row (
+        message_id text, agent_id bigint, model text, input bigint, output bigint,
+        cache_read bigint, cache_write bigint, at timestamptz)
+    ORDER BY message_id
+    ON CONFLICT (message_id) DO UPDATE SET
+        model = excluded.model, input = excluded.input, output = excluded.output,
+        cache_read = excluded.cache_read, cache_write = excluded.cache_write, at = excluded.at
+    WHERE (excluded.at, excluded.output) >= (u.at, u.output)
 ), new AS MATERIALIZED (
     SELECT n, next_event_id() AS id FROM generate_series(0, $4 - 1) AS n
 ), some_events AS (
@@ -161,7 +212,7 @@ const WRITE: &str = write!("");
 /// A role needs rights on the archive only where something is kept.
 const WRITE_AND_KEEP: &str = write!(concat!(
     ", some_archive AS (",
-    keep!("$29", "$30", "$31", "$32", "$33"),
+    keep!("$32", "$33", "$34", "$35", "$36"),
     ")"
 ));
 
@@ -229,7 +280,10 @@ impl Transaction for PostgresTransaction<'_> {
         let write = bind_events(write, &rows.plan.events);
         let write = bind_facts(write, &rows.facts);
         let write = bind_rejections(write, &rows.rejections);
-        let write = bind_moves(write, &rows.moves);
+        let write = bind_moves(write, &rows.moves)
+            .bind(Json(&rows.plan.tool_uses))
+            .bind(Json(&rows.plan.interruptions))
+            .bind(Json(&rows.plan.usage));
         let write = match last {
             [] => write,
             pieces => keep::bind(write, pieces),

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     archive::Piece,
-    event::{EndReason, Entry, Timestamp},
+    event::{EndReason, Entry, Timestamp, What},
     tail::Position,
 };
 
@@ -31,6 +31,12 @@ impl Segment {
     /// The path that the file's checkpoint stands under.
     pub fn checkpoint_path(&self) -> &str {
         self.moved_from.as_deref().unwrap_or(&self.path)
+    }
+
+    /// How many entries it has beside evidence.
+    pub fn events(&self) -> usize {
+        let is_event = |entry: &&Entry| !matches!(entry.what, What::Evidence(_));
+        self.entries.iter().filter(is_event).count()
     }
 
     /// How many bytes of the file were read for it.

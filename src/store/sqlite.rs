@@ -6,10 +6,11 @@
 
 use std::collections::BTreeMap;
 
+use serde::Serialize;
 use sqlx::{Row, Sqlite, SqliteConnection, sqlite::SqliteRow, types::Json};
 
 use crate::{
-    derive::{Agent, Known, NewEvent, Project, Questions},
+    derive::{Known, NewEvent, Project, Questions},
     event::{Timestamp, hex},
     tail::Position,
 };
@@ -47,7 +48,12 @@ SELECT json_object(
             'cli', cli, 'started_at', started_at, 'last_seen_at', last_seen_at,
             'ended_at', ended_at, 'end_reason', end_reason, 'registrations', registrations,
             'registered', json(iif(registered, 'true', 'false')), 'terminal', json(terminal),
-            'open_facts', json(open_facts)))
+            'open_facts', json(open_facts),
+            'work', json_object(
+                'title', title, 'title_kind', title_kind, 'model', model,
+                'context_tokens', context_tokens, 'todos', json(todos),
+                'queue_length', queue_length, 'permission_mode', permission_mode,
+                'newest', json(newest))))
         FROM agents AS a JOIN projects ON projects.id = project_id
         WHERE session_uuid IN (SELECT value FROM json_each(?5)))),
     'heard', json((
@@ -76,12 +82,17 @@ const AGENTS: &str = "
 INSERT INTO agents (
     id, session_uuid, project_id, parent_agent_id, transcript_path, working_directory,
     cli, started_at, last_seen_at, ended_at, end_reason, registrations, iterm_pane_id,
-    registered, terminal, open_facts)
+    registered, terminal, open_facts,
+    title, title_kind, model, context_tokens, todos, queue_length, permission_mode, newest)
 SELECT value ->> 'id', value ->> 'session_uuid', value ->> 'project_id',
        value ->> 'parent_agent_id', value ->> 'transcript_path', value ->> 'working_directory',
        value ->> 'cli', value ->> 'started_at', value ->> 'last_seen_at', value ->> 'ended_at',
        value ->> 'end_reason', value ->> 'registrations', value ->> 'iterm_pane_id',
-       value ->> 'registered', value ->> 'terminal', value ->> 'open_facts'
+       value ->> 'registered', value ->> 'terminal', value ->> 'open_facts',
+       value ->> '$.work.title', value ->> '$.work.title_kind', value ->> '$.work.model',
+       value ->> '$.work.context_tokens', nullif(value -> '$.work.todos', 'null'),
+       value ->> '$.work.queue_length', value ->> '$.work.permission_mode',
+       value -> '$.work.newest'
 FROM json_each(?1) WHERE true
 ON CONFLICT (id) DO UPDATE SET
     transcript_path = excluded.transcript_path, working_directory = excluded.working_directory,
@@ -90,7 +101,47 @@ ON CONFLICT (id) DO UPDATE SET
     registrations = excluded.registrations,
     iterm_pane_id = coalesce(excluded.iterm_pane_id, iterm_pane_id),
     registered = max(excluded.registered, registered),
-    terminal = coalesce(excluded.terminal, terminal), open_facts = excluded.open_facts";
+    terminal = coalesce(excluded.terminal, terminal), open_facts = excluded.open_facts,
+    title = excluded.title, title_kind = excluded.title_kind, model = excluded.model,
+    context_tokens = excluded.context_tokens, todos = excluded.todos,
+    queue_length = excluded.queue_length, permission_mode = excluded.permission_mode,
+    newest = excluded.newest";
+
+/// A result stands over an interruption, and else the first end counts.
+const TOOL_USES: &str = "
+INSERT INTO tool_uses (agent_id, tool_use_id, name, summary, started_at, ended_at, outcome)
+SELECT value ->> 'agent_id', value ->> 'tool_use_id', coalesce(value ->> 'name', 'unknown'),
+       coalesce(value ->> 'summary', ''), value ->> 'started_at', value ->> 'ended_at',
+       value ->> 'outcome'
+FROM json_each(?1) WHERE true
+ON CONFLICT (tool_use_id) DO UPDATE SET
+    name = CASE excluded.name WHEN 'unknown' THEN name ELSE excluded.name END,
+    summary = CASE excluded.summary WHEN '' THEN summary ELSE excluded.summary END,
+    started_at = min(started_at, excluded.started_at),
+    ended_at = CASE WHEN coalesce(outcome, 'interrupted') = 'interrupted'
+                    THEN coalesce(excluded.ended_at, ended_at) ELSE ended_at END,
+    outcome = CASE WHEN coalesce(outcome, 'interrupted') = 'interrupted'
+                   THEN coalesce(excluded.outcome, outcome) ELSE outcome END";
+
+/// Each ends what its agent had open, in the order of time.
+const INTERRUPTIONS: &str = "
+UPDATE tool_uses SET outcome = 'interrupted', ended_at = (
+    SELECT min(value ->> 'at') FROM json_each(?1)
+    WHERE value ->> 'agent_id' = agent_id AND value ->> 'at' >= started_at)
+WHERE agent_id IN (SELECT value ->> 'agent_id' FROM json_each(?1)) AND outcome IS NULL
+  AND started_at <= (
+    SELECT max(value ->> 'at') FROM json_each(?1) WHERE value ->> 'agent_id' = agent_id)";
+
+/// A message's records grow as it is written; the first agent keeps it.
+const USAGE: &str = "
+INSERT INTO usage (message_id, agent_id, model, input, output, cache_read, cache_write, at)
+SELECT value ->> 'message_id', value ->> 'agent_id', value ->> 'model', value ->> 'input',
+       value ->> 'output', value ->> 'cache_read', value ->> 'cache_write', value ->> 'at'
+FROM json_each(?1) WHERE true
+ON CONFLICT (message_id) DO UPDATE SET
+    model = excluded.model, input = excluded.input, output = excluded.output,
+    cache_read = excluded.cache_read, cache_write = excluded.cache_write, at = excluded.at
+WHERE (excluded.at, excluded.output) >= (usage.at, usage.output)";
 
 /// The rows are one object: each key in hex, with its event.
 const FACTS: &str = "INSERT INTO facts (key, event_id) SELECT unhex(key), value FROM json_each(?1)";
@@ -131,7 +182,10 @@ impl Transaction for SqliteTransaction<'_> {
 
     async fn write(&mut self, host: &str, rows: &Rows<'_>) -> Outcome<Written> {
         self.put_projects(host, &rows.plan.projects).await?;
-        self.put_agents(&rows.plan.agents).await?;
+        self.put(AGENTS, &rows.plan.agents).await?;
+        self.put(INTERRUPTIONS, &rows.plan.interruptions).await?;
+        self.put(TOOL_USES, &rows.plan.tool_uses).await?;
+        self.put(USAGE, &rows.plan.usage).await?;
         let last_id = self.insert_events(&rows.plan.events).await?;
         let before = last_id.unwrap_or(0) - rows.plan.events.len() as i64;
         self.insert_facts(&rows.facts, before + 1).await?;
@@ -194,9 +248,10 @@ impl SqliteTransaction<'_> {
         Ok(())
     }
 
-    async fn put_agents(&mut self, agents: &[Agent]) -> Outcome<()> {
-        if !agents.is_empty() {
-            let put = sqlx::query(AGENTS).bind(Json(agents));
+    /// All rows of one table in one statement.
+    async fn put<R: Serialize + Sync>(&mut self, put: &'static str, rows: &[R]) -> Outcome<()> {
+        if !rows.is_empty() {
+            let put = sqlx::query(put).bind(Json(rows));
             put.execute(&mut *self.0).await?;
         }
         Ok(())

@@ -24,7 +24,8 @@ pub enum Whose {
 
 /// What a transcript's evidence says.
 pub fn evidence(evidence: &Evidence) -> Option<Input> {
-    if evidence.in_sidechain {
+    let is_origin = matches!(evidence.shows, Shows::ForkedFrom { .. });
+    if evidence.in_sidechain || (evidence.is_copied && !is_origin) {
         return None;
     }
     let says = match &evidence.shows {

@@ -20,6 +20,9 @@ pub struct Context {
     /// The least time of sessions that had not named their folder yet.
     pub nameless: HashMap<String, Timestamp>,
     pub projects: HashMap<String, KnownFolder>,
+    /// The greatest time among the records of each file that was read from its
+    /// start, by the file's name.
+    pub reached: HashMap<String, Timestamp>,
     repositories: HashMap<String, git::Repository>,
 }
 

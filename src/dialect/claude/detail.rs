@@ -11,15 +11,10 @@ use serde::de::{
     value::MapAccessDeserializer,
 };
 
-use crate::event::Shows;
-
-use super::{evidence, json::object, record::Record};
+use super::json::object;
 
 pub trait Detail: Debug + Sized + 'static {
     type Of<T: Value>: Value;
-
-    /// What a record shows beside its events.
-    fn evidence(record: &Record<Self>) -> Vec<Shows>;
 }
 
 /// What a field can be read as.
@@ -36,18 +31,10 @@ pub struct Full;
 
 impl Detail for Plain {
     type Of<T: Value> = Skipped;
-
-    fn evidence(_: &Record<Plain>) -> Vec<Shows> {
-        Vec::new()
-    }
 }
 
 impl Detail for Full {
     type Of<T: Value> = T;
-
-    fn evidence(record: &Record<Full>) -> Vec<Shows> {
-        evidence::of(record)
-    }
 }
 
 /// Any value, not kept.
@@ -96,7 +83,7 @@ pub struct TextHead(pub Option<String>);
 impl TextHead {
     pub const MAX_CHARS: usize = 200;
 
-    fn of(text: &str) -> TextHead {
+    pub fn of(text: &str) -> TextHead {
         let end = text.char_indices().nth(TextHead::MAX_CHARS);
         TextHead(Some(
             text[..end.map_or(text.len(), |(at, _)| at)].to_owned(),
@@ -150,7 +137,45 @@ object! {
         skill: TextHead = "skill",
         description: TextHead = "description",
         prompt: TextHead = "prompt",
+        todos: TodoList = "todos",
     }
+}
+
+object! {
+    /// What a tool gave back, as far as it is about what is to do.
+    pub struct TaskResult {
+        task: Maybe<Task> = "task",
+        task_id: Scalar = "taskId",
+        status_change: Maybe<StatusChange> = "statusChange",
+    }
+}
+
+object! {
+    pub struct Task {
+        id: Scalar = "id",
+        subject: TextHead = "subject",
+    }
+}
+
+object! {
+    pub struct StatusChange {
+        to: Scalar = "to",
+    }
+}
+
+object! {
+    pub struct ListedTodo {
+        content: TextHead = "content",
+        status: Scalar = "status",
+    }
+}
+
+/// The first entries of a list of what is to do; nothing if it is no list.
+#[derive(Debug)]
+pub struct TodoList(pub Option<Vec<ListedTodo>>);
+
+impl TodoList {
+    pub const MAX_ENTRIES: usize = 200;
 }
 
 impl Arguments {
@@ -270,6 +295,21 @@ any_value!([] Options, no scalar but text, Options(Vec::new()), {
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Options, A::Error> {
         skip_object(map)?;
         Ok(Options(Vec::new()))
+    }
+});
+
+any_value!([] TodoList, no scalar but text, TodoList(None), {
+    fn visit_str<E: Error>(self, _: &str) -> Result<TodoList, E> { Ok(TodoList(None)) }
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<TodoList, A::Error> {
+        let mut todos = Vec::new();
+        while let Some(Maybe(todo)) = list.next_element::<Maybe<ListedTodo>>()? {
+            todos.extend(todo.filter(|_| todos.len() < TodoList::MAX_ENTRIES));
+        }
+        Ok(TodoList(Some(todos)))
+    }
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<TodoList, A::Error> {
+        skip_object(map)?;
+        Ok(TodoList(None))
     }
 });
 

@@ -16,6 +16,7 @@ mod place;
 mod record;
 mod repair;
 mod said;
+mod shorten;
 mod translate;
 
 pub use batch::{Batch, Limits};

@@ -5,7 +5,7 @@ use std::io::BufRead;
 use crate::event::storable;
 
 use super::{
-    detail::{Detail, ErrorType, Maybe, Plain, Scalar, TextHead},
+    detail::{Detail, ErrorType, Maybe, Plain, Scalar, TaskResult, TextHead},
     json::{Content, Kind, Lenient, object},
     known_types,
     repair::Repaired,
@@ -49,6 +49,7 @@ object! {
         content: D::Of<TextHead> = "content",
         data: D::Of<Maybe<Progress>> = "data",
         entrypoint: D::Of<Scalar> = "entrypoint",
+        tool_result: D::Of<Maybe<TaskResult>> = "toolUseResult",
     }
 }
 

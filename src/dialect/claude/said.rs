@@ -54,7 +54,8 @@ impl<D: Detail> Record<D> {
         }
     }
 
-    fn prompt(&self) -> Option<String> {
+    /// What a human typed, or an agent told its subagent.
+    pub fn prompt(&self) -> Option<String> {
         let injected = [self.is_meta, self.is_summary, self.is_transcript_only]
             .contains(&Some(true))
             || lenient(&self.source_tool_use).is_some()

@@ -19,3 +19,4 @@ mod sequences;
 mod sessions;
 mod truncated;
 mod two_watchers;
+mod work;

@@ -3,6 +3,7 @@
 mod prompt;
 #[cfg(test)]
 mod tests;
+mod work;
 
 use crate::event::{Shows, TitleKind, ToolOutcome, Usage, storable};
 
@@ -10,8 +11,11 @@ use super::{
     detail::{ErrorType, Full, Maybe, Scalar},
     json::{Block, Content},
     record::{Message, Record, Tokens},
+    said::Said,
 };
 
+/// The model's name in what the CLI itself wrote in the agent's place.
+const SYNTHETIC: &str = "<synthetic>";
 const INTERRUPTED: &str = "[Request interrupted by user";
 /// How a refused call begins that the CLI does not mark as such yet.
 const REFUSED: &str = "The user doesn't want to proceed with this tool use";
@@ -25,13 +29,9 @@ const FILLER: &str = "No response requested.";
 /// The end of a text that is kept: what it asks or announces stands there.
 const END_CHARS: usize = 1000;
 
-/// All that a record shows.
-pub fn of(record: &Record<Full>) -> Vec<Shows> {
+/// All that a record shows beside what it says.
+pub fn of(record: &Record<Full>, said: &Said) -> Vec<Shows> {
     let mut all: Vec<Shows> = forked(record).into_iter().collect();
-    if !all.is_empty() {
-        // A copy shows nothing of this session but where it comes from.
-        return all;
-    }
     match record.kind.as_deref() {
         Some("assistant") => reply(record, &mut all),
         Some("user") => prompt(record, &mut all),
@@ -49,6 +49,7 @@ pub fn of(record: &Record<Full>) -> Vec<Shows> {
         }
         _ => {}
     }
+    all.extend(work::title(record, said));
     all
 }
 
@@ -67,6 +68,7 @@ fn reply(record: &Record<Full>, all: &mut Vec<Shows>) {
     }
     for block in blocks(message).iter().filter(|block| is(block, "tool_use")) {
         all.extend(call(block));
+        all.extend(work::todos(block));
     }
     all.extend(usage(message));
     all.extend(text(&message.stop_reason).map(|reason| Shows::Stop { reason }));
@@ -76,7 +78,7 @@ fn reply(record: &Record<Full>, all: &mut Vec<Shows>) {
 /// What a reply says and thinks. A text without words is only a sign of life.
 fn said(message: &Message<Full>, all: &mut Vec<Shows>) {
     let model = message.model.as_ref().and_then(|model| model.0.as_deref());
-    let by_cli = model == Some("<synthetic>");
+    let by_cli = model == Some(SYNTHETIC);
     let thinks = |block: &Block<Full>| {
         let kind = block.kind.as_deref().unwrap_or_default();
         kind.ends_with("thinking")
@@ -112,6 +114,10 @@ fn call(block: &Block<Full>) -> Option<Shows> {
 
 /// The last of a message's records counts; copies of it count once.
 fn usage(message: &Message<Full>) -> Option<Shows> {
+    let model = message.model.as_ref().and_then(|model| model.0.clone());
+    if model.as_deref() == Some(SYNTHETIC) {
+        return None;
+    }
     let Some(Maybe(Some(tokens))) = &message.usage else {
         return None;
     };
@@ -123,11 +129,7 @@ fn usage(message: &Message<Full>) -> Option<Shows> {
     } = tokens;
     Some(Shows::Usage(Usage {
         message_id: message.id.clone()?,
-        model: message
-            .model
-            .as_ref()
-            .and_then(|model| model.0.clone())
-            .map(storable),
+        model: model.map(storable),
         input: number(input),
         output: number(output),
         cache_read: number(cache_read),
@@ -147,6 +149,7 @@ fn prompt(record: &Record<Full>, all: &mut Vec<Shows>) {
         all.extend(refusal(block, &result));
         all.extend(result);
     }
+    all.extend(work::task(record));
     if starts_with(message, INTERRUPTED) {
         all.push(Shows::Interruption {
             message_id: text(&record.interrupted),
@@ -242,7 +245,7 @@ fn system(record: &Record<Full>) -> Option<Shows> {
 }
 
 fn title(kind: TitleKind, field: &Option<Scalar>) -> Option<Shows> {
-    let text = text(field)?;
+    let text = work::first_line(&text(field)?)?;
     Some(Shows::Title { kind, text })
 }
 

@@ -2,6 +2,8 @@ mod said;
 
 use serde_json::{Value, json};
 
+use crate::event::Todo;
+
 use super::{super::detail::Plain, *};
 
 /// What a line shows; a reader that asks for no evidence finds none in it.
@@ -12,8 +14,9 @@ fn all_shown(line: &Value) -> Vec<Shows> {
     let long = Record::<Full>::parse_long(|| Ok(line.as_bytes()))
         .unwrap()
         .unwrap();
-    assert_eq!(of(&full), of(&long));
-    of(&full)
+    let said = full.said(false);
+    assert_eq!(of(&full, &said), of(&long, &said));
+    of(&full, &said)
 }
 
 /// The same without what is said and put in.
@@ -172,7 +175,11 @@ fn an_interruption_names_its_message_if_the_cli_does() {
         };
         assert_eq!(shown(&line(content)), [interruption, prompt.clone()]);
     }
-    assert_eq!(shown(&line(json!("go on"))), [prompt]);
+    let title = Shows::Title {
+        kind: TitleKind::Prompt,
+        text: "go on".into(),
+    };
+    assert_eq!(shown(&line(json!("go on"))), [prompt, title]);
 }
 
 #[test]
@@ -231,7 +238,7 @@ fn titles_modes_queue_compaction_and_forks_are_shown() {
             mode(),
         ),
         (
-            json!({"type": "user", "permissionMode": "plan", "message": {"content": "hi"}}),
+            json!({"type": "user", "permissionMode": "plan", "message": {"content": "<system-reminder>"}}),
             mode(),
         ),
         (
@@ -255,6 +262,70 @@ fn titles_modes_queue_compaction_and_forks_are_shown() {
     ] {
         assert_eq!(shown(&line), [expected], "{line}");
     }
+}
+
+#[test]
+fn what_is_to_do_is_a_list_or_changes_one_by_one() {
+    let call = |name: &str, todos: Value| {
+        let input = json!({"todos": todos});
+        let block = json!({"type": "tool_use", "id": "toolu_1", "name": name, "input": input});
+        shown(&assistant(json!([block]))).split_off(1)
+    };
+    let list = json!([
+        {"content": "one", "status": "completed", "activeForm": "Doing one"},
+        {"content": "x".repeat(300), "status": "pending"},
+        {"content": 3, "status": "pending"}, "four",
+    ]);
+    let todo = |content: &str, status: &str| Todo {
+        id: None,
+        content: content.into(),
+        status: status.into(),
+    };
+    let expected = vec![todo("one", "completed"), todo(&"x".repeat(200), "pending")];
+    assert_eq!(call("TodoWrite", list.clone()), [Shows::Todos(expected)]);
+    assert_eq!(call("TodoWrite", json!([])), [Shows::Todos(vec![])]);
+    assert_eq!(call("Another", list), []);
+    let many = json!(vec![json!({"content": "c", "status": "pending"}); 300]);
+    assert_eq!(
+        call("TodoWrite", many),
+        [Shows::Todos(vec![todo("c", "pending"); 200])]
+    );
+
+    let result = |result: Value| {
+        shown(&json!({"type": "user", "toolUseResult": result,
+            "message": {"content": [{"type": "tool_result", "content": "done"}]}}))
+    };
+    assert_eq!(
+        result(json!({"task": {"id": "1", "subject": "read"}})),
+        [Shows::TaskCreated {
+            id: "1".into(),
+            subject: "read".into()
+        }]
+    );
+    let change = json!({"from": "pending", "to": "completed"});
+    assert_eq!(
+        result(json!({"success": true, "taskId": "1", "statusChange": change})),
+        [Shows::TaskUpdated {
+            id: "1".into(),
+            status: "completed".into()
+        }]
+    );
+    for none in [
+        json!({"taskId": "1"}),
+        json!("Error: no"),
+        json!([{"task": {}}]),
+    ] {
+        assert_eq!(result(none), []);
+    }
+}
+
+#[test]
+fn what_the_cli_wrote_itself_costs_nothing() {
+    let mut line = assistant(json!([]));
+    line["message"]["usage"] = json!({"input_tokens": 0});
+    assert_eq!(shown(&line).len(), 1);
+    line["message"]["model"] = json!("<synthetic>");
+    assert_eq!(shown(&line), []);
 }
 
 #[test]

@@ -56,7 +56,6 @@ fn what_sets_nothing_to_work_is_not_put_in() {
         ("<local-command-stdout>x", json!({})),
         ("text of a tool", json!({"sourceToolUseID": "t"})),
         ("a summary", json!({"isCompactSummary": true})),
-        ("a copy", json!({"forkedFrom": {"sessionId": "o"}})),
         (" ", json!({})),
     ] {
         assert_eq!(put(words, more), None, "{words}");
@@ -73,7 +72,7 @@ fn what_was_queued_reaches_an_agent_at_work() {
         ("prompt", Origin::Queued),
         ("task-notification", Origin::Task),
     ] {
-        let [Shows::Prompted(put)] = &all_shown(&line(mode))[..] else {
+        let [Shows::Prompted(put), ..] = &all_shown(&line(mode))[..] else {
             panic!("{mode}");
         };
         assert_eq!((put.kind, put.by), (PromptKind::MidTurn, by));

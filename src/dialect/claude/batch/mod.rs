@@ -1,5 +1,8 @@
 //! From lines to the entries of a segment, as far as the limits allow.
 
+#[cfg(test)]
+mod tests;
+
 use std::{collections::HashMap, io, ops::ControlFlow, path::Path};
 
 use crate::{
@@ -14,8 +17,10 @@ use crate::{
 use super::{
     context::Context,
     detail::{Detail, Full, Plain},
+    evidence,
     record::{self, Malformed, Record},
     said::Said,
+    shorten::Shortened,
     translate,
 };
 
@@ -50,6 +55,12 @@ pub struct Batch<'a> {
     entries: Vec<Entry>,
     /// Where in `entries` a session's seen stands.
     seen_sessions: HashMap<String, usize>,
+    /// Evidence that waits for its session to be seen.
+    unseen: Vec<Entry>,
+    /// The greatest time in the file so far: a record without a time is from then.
+    reached: Option<Timestamp>,
+    /// Nothing before it in the file is unknown.
+    is_followed: bool,
     events: usize,
     text_bytes: u64,
     read_bytes: u64,
@@ -71,6 +82,9 @@ impl<'a> Batch<'a> {
             limits,
             entries: Vec::new(),
             seen_sessions: HashMap::new(),
+            unseen: Vec::new(),
+            reached: None,
+            is_followed: false,
             events: 0,
             text_bytes: 0,
             read_bytes: 0,
@@ -83,7 +97,11 @@ impl<'a> Batch<'a> {
         format!("a line of {length} bytes is longer than watch.max_line_bytes ({most})")
     }
 
-    pub fn finish(self) -> Vec<Entry> {
+    pub fn finish(mut self) -> Vec<Entry> {
+        if let Some(at) = self.reached.filter(|_| self.is_followed) {
+            self.memory.reached.insert(self.stem, at);
+        }
+        self.entries.append(&mut self.unseen);
         self.entries
     }
 
@@ -92,35 +110,44 @@ impl<'a> Batch<'a> {
         if self.limits.evidence
             && let Ok(record) = Record::<Full>::parse(line)
         {
-            return self.record(offset, &record, line);
+            return self.record(offset, &record, line, |said| evidence::of(&record, said));
         }
         match Record::<Plain>::parse(line) {
-            Ok(record) => self.record(offset, &record, line),
+            Ok(record) => self.record(offset, &record, line, |_| Vec::new()),
             Err(reason) => self.reject(offset, reject::line(line, reason.to_string())),
         }
     }
 
+    /// Evidence needs no long text, so none of a long line is kept for it.
     fn in_file(&mut self, line: &Line<'_>, measured: &Measured) -> io::Result<()> {
         let (offset, name) = (line.offset, measured.sha256.as_bytes());
-        let open = || Ok(line.reader());
         if !measured.is_utf8 {
             self.reject_long(line, measured, Malformed::NotUtf8.to_string());
             return Ok(());
         }
-        if self.limits.evidence
-            && let Ok(record) = Record::<Full>::parse_long(open)?
-        {
-            self.record(offset, &record, name);
-            return Ok(());
-        }
-        match Record::<Plain>::parse_long(open)? {
-            Ok(record) => self.record(offset, &record, name),
+        let shows = match self.limits.evidence {
+            true => {
+                let open = || Ok(io::BufReader::new(Shortened::new(line.reader())));
+                Record::<Full>::parse_long(open)?.ok()
+            }
+            false => None,
+        };
+        match Record::<Plain>::parse_long(|| Ok(line.reader()))? {
+            Ok(record) => self.record(offset, &record, name, |said| {
+                shows.map_or_else(Vec::new, |full| evidence::of(&full, said))
+            }),
             Err(reason) => self.reject_long(line, measured, reason.to_string()),
         }
         Ok(())
     }
 
-    fn record<D: Detail>(&mut self, offset: u64, record: &Record<D>, line: &[u8]) {
+    fn record<D: Detail>(
+        &mut self,
+        offset: u64,
+        record: &Record<D>,
+        line: &[u8],
+        shows: impl FnOnce(&Said) -> Vec<Shows>,
+    ) {
         self.memory.count_unknown(record);
         let in_subagent = matches!(self.place, Place::Subagent(_));
         let said = record.said(in_subagent);
@@ -131,8 +158,12 @@ impl<'a> Batch<'a> {
             None if said == Said::Nothing || in_subagent => return,
             None => self.stem.clone(),
         };
+        if !moment.observed {
+            self.reached = self.reached.max(Some(moment.at));
+        }
         self.memory.learn(&session, record.cwd.as_deref());
         let key = || FactKey::line(&session, line);
+        let shown = shows(&said);
         let events = translate::events(record, said, &session, moment, &key);
         if !events.is_empty() {
             self.memory.assume(&session);
@@ -141,8 +172,19 @@ impl<'a> Batch<'a> {
         for event in events {
             self.event(offset, event, line);
         }
-        for shows in D::evidence(record) {
-            self.evidence(offset, &session, record, moment, shows);
+        let is_origin = |shows: &Shows| matches!(shows, Shows::ForkedFrom { .. });
+        let is_copied = shown.iter().any(is_origin);
+        let child = self.child_of(&session, record);
+        let of = child.unwrap_or(session);
+        for shows in shown {
+            let evidence = Evidence {
+                session_uuid: of.clone(),
+                moment: self.dated(moment),
+                in_sidechain: !in_subagent && record.is_sidechain == Some(true),
+                is_copied,
+                shows,
+            };
+            self.evidence(offset, evidence);
         }
     }
 
@@ -162,24 +204,44 @@ impl<'a> Batch<'a> {
         }
     }
 
-    fn evidence<D: Detail>(
-        &mut self,
-        offset: u64,
-        session: &str,
-        record: &Record<D>,
-        moment: Moment,
-        shows: Shows,
-    ) {
-        let evidence = Evidence {
-            session_uuid: self.child_of(session, record).unwrap_or(session.to_owned()),
-            moment,
-            in_sidechain: self.place == Place::Session && record.is_sidechain == Some(true),
-            shows,
+    /// Evidence that a session's records show before it is seen waits for that.
+    fn evidence(&mut self, offset: u64, evidence: Evidence) {
+        let is_seen = self.seen_sessions.contains_key(&evidence.session_uuid);
+        let entries = if is_seen {
+            &mut self.entries
+        } else {
+            &mut self.unseen
         };
-        self.entries.push(Entry {
+        entries.push(Entry {
             offset,
             what: What::Evidence(Box::new(evidence)),
         });
+    }
+
+    /// A record without a time is from when those before it in the file are.
+    fn dated(&self, moment: Moment) -> Moment {
+        if !moment.observed {
+            return moment;
+        }
+        Moment {
+            at: self.reached.unwrap_or(Timestamp::UNIX_EPOCH),
+            observed: self.reached.is_none() || !self.is_followed,
+        }
+    }
+
+    /// What a session's records showed before it was seen follows its seen.
+    fn release(&mut self, session: &str) {
+        for mut entry in std::mem::take(&mut self.unseen) {
+            let What::Evidence(evidence) = &mut entry.what else {
+                unreachable!("nothing else waits");
+            };
+            if evidence.session_uuid == session {
+                evidence.moment = self.dated(evidence.moment);
+                self.entries.push(entry);
+            } else {
+                self.unseen.push(entry);
+            }
+        }
     }
 
     /// The subagent that a record in its own file belongs to.
@@ -256,11 +318,12 @@ impl<'a> Batch<'a> {
             first: begun.min(moment.at),
             last: moment.at,
         };
-        self.seen_sessions.insert(uuid, self.entries.len());
+        self.seen_sessions.insert(uuid.clone(), self.entries.len());
         self.entries.push(Entry {
             offset,
             what: What::Seen(seen),
         });
+        self.release(&uuid);
     }
 
     fn reject_long(&mut self, line: &Line<'_>, measured: &Measured, reason: String) {
@@ -285,6 +348,11 @@ impl Consumer for Batch<'_> {
 
     fn line(&mut self, line: Line<'_>) -> io::Result<ControlFlow<()>> {
         let (offset, length) = (line.offset, line.length);
+        if self.read_bytes == 0 {
+            let before = self.memory.reached.get(&self.stem).filter(|_| offset > 0);
+            self.reached = before.copied();
+            self.is_followed = offset == 0 || self.reached.is_some();
+        }
         self.read_bytes += length;
         match &line.body {
             Body::Here(bytes) if bytes.trim_ascii().is_empty() => {}
@@ -313,71 +381,9 @@ impl Consumer for Batch<'_> {
     }
 
     /// A session can only be registered with its folder, and the lines before
-    /// it say when the session began.
+    /// it say when the session began and what it is called.
     fn needs_more(&self) -> bool {
-        self.nameless && self.seen_sessions.is_empty() && self.events == 0
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::{collections::BTreeMap, fs, mem::discriminant, path::PathBuf};
-
-    use super::*;
-    use crate::tail::lines;
-
-    fn transcripts(folder: &Path, found: &mut Vec<PathBuf>) {
-        for entry in fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                transcripts(&path, found);
-            } else if path.extension().is_some_and(|kind| kind == "jsonl") {
-                found.push(path);
-            }
-        }
-    }
-
-    fn entries(path: &Path, evidence: bool) -> Vec<Entry> {
-        let limits = Limits {
-            max_events: usize::MAX,
-            max_line_bytes: u64::MAX,
-            alone: false,
-            evidence,
-            now: Timestamp::UNIX_EPOCH,
-        };
-        let mut memory = Context::default();
-        let mut batch = Batch::new(path, Place::Session, &mut memory, limits);
-        let file = fs::File::open(path).unwrap();
-        let size = file.metadata().unwrap().len();
-        let mut buffer = Vec::new();
-        let take = |line: Line<'_>| batch.line(line);
-        lines::read(&file, 0, size, u64::MAX, &mut buffer, take).unwrap();
-        batch.finish()
-    }
-
-    /// Asking for evidence changes nothing else, on real transcripts of many
-    /// versions; and these show every kind there is but the rarest.
-    #[test]
-    fn evidence_stands_beside_the_same_events() {
-        let mut paths = Vec::new();
-        let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/claude");
-        transcripts(&data, &mut paths);
-        assert!(!paths.is_empty());
-        let mut kinds = BTreeMap::new();
-        for path in paths {
-            let plain = entries(&path, false);
-            let (evidence, rest): (Vec<Entry>, Vec<Entry>) = entries(&path, true)
-                .into_iter()
-                .partition(|entry| matches!(entry.what, What::Evidence(_)));
-            assert_eq!(format!("{rest:?}"), format!("{plain:?}"), "{path:?}");
-            for entry in evidence {
-                let What::Evidence(evidence) = entry.what else {
-                    unreachable!()
-                };
-                let name = format!("{:?}", discriminant(&evidence.shows));
-                *kinds.entry(name).or_insert(0) += 1;
-            }
-        }
-        assert!(kinds.len() >= 9, "{kinds:?}");
+        let waits = self.nameless || !self.unseen.is_empty();
+        waits && self.seen_sessions.is_empty() && self.events == 0
     }
 }
