@@ -86,6 +86,7 @@ pub async fn serve(
     );
     let web_settings = web::Settings {
         hosts: settings.web.hosts.clone(),
+        roots: roots(settings),
         host: super::host(),
         state: settings.places.state.clone(),
         run: settings.places.run.clone(),
@@ -100,6 +101,11 @@ pub async fn serve(
         tracing::debug!("the database did not answer; its connections are cut");
     }
     served.context("failed to serve")
+}
+
+fn roots(settings: &Settings) -> Vec<String> {
+    let roots = settings.claude.roots.iter();
+    roots.map(|root| root.display().to_string()).collect()
 }
 
 /// The sockets that were passed on, or else those of the settings. launchd

@@ -22,6 +22,10 @@ pub struct Problem {
     retry_after: Option<u64>,
 }
 
+/// What a problem's answer says, for a page that says it in its own way.
+#[derive(Debug, Clone)]
+pub struct Said(pub String);
+
 impl Problem {
     pub fn new(status: StatusCode, detail: impl Into<String>) -> Problem {
         Problem {
@@ -70,6 +74,7 @@ impl IntoResponse for Problem {
         if let Some(seconds) = self.retry_after {
             headers.insert(header::RETRY_AFTER, seconds.into());
         }
+        response.extensions_mut().insert(Said(self.detail));
         response
     }
 }

@@ -18,6 +18,7 @@
 mod door;
 mod error;
 mod intake;
+mod pages;
 mod post;
 mod routes;
 #[cfg(test)]
@@ -41,8 +42,9 @@ pub use door::{Listener, answer_unavailable, bind_tcp, bind_unix};
 use crate::{store::read::Reader, stream::Hub};
 use door::{Hosts, guard};
 use intake::Intake;
+use pages::assets;
 use routes::{
-    agents, assets, events,
+    agents, events,
     health::{self, Facts},
     hooks, sessions, stream,
 };
@@ -51,6 +53,8 @@ use routes::{
 pub struct Settings {
     /// Names the page may be reached by, beside those of loopback, with port.
     pub hosts: Vec<String>,
+    /// The folders whose sessions the watcher looks for, for people.
+    pub roots: Vec<String>,
     /// How the watcher's row names this machine.
     pub host: String,
     pub state: PathBuf,
@@ -74,6 +78,8 @@ struct App {
     intake: Intake,
     hooks: bool,
     hosts: Hosts,
+    roots: Vec<String>,
+    today: pages::TodayReader,
     started: Instant,
 }
 
@@ -99,6 +105,8 @@ pub async fn serve(
         intake: Intake::new(&settings.state, settings.host.clone()),
         reader,
         hub: hub.clone(),
+        roots: settings.roots.clone(),
+        today: pages::TodayReader::default(),
         started: Instant::now(),
     });
     app.facts.prepare().await;
@@ -125,13 +133,25 @@ fn router(app: Shared) -> Router {
         .route("/hook", routing::post(hooks::take))
         .route("/hook/status", get(hooks::status))
         .route("/hook/{name}", routing::post(hooks::take_named))
-        .route("/", get(assets::index))
+        .route("/", get(pages::home))
+        .route("/agents/{id}", get(pages::session))
+        .route("/log", get(pages::log))
+        .route("/log/{id}", get(pages::event))
+        .route("/fragments/home", get(pages::home_fragment))
+        .route("/fragments/agents/{id}", get(pages::session_fragment))
+        .route("/fragments/agents/{id}/why", get(pages::why))
+        .route("/fragments/log", get(pages::log_fragment))
         .route("/app.js", get(assets::app))
+        .route("/keys.js", get(assets::keys))
+        .route("/alerts.js", get(assets::alerts))
+        .route("/problem.js", get(assets::problem))
         .route("/sse-client.js", get(assets::sse_client))
+        .route("/htmx.js", get(assets::htmx))
         .route("/style.css", get(assets::style))
         .route("/icon.svg", get(assets::icon))
         .fallback(error::not_found)
         .method_not_allowed_fallback(error::method_not_allowed)
         .layer(middleware::from_fn_with_state(app.clone(), guard::guard))
+        .layer(middleware::from_fn(pages::explain))
         .with_state(app)
 }

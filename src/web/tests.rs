@@ -53,6 +53,7 @@ impl World {
         };
         let settings = Settings {
             hosts: vec![],
+            roots: vec![],
             host: "here".into(),
             state: dir.path().into(),
             run: dir.path().into(),

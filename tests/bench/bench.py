@@ -3,7 +3,11 @@
 
   python3 tests/bench/bench.py                    everything; builds the release first; half an hour
   python3 tests/bench/bench.py --quick            the same with less input and shorter waits
+<<<<<<< HEAD
   python3 tests/bench/bench.py --only speed,idle  some of: speed memory latency clients idle start terminal growth source
+=======
+  python3 tests/bench/bench.py --only speed,idle  some of: speed memory latency clients pages idle start growth source
+>>>>>>> da825a4 (web: home, sessions and the log are pages that stay true by themselves)
   python3 tests/bench/bench.py --only units       the installed services, ten minutes idle; needs root
   python3 tests/bench/bench.py --json FILE        the figures for a program as well
 
@@ -27,6 +31,7 @@ import clients
 import growth
 import live
 import measure
+import pages
 import postgres
 import source
 import terminal
@@ -41,6 +46,7 @@ SECTIONS = {
     "memory": catchup.memory,
     "latency": live.latency,
     "clients": clients.clients,
+    "pages": pages.pages,
     "idle": live.idle,
     "start": live.start,
     "terminal": terminal.terminal,

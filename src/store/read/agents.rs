@@ -144,16 +144,31 @@ impl AgentRow {
     }
 }
 
-macro_rules! agents {
+/// The columns of an [`AgentRow`].
+macro_rules! agent_columns {
     () => {
-        "SELECT a.id, a.session_uuid, a.project_id, p.name AS project_name, \
+        "a.id, a.session_uuid, a.project_id, p.name AS project_name, \
          p.path AS project_path, p.current_branch AS branch, p.host, a.parent_agent_id, cli, \
          a.title, a.state, a.needs, a.asks, a.since, a.background, a.unseen, viewed_at, \
          snoozed_until, s.open, a.last_words, s.command_id, model, \
          context_tokens, todos, queue_length, permission_mode, working_directory, \
-         transcript_path, terminal, iterm_pane_id, started_at, last_seen_at, ended_at, end_reason \
-         FROM agents a JOIN agent_states s ON s.agent_id = a.id \
+         transcript_path, terminal, iterm_pane_id, a.started_at, last_seen_at, a.ended_at, end_reason"
+    };
+}
+pub(super) use agent_columns;
+
+/// Where they are.
+macro_rules! agent_tables {
+    () => {
+        "agents a JOIN agent_states s ON s.agent_id = a.id \
          JOIN projects p ON p.id = a.project_id"
+    };
+}
+pub(super) use agent_tables;
+
+macro_rules! agents {
+    () => {
+        concat!("SELECT ", agent_columns!(), " FROM ", agent_tables!())
     };
 }
 
@@ -162,6 +177,7 @@ macro_rules! turns {
         "SELECT t.id, command_id, actor, intent, text, timestamp, message_id, event_id FROM turns t"
     };
 }
+pub(super) use turns;
 
 macro_rules! tool_uses {
     () => {

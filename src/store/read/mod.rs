@@ -73,8 +73,10 @@ mod archive;
 mod audit;
 mod columns;
 mod condition;
+mod conversation;
 mod error;
 mod follow;
+mod inbox;
 mod look;
 mod page;
 mod postgres;
@@ -97,8 +99,10 @@ pub use archive::{ArchiveFacts, ArchivedFile, SessionFile};
 pub use audit::{CheckpointFacts, StoredSession, StoredTurn, Totals};
 pub use columns::{Json, UtcText};
 pub use condition::{Condition, Integrity, condition};
+pub use conversation::{FileRow, PromptRow};
 pub use error::ReadError;
 pub use follow::Bookmark;
+pub use inbox::{InboxRow, SpanRow, WorkRow};
 pub use rows::{
     AfterPage, Head, HookRow, PAGE_BYTES, PAGE_EVENTS, Page, ProjectRow, Settled, WatcherRow,
 };

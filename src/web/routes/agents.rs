@@ -62,7 +62,7 @@ struct Command {
     tool_uses: Vec<ToolUseRow>,
 }
 
-type Id = Result<Path<i64>, PathRejection>;
+pub type Id = Result<Path<i64>, PathRejection>;
 type Answer<T> = Result<([(header::HeaderName, &'static str); 1], Json<T>), Problem>;
 
 pub async fn projects(State(app): State<Shared>) -> impl IntoResponse {
@@ -142,7 +142,7 @@ pub async fn command(State(app): State<Shared>, id: Id) -> impl IntoResponse {
     })
 }
 
-async fn agent(app: &Shared, id: Id) -> Result<AgentRow, Problem> {
+pub async fn agent(app: &Shared, id: Id) -> Result<AgentRow, Problem> {
     let one = AgentFilter {
         ids: vec![number(id, "agent")?],
         ..AgentFilter::default()

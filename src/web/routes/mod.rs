@@ -1,10 +1,9 @@
 //! What each route answers: read the request, one call inward, shape the answer.
 
 pub mod agents;
-pub mod assets;
 pub mod events;
 pub mod health;
 pub mod hooks;
-mod query;
+pub mod query;
 pub mod sessions;
 pub mod stream;

@@ -1,5 +1,8 @@
 //! The page in a real browser.
 
+mod access;
 mod hostile_hooks;
+mod hostile_text;
+mod live;
 mod page;
 mod sse_client;

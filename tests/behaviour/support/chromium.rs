@@ -26,6 +26,12 @@ pub struct Tab<'a> {
     session: Value,
 }
 
+/// A tab to come back to.
+pub struct Target {
+    id: Value,
+    session: Value,
+}
+
 impl Chromium {
     /// Its profile and its pipes are in `folder`. Every name below `.test` is
     /// this machine.
@@ -83,14 +89,49 @@ impl Chromium {
         }
     }
 
+    /// A new tab, which stays open. What its pages' policy refuses is noted.
     pub fn open(&mut self, address: &str) -> Tab<'_> {
-        let target = self.ask("Target.createTarget", json!({"url": address}), &Value::Null);
-        let target = json!({"targetId": target["targetId"], "flatten": true});
-        let session = self.ask("Target.attachToTarget", target, &Value::Null);
+        let target = self.target(address);
+        self.tab(&target)
+    }
+
+    /// The same, to come back to it.
+    pub fn target(&mut self, address: &str) -> Target {
+        let blank = json!({"url": "about:blank"});
+        let created = self.ask("Target.createTarget", blank, &Value::Null);
+        let id = created["targetId"].clone();
+        let attach = json!({"targetId": id, "flatten": true});
+        let attached = self.ask("Target.attachToTarget", attach, &Value::Null);
+        let session = attached["sessionId"].clone();
+        let target = Target { id, session };
+        let mut tab = self.tab(&target);
+        tab.ask("Page.enable", json!({}));
+        let note = "globalThis.refused = []; document.addEventListener('securitypolicyviolation', \
+                    ({violatedDirective, blockedURI}) => refused.push(violatedDirective + ' ' + blockedURI));";
+        tab.ask(
+            "Page.addScriptToEvaluateOnNewDocument",
+            json!({"source": note}),
+        );
+        tab.go(address);
+        target
+    }
+
+    pub fn tab(&mut self, target: &Target) -> Tab<'_> {
         Tab {
-            session: session["sessionId"].clone(),
+            session: target.session.clone(),
             browser: self,
         }
+    }
+
+    /// Brings a tab to the front.
+    pub fn show(&mut self, target: &Target) {
+        let it = json!({"targetId": target.id});
+        self.ask("Target.activateTarget", it, &Value::Null);
+    }
+
+    pub fn close(&mut self, target: &Target) {
+        let it = json!({"targetId": target.id});
+        self.ask("Target.closeTarget", it, &Value::Null);
     }
 
     /// The result; nothing while there is no document yet to be asked.
@@ -114,12 +155,53 @@ impl Chromium {
 }
 
 impl Tab<'_> {
+    pub fn go(&mut self, address: &str) {
+        self.ask("Page.navigate", json!({"url": address}));
+    }
+
+    /// Without scripts, from the next page on.
+    pub fn without_scripts(&mut self) {
+        let off = json!({"value": true});
+        self.ask("Emulation.setScriptExecutionDisabled", off);
+    }
+
+    /// A screen so wide, in the light or the dark.
+    pub fn looks_like(&mut self, width: u32, scheme: &str) {
+        let screen =
+            json!({"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 500});
+        self.ask("Emulation.setDeviceMetricsOverride", screen);
+        let scheme = json!({"features": [{"name": "prefers-color-scheme", "value": scheme}]});
+        self.ask("Emulation.setEmulatedMedia", scheme);
+    }
+
+    /// Presses a key, which types its text.
+    pub fn press(&mut self, key: &str) {
+        let text = if key.chars().count() == 1 { key } else { "" };
+        for kind in ["keyDown", "keyUp"] {
+            let event = json!({"type": kind, "key": key, "text": text});
+            self.ask("Input.dispatchKeyEvent", event);
+        }
+    }
+
+    pub fn point_at(&mut self, x: f64, y: f64) {
+        let event = json!({"type": "mouseMoved", "x": x, "y": y});
+        self.ask("Input.dispatchMouseEvent", event);
+    }
+
+    /// What the page's policy refused.
+    pub fn refused(&mut self) -> Value {
+        self.evaluate("refused")
+    }
+
+    fn ask(&mut self, method: &str, parameters: Value) -> Value {
+        let session = self.session.clone();
+        self.browser.ask(method, parameters, &session)
+    }
+
     /// The document as it is now.
     pub fn html(&mut self) -> String {
         let expression = json!({"expression": "document.documentElement.outerHTML"});
-        let answer = self
-            .browser
-            .ask("Runtime.evaluate", expression, &self.session);
+        let answer = self.ask("Runtime.evaluate", expression);
         answer["result"]["value"]
             .as_str()
             .unwrap_or_default()
@@ -130,17 +212,18 @@ impl Tab<'_> {
     pub fn evaluate(&mut self, expression: &str) -> Value {
         let parameters =
             json!({"expression": expression, "awaitPromise": true, "returnByValue": true});
-        let mut answer = self
-            .browser
-            .ask("Runtime.evaluate", parameters, &self.session);
+        let mut answer = self.ask("Runtime.evaluate", parameters);
         let failed = &answer["exceptionDetails"];
         assert!(failed.is_null(), "{expression}: {failed}");
         answer["result"]["value"].take()
     }
 
-    /// Waits until an expression is true.
+    /// Waits until an expression is true; while a page loads it may fail.
     pub fn wait_until(&mut self, expression: &str) {
-        eventually(expression, || self.evaluate(expression) == true);
+        let parameters = json!({"expression": expression, "returnByValue": true});
+        eventually(expression, || {
+            self.ask("Runtime.evaluate", parameters.clone())["result"]["value"] == true
+        });
     }
 
     /// Waits until the document has all of these in it, and returns it.

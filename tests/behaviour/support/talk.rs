@@ -78,6 +78,26 @@ pub fn tamper(store: &Store, sql: &str) {
     done.expect("the SQL runs");
 }
 
+/// Makes an agent's rows by hand: one command with these turns, each of an actor.
+pub fn converse(store: &Store, agent: i64, turns: &[(&str, String)]) {
+    let own = format!("(SELECT id FROM commands WHERE agent_id = {agent})");
+    let mut sql = format!(
+        "DELETE FROM tool_uses WHERE agent_id = {agent}; DELETE FROM turns WHERE command_id IN {own}; \
+         DELETE FROM commands WHERE agent_id = {agent}; \
+         INSERT INTO commands (agent_id, state, origin, started_at) \
+         SELECT id, 'complete', 'human', started_at FROM agents WHERE id = {agent};"
+    );
+    for (actor, text) in turns {
+        let text = text.replace('\'', "''");
+        sql += &format!(
+            "INSERT INTO turns (command_id, actor, intent, text, timestamp, event_id) \
+             SELECT c.id, '{actor}', 'progress', '{text}', last_seen_at, 1 \
+             FROM agents a JOIN commands c ON c.agent_id = a.id WHERE a.id = {agent};"
+        );
+    }
+    tamper(store, &sql);
+}
+
 /// A time as the API writes it, in the database's own SQL.
 pub fn utc(kind: Kind, column: &str) -> String {
     match kind {

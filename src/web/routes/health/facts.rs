@@ -205,6 +205,7 @@ mod tests {
         let url = format!("postgres://reader@127.0.0.1:{port}/none?sslmode=disable");
         let settings = Settings {
             hosts: vec![],
+            roots: vec![],
             host: "here".into(),
             state: "/nowhere".into(),
             run: "/nowhere".into(),

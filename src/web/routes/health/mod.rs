@@ -90,6 +90,40 @@ struct SseHealth {
     dropped_slow: u64,
 }
 
+impl Health {
+    /// How much of its input the watcher has not read yet.
+    pub fn bytes_behind(&self) -> u64 {
+        self.database.bytes_behind
+    }
+
+    pub fn is_connected(&self) -> bool {
+        self.database.status == "connected"
+    }
+
+    /// The database in a line, for people.
+    pub fn database(&self) -> String {
+        let database = &self.database;
+        let mut parts = vec![format!("{}, {}", database.backend, database.status)];
+        parts.push(format!("{} events", database.events));
+        if database.rejected_count > 0 {
+            parts.push(format!("{} rejected", database.rejected_count));
+        }
+        if database.failed_write_count > 0 {
+            parts.push(format!("{} failed writes", database.failed_write_count));
+        }
+        parts.join(" · ")
+    }
+
+    /// The stream in a line, for people.
+    pub fn streams(&self) -> String {
+        let sse = &self.sse;
+        format!(
+            "{} of {} connections",
+            sse.active_connections, sse.max_connections
+        )
+    }
+}
+
 /// What any other user of this machine may know.
 #[derive(Serialize)]
 struct Brief {

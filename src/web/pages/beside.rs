@@ -1,0 +1,270 @@
+//! What stands beside a conversation: its prompts, what is to do, subagents, files, and
+//! how its state moved.
+
+use jiff::{Timestamp, Zoned};
+use serde::Deserialize;
+
+use super::{
+    frame::{name, state_word},
+    rows::cut,
+    today::span,
+    when::When,
+};
+use crate::{
+    event::EventType,
+    show::{self, Mark, first_line},
+    store::{
+        Filter, Stored,
+        read::{AgentFilter, AgentRow, FileRow},
+    },
+    web::{Shared, error::Problem},
+};
+
+const PROMPTS: usize = 60;
+const SUBAGENTS: usize = 50;
+/// The moves that are shown one by one.
+const LAST_MOVES: usize = 5;
+/// The most moves in the band.
+const BAND_MOVES: usize = 300;
+/// The band's width in its own units.
+const BAND: f64 = 1000.0;
+
+pub struct Beside {
+    pub prompts: Vec<Prompt>,
+    pub todos: Vec<Todo>,
+    pub todo_counts: Option<(usize, usize)>,
+    pub subagents: Vec<Subagent>,
+    pub files: Vec<FileRow>,
+}
+
+pub struct Prompt {
+    pub id: i64,
+    pub line: String,
+    /// It is in the window that is shown.
+    pub is_shown: bool,
+}
+
+#[derive(Deserialize)]
+pub struct Todo {
+    #[serde(default)]
+    pub content: String,
+    #[serde(default)]
+    pub status: String,
+}
+
+pub struct Subagent {
+    pub id: i64,
+    pub mark: &'static str,
+    pub glyph: char,
+    pub word: &'static str,
+    pub title: String,
+}
+
+/// How an agent's state moved.
+pub struct Moves {
+    /// Newest first.
+    pub last: Vec<Move>,
+    pub band: Vec<Piece>,
+    pub working: String,
+    pub waited: Option<String>,
+}
+
+pub struct Move {
+    pub event_id: i64,
+    pub at: When,
+    pub from: String,
+    pub to: String,
+    pub because: String,
+}
+
+/// A part of the band.
+pub struct Piece {
+    pub x: String,
+    pub width: String,
+    pub mark: &'static str,
+    pub word: &'static str,
+    pub from: When,
+    pub lasted: String,
+}
+
+#[derive(Deserialize)]
+struct Transition {
+    from_state: String,
+    to_state: String,
+    trigger: String,
+    needs: Option<String>,
+    rule: Option<serde_json::Value>,
+    confidence: Option<f64>,
+    evidence: Option<serde_json::Value>,
+}
+
+impl Beside {
+    pub async fn read(app: &Shared, agent: &AgentRow) -> Result<Beside, Problem> {
+        let children = AgentFilter {
+            parent_ids: vec![agent.id],
+            ..AgentFilter::default()
+        };
+        let (prompts, children, files) = tokio::join!(
+            app.reader.prompts_of(agent.id, PROMPTS),
+            app.reader.agents(&children, None, SUBAGENTS),
+            app.reader.files_of(agent.id)
+        );
+        let mut prompts: Vec<Prompt> = prompts?
+            .into_iter()
+            .map(|row| Prompt {
+                id: row.id,
+                line: cut(first_line(&row.text), 80),
+                is_shown: false,
+            })
+            .collect();
+        prompts.reverse();
+        let todos = agent
+            .todos
+            .as_ref()
+            .and_then(|todos| serde_json::from_str(todos.get()).ok());
+        Ok(Beside {
+            prompts,
+            todos: todos.unwrap_or_default(),
+            todo_counts: show::todo_counts(agent),
+            subagents: children?.iter().map(subagent).collect(),
+            files: files?,
+        })
+    }
+
+    /// The window that is shown begins with this turn.
+    pub fn mark_shown(&mut self, first: i64) {
+        for prompt in &mut self.prompts {
+            prompt.is_shown = prompt.id >= first;
+        }
+    }
+}
+
+fn subagent(row: &AgentRow) -> Subagent {
+    let mark = show::session(row, []).mark;
+    Subagent {
+        id: row.id,
+        mark: name(mark),
+        glyph: mark.glyph(),
+        word: state_word(mark),
+        title: cut(show::title(row), 80),
+    }
+}
+
+impl Moves {
+    pub async fn read(app: &Shared, agent: &AgentRow, now: &Zoned) -> Result<Moves, Problem> {
+        let filter = Filter {
+            types: vec![EventType::StateTransition],
+            agent_ids: vec![agent.id],
+            ..Filter::default()
+        };
+        let page = app.reader.page(&filter, None, None, BAND_MOVES).await?;
+        Ok(Moves::of(&page.events, agent, now))
+    }
+
+    /// Of events, newest first.
+    fn of(events: &[Stored], agent: &AgentRow, now: &Zoned) -> Moves {
+        let moves: Vec<(&Stored, Transition)> = events
+            .iter()
+            .filter_map(|event| Some((event, serde_json::from_str(event.payload.get()).ok()?)))
+            .collect();
+        let last = moves
+            .iter()
+            .take(LAST_MOVES)
+            .map(|(event, one)| one.shown(event, now));
+        let end = agent.ended_at.as_deref().and_then(|at| at.parse().ok());
+        let spans = spans(&moves, end.unwrap_or(now.timestamp()));
+        let sum = |mark: Mark| {
+            let own = spans.iter().filter(|(own, ..)| *own == mark);
+            own.map(|(_, from, until)| until.duration_since(*from).as_secs())
+                .sum::<i64>()
+        };
+        let waited = sum(Mark::NeedsYou);
+        Moves {
+            last: last.collect(),
+            working: span(sum(Mark::Working)),
+            waited: (waited > 0).then(|| span(waited)),
+            band: band(&spans, now),
+        }
+    }
+}
+
+impl Transition {
+    fn mark(&self) -> Mark {
+        let needs = self.needs.as_deref().unwrap_or("none");
+        match self.to_state.as_str() {
+            _ if needs != "none" => Mark::NeedsYou,
+            "awaiting_input" => Mark::NeedsYou,
+            "commanded" | "processing" => Mark::Working,
+            _ => Mark::Idle,
+        }
+    }
+
+    fn shown(&self, event: &Stored, now: &Zoned) -> Move {
+        let mut because = vec![self.trigger.clone()];
+        because.extend(
+            self.rule
+                .as_ref()
+                .map(|rule| format!("rule {}", bare(rule))),
+        );
+        because.extend(self.confidence.map(|c| format!("{:.0} % sure", c * 100.0)));
+        because.extend(self.evidence.as_ref().map(bare));
+        let to = match self.needs.as_deref() {
+            Some(needs) if needs != "none" => format!("{}, {needs}", self.to_state),
+            _ => self.to_state.clone(),
+        };
+        Move {
+            event_id: event.id,
+            at: When::clock(&event.timestamp, now),
+            from: self.from_state.replace('_', " "),
+            to: to.replace('_', " "),
+            because: cut(&because.join(" · "), 200),
+        }
+    }
+}
+
+/// A text without its quotes.
+fn bare(value: &serde_json::Value) -> String {
+    value
+        .as_str()
+        .map_or_else(|| value.to_string(), str::to_owned)
+}
+
+type Span = (Mark, Timestamp, Timestamp);
+
+/// Oldest first, each up to the next.
+fn spans(moves: &[(&Stored, Transition)], end: Timestamp) -> Vec<Span> {
+    let mut spans: Vec<Span> = Vec::new();
+    for (event, one) in moves.iter().rev() {
+        let Ok(at) = event.timestamp.parse::<Timestamp>() else {
+            continue;
+        };
+        if let Some(last) = spans.last_mut() {
+            last.2 = at.max(last.1);
+        }
+        match spans.last() {
+            Some((mark, ..)) if *mark == one.mark() => {}
+            _ => spans.push((one.mark(), at, at)),
+        }
+    }
+    if let Some(last) = spans.last_mut() {
+        last.2 = end.max(last.1);
+    }
+    spans
+}
+
+fn band(spans: &[Span], now: &Zoned) -> Vec<Piece> {
+    let (Some(first), Some(last)) = (spans.first(), spans.last()) else {
+        return Vec::new();
+    };
+    let all = last.2.duration_since(first.1).as_secs_f64().max(1.0);
+    let place = |at: Timestamp| at.duration_since(first.1).as_secs_f64() / all * BAND;
+    let piece = |(mark, from, until): &Span| Piece {
+        x: format!("{:.1}", place(*from)),
+        width: format!("{:.1}", (place(*until) - place(*from)).max(1.0)),
+        mark: name(*mark),
+        word: state_word(*mark),
+        from: When::clock(&from.to_string(), now),
+        lasted: span(until.duration_since(*from).as_secs()),
+    };
+    spans.iter().map(piece).collect()
+}
