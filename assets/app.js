@@ -137,8 +137,10 @@ const shape = (root) => [...root.querySelectorAll("article.item")].map((item) =>
 let top = 0;
 let atEnd = false;
 let anchor = null;
+// An answer that is an error is swapped for nothing, and yet said to be swapped.
+const isOwn = ({ target, detail }) => target === page() && detail.ctx.response.status < 400;
 document.addEventListener("htmx:before:swap", (event) => {
-  if (event.target !== page()) return;
+  if (!isOwn(event)) return;
   anchor = kept();
   const isStill = performance.now() - movedAt > STILL_MS;
   const next = event.detail.tasks?.[0]?.fragment;
@@ -152,7 +154,7 @@ document.addEventListener("htmx:before:swap", (event) => {
   atEnd = end < innerHeight + 40;
 });
 document.addEventListener("htmx:after:swap", (event) => {
-  if (event.target !== page()) return;
+  if (!isOwn(event)) return;
   attempt = 0;
   if (document.documentElement.dataset.stream === "open") found();
   if (anchor?.isConnected) scrollBy(0, anchor.getBoundingClientRect().top - top);

@@ -12,6 +12,7 @@ use crate::{
 const LINE_CHARS: usize = 160;
 /// What is shown of a question with its options at most.
 const ASK_CHARS: usize = 1200;
+const ASK_LINES: usize = 14;
 /// A plan is shown by its head.
 const PLAN_LINES: usize = 3;
 /// An agent at work of which nothing was seen for this long shows no sign of life.
@@ -64,7 +65,7 @@ impl Card {
         let need = show::need(asker, &inbox.now)?;
         let thing = need.thing.map(|thing| match asker.needs.as_str() {
             "plan" => head(&thing, PLAN_LINES),
-            _ => cut(&thing, ASK_CHARS),
+            _ => head(&thing, ASK_LINES),
         });
         Some(Card {
             id: agent.id,

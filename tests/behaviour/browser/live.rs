@@ -226,6 +226,30 @@ fn a_full_stream_is_waited_out() {
 }
 
 #[test]
+fn a_database_that_is_away_is_said_and_waited_out() {
+    let headspace = with_waiting(&["first"]);
+    let web = Web::start(&headspace);
+    let mut browser = Chromium::start(headspace.dir());
+    let mut tab = home(&mut browser, &web);
+    let path = headspace.state().join("headspace.db");
+    let aside = headspace.state().join("aside.db");
+    std::fs::rename(&path, &aside).expect("moved");
+    std::fs::create_dir(&path).expect("a folder in its place");
+    tab.evaluate("document.dispatchEvent(new CustomEvent('headspace:refresh'))");
+    tab.wait_until("document.querySelector('#offline').textContent.includes('headspace cannot read its database')");
+    assert_eq!(
+        tab.evaluate("document.querySelectorAll('.card').length"),
+        1,
+        "the content stays"
+    );
+    let mut other = browser.open(&format!("http://127.0.0.1:{}/", web.port));
+    other.wait_for(&["<h1>Service Unavailable</h1>", "tries again by itself"]);
+    std::fs::remove_dir(&path).expect("removed");
+    std::fs::rename(&aside, &path).expect("moved back");
+    other.wait_until("document.querySelectorAll('.card').length === 1");
+}
+
+#[test]
 fn without_scripts_a_page_can_be_read() {
     let headspace = with_waiting(&["first"]);
     let web = Web::start(&headspace);
