@@ -26,6 +26,7 @@ mod line;
 mod man;
 mod news;
 mod pager;
+mod rebuild;
 mod restore;
 mod resume;
 mod say;
@@ -101,6 +102,9 @@ enum Command {
     /// Read every input again and compare it with the log
     #[command(after_help = verify::EXAMPLES)]
     Verify(verify::VerifyArgs),
+    /// Recompute commands, turns and states from the log, and compare or replace them
+    #[command(after_help = rebuild::EXAMPLES)]
+    Rebuild(rebuild::RebuildArgs),
     /// Show which sessions need you, and what the others do
     #[command(after_help = status::EXAMPLES)]
     Status(status::StatusArgs),
@@ -188,6 +192,7 @@ pub fn main() -> ExitCode {
         Command::Events(args) => events::main(&flags, &args),
         Command::Export(args) => export::main(&flags, &args),
         Command::Verify(args) => verify::main(&flags, &args),
+        Command::Rebuild(args) => rebuild::main(&flags, &args),
         Command::Status(args) => status::main(&flags, &args),
         Command::Next => go::next(&flags),
         Command::Go(args) => go::go(&flags, &args),

@@ -4,17 +4,30 @@ use std::{borrow::Cow, collections::hash_map::Entry};
 
 use crate::event::{Event, FactKey, Group, Payload, StoredKey, Timestamp, TurnDetected};
 
-use super::{LineOrigin, NewEvent, Planner};
+use super::{EventOf, LineOrigin, NewEvent, Planner};
+
+/// A fact that is no news.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct KnownFact {
+    pub event: EventOf,
+    pub agent_id: Option<i64>,
+    pub has_turn: bool,
+}
 
 impl Planner<'_> {
     pub(super) fn event(&mut self, event: &Event, source: LineOrigin) {
         let input = source.checkpoint_id;
         let keys: Vec<StoredKey> = event.keys.iter().map(FactKey::as_stored).collect();
-        if self.is_known(&keys) {
+        let group = match &event.group {
+            Some(group @ Group::Part(_)) => Some(group.stored()),
+            _ => None,
+        };
+        if let Some(known) = self.known_as(&keys) {
             // The registry is read anew at each start, and a hook may stand in
             // two settings files: that they repeat themselves is no news.
-            if matches!(event.payload, Payload::TurnDetected(_)) {
+            if let Payload::TurnDetected(turn) = &event.payload {
                 self.count_duplicate(&event.keys[0], input);
+                self.known_turn(turn, known, event.moment.at, group);
             }
             return;
         }
@@ -29,20 +42,43 @@ impl Planner<'_> {
             moment,
             project_id: agent.map(|agent| agent.project_id),
             agent_id: agent.map(|agent| agent.id),
-            payload: payload.to_json(),
+            command_id: None,
+            turn_id: None,
+            // A turn's is written at the end of its line.
+            payload: match &*payload {
+                Payload::TurnDetected(_) => String::new(),
+                payload => payload.to_json(),
+            },
             keys,
             source: Some(source),
         };
+        let key = event.keys[0];
         self.remember(&event);
         self.plan.events.push(event);
-        self.follows_from(&payload, moment.at, source);
+        match &*payload {
+            Payload::TurnDetected(turn) => self.new_turn(turn, moment.at, group),
+            payload => self.follows_from(payload, moment.at, source, key),
+        }
     }
 
     /// What a new event changes beside the log.
-    fn follows_from(&mut self, payload: &Payload, at: Timestamp, source: LineOrigin) {
+    fn follows_from(
+        &mut self,
+        payload: &Payload,
+        at: Timestamp,
+        source: LineOrigin,
+        key: StoredKey,
+    ) {
         match payload {
-            Payload::HookReceived(hook) => self.hook(hook, at, source),
-            Payload::SessionObserved(seen) => self.observed(seen, at, source),
+            Payload::HookReceived(hook) => {
+                self.hook_says(hook, at, key);
+                self.hook(hook, at, source);
+            }
+            Payload::SessionObserved(seen) => {
+                self.registry_says(seen, at, key);
+                self.observed(seen, at, source);
+            }
+            Payload::SessionViewed(viewed) => self.viewed(viewed, at, key),
             _ => {}
         }
     }
@@ -55,23 +91,29 @@ impl Planner<'_> {
         }
     }
 
-    /// A fact that shares any key with a stored or planned one is that one; the
+    /// The fact that shares any key with a stored or planned one is that one; the
     /// keys it does not share are from now on known as well.
-    pub(super) fn is_known(&mut self, keys: &[StoredKey]) -> bool {
+    pub(super) fn known_as(&mut self, keys: &[StoredKey]) -> Option<KnownFact> {
         let stored = keys
             .iter()
             .find_map(|key| self.known.facts.get(key).copied());
         let planned = || keys.iter().find_map(|key| self.new_facts.get(key).copied());
         let mut further = Vec::new();
-        if let Some(id) = stored {
+        let fact = if let Some(event) = stored {
             for key in keys.iter().filter(|key| !self.new_facts.contains_key(*key)) {
                 if let Entry::Vacant(unknown) = self.known.facts.entry(*key) {
-                    unknown.insert(id);
-                    self.plan.aliases.push((*key, id));
+                    unknown.insert(event);
+                    self.plan.aliases.push((*key, event.id));
                     further.push(*key);
                 }
             }
-        } else if let Some(place) = planned() {
+            KnownFact {
+                event: EventOf::Stored(event.id),
+                agent_id: event.agent_id,
+                has_turn: event.turn_id.is_some(),
+            }
+        } else {
+            let place = planned()?;
             for key in keys {
                 if let Entry::Vacant(unknown) = self.new_facts.entry(*key) {
                     unknown.insert(place);
@@ -79,16 +121,20 @@ impl Planner<'_> {
                     further.push(*key);
                 }
             }
-        } else {
-            return false;
-        }
+            KnownFact {
+                event: EventOf::Planned(place),
+                agent_id: self.plan.events[place].agent_id,
+                // It gets it at the end of its line.
+                has_turn: true,
+            }
+        };
         further.iter().for_each(|key| self.count_in_group(key));
-        true
+        Some(fact)
     }
 
     fn count_in_group(&mut self, key: &StoredKey) {
-        if let Some(count) = self.known.groups.get_mut(&FactKey::group_of(key)) {
-            *count += 1;
+        if let Some(group) = self.known.groups.get_mut(&FactKey::group_of(key)) {
+            group.count += 1;
         }
     }
 
@@ -128,7 +174,7 @@ impl Planner<'_> {
 
     /// How many keys of the group are stored or planned.
     fn in_group(&self, group: &Group) -> u32 {
-        let count = self.known.groups.get(&group.stored());
-        count.copied().unwrap_or(0)
+        let known = self.known.groups.get(&group.stored());
+        known.map_or(0, |group| group.count)
     }
 }

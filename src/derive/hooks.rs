@@ -123,7 +123,7 @@ impl Planner<'_> {
         self.change(&turn.session_uuid);
         let keys = event.keys.iter().map(FactKey::as_stored);
         let keys: Vec<_> = [heard.key].into_iter().chain(keys).collect();
-        self.is_known(&keys)
+        self.known_as(&keys).is_some()
     }
 
     fn see_terminal(&mut self, hook: &HookReceived, at: Timestamp) {
@@ -227,6 +227,8 @@ impl Planner<'_> {
             },
             project_id: Some(agent.project_id),
             agent_id: Some(agent.id),
+            command_id: None,
+            turn_id: None,
             payload: payload.to_json(),
             keys: vec![key],
             source: Some(source),
@@ -234,6 +236,9 @@ impl Planner<'_> {
         self.change(session);
         self.remember(&event);
         self.plan.events.push(event);
+        if let Payload::TurnDetected(turn) = &payload {
+            self.new_turn(turn, words.at, None);
+        }
     }
 }
 

@@ -12,18 +12,21 @@
 //! Not here: a clock, a file, a database (`store` asks and writes), the ids of
 //! events (they are what readers follow, so none may be drawn and left unused).
 
+mod commands;
 mod facts;
 mod hooks;
 mod open;
 mod questions;
+pub mod replay;
 mod sessions;
 pub mod state;
+mod states;
 #[cfg(test)]
 mod tests;
 mod tools;
 mod work;
 
-use std::{collections::HashMap, vec};
+use std::collections::HashMap;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -31,9 +34,12 @@ use crate::event::{
     EndReason, Ending, Entry, EventType, Moment, Rejection, StoredGroup, StoredKey, Timestamp, What,
 };
 
+pub use commands::{ChangedTurn, Command, Linked, Turn, TurnOf};
 pub use hooks::Terminal;
 pub use open::OpenFacts;
 pub use questions::{Questions, questions};
+use states::OpenLine;
+pub use states::{Intent, Shown, States};
 pub use tools::{CallEnd, Interruption, MessageUsage, ToolUse};
 pub use work::{Mark, Newest, Work};
 
@@ -49,9 +55,8 @@ pub enum Cause<'a> {
 #[derive(Debug, Default, Clone)]
 pub struct Known {
     /// Keys that are stored, with their event.
-    pub facts: HashMap<StoredKey, i64>,
-    /// How many stored keys each group has.
-    pub groups: HashMap<StoredGroup, u32>,
+    pub facts: HashMap<StoredKey, KnownEvent>,
+    pub groups: HashMap<StoredGroup, KnownGroup>,
     /// By path.
     pub projects: HashMap<String, i64>,
     /// By session.
@@ -59,12 +64,80 @@ pub struct Known {
     pub ids: Ids,
 }
 
+/// A stored event, as far as a copy of it must know it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KnownEvent {
+    pub id: i64,
+    pub agent_id: Option<i64>,
+    pub turn_id: Option<i64>,
+}
+
+/// The stored keys that begin alike.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct KnownGroup {
+    pub count: u32,
+    /// The turn of the first one, and its command.
+    pub turn: Option<TurnOf>,
+}
+
+/// An event by its id, or by its number in the plan, from 0 on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum EventOf {
+    Stored(i64),
+    Planned(usize),
+}
+
+impl EventOf {
+    pub fn stored(self) -> Option<i64> {
+        match self {
+            EventOf::Stored(id) => Some(id),
+            EventOf::Planned(_) => None,
+        }
+    }
+
+    pub fn planned(self) -> Option<i64> {
+        match self {
+            EventOf::Stored(_) => None,
+            EventOf::Planned(number) => i64::try_from(number).ok(),
+        }
+    }
+}
+
 /// Ids that no other row will get, as many as the batch may need. What is left
 /// over is not used again.
 #[derive(Debug, Default, Clone, Deserialize)]
 pub struct Ids {
-    pub projects: Vec<i64>,
-    pub agents: Vec<i64>,
+    pub projects: Reserved,
+    pub agents: Reserved,
+    pub commands: Reserved,
+    pub turns: Reserved,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged)]
+pub enum Reserved {
+    /// The last one first.
+    These(Vec<i64>),
+    /// This one and all that follow.
+    From { from: i64 },
+}
+
+impl Reserved {
+    fn next(&mut self) -> i64 {
+        match self {
+            Reserved::These(ids) => ids.pop().expect("an id is reserved for each row"),
+            Reserved::From { from } => {
+                *from += 1;
+                *from - 1
+            }
+        }
+    }
+}
+
+impl Default for Reserved {
+    fn default() -> Reserved {
+        Reserved::These(Vec::new())
+    }
 }
 
 /// An agent's row.
@@ -100,6 +173,8 @@ pub struct Agent {
     pub open_facts: OpenFacts,
     #[serde(default)]
     pub work: Work,
+    #[serde(default)]
+    pub shown: Shown,
 }
 
 /// NULL is no open fact.
@@ -131,6 +206,13 @@ pub struct Plan<'a> {
     pub tool_uses: Vec<ToolUse<'a>>,
     pub interruptions: Vec<Interruption>,
     pub usage: Vec<MessageUsage<'a>>,
+    /// Rows that are new or changed.
+    pub commands: Vec<Command>,
+    pub turns: Vec<Turn>,
+    /// Turns that are stored, each once.
+    pub changed_turns: Vec<ChangedTurn>,
+    /// Events that are stored and have their turn only now.
+    pub linked: Vec<Linked>,
     /// Further keys of facts that are stored already.
     pub aliases: Vec<(StoredKey, i64)>,
     pub rejections: Vec<(LineOrigin, &'a Rejection)>,
@@ -145,6 +227,8 @@ pub struct NewEvent {
     pub moment: Moment,
     pub project_id: Option<i64>,
     pub agent_id: Option<i64>,
+    pub command_id: Option<i64>,
+    pub turn_id: Option<i64>,
     pub payload: String,
     pub keys: Vec<StoredKey>,
     /// None for what the watcher itself knows.
@@ -152,7 +236,7 @@ pub struct NewEvent {
 }
 
 /// Where a line stands.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LineOrigin {
     pub checkpoint_id: i64,
     pub offset: u64,
@@ -167,12 +251,12 @@ pub fn plan<'a>(causes: &[Cause<'a>], mut known: Known) -> Plan<'a> {
             .map(|(session, agent)| (session.clone(), agent.last_seen_at))
             .collect(),
         known,
-        project_ids: ids.projects.into_iter(),
-        agent_ids: ids.agents.into_iter(),
+        ids,
         new_facts: HashMap::new(),
         calls: HashMap::new(),
         messages: HashMap::new(),
         changed: Vec::new(),
+        line: OpenLine::default(),
         plan: Plan::default(),
     };
     for cause in causes {
@@ -185,8 +269,7 @@ struct Planner<'a> {
     known: Known,
     /// When the known sessions were last seen before this batch.
     seen_before: HashMap<String, Timestamp>,
-    project_ids: vec::IntoIter<i64>,
-    agent_ids: vec::IntoIter<i64>,
+    ids: Ids,
     /// Keys of events planned in this batch.
     new_facts: HashMap<StoredKey, usize>,
     /// Where the plan's tool uses and messages stand, by their ids.
@@ -194,6 +277,8 @@ struct Planner<'a> {
     messages: HashMap<&'a str, usize>,
     /// Sessions whose row is not as it was, in the order that they changed.
     changed: Vec<String>,
+    /// The line that is taken in.
+    line: OpenLine,
     plan: Plan<'a>,
 }
 
@@ -201,23 +286,31 @@ impl<'a> Planner<'a> {
     fn take_in(&mut self, cause: Cause<'a>) {
         let (checkpoint_id, entry) = match cause {
             Cause::Line(checkpoint_id, entry) => (checkpoint_id, entry),
-            Cause::Ended(ending) => return self.ended(ending, None),
+            Cause::Ended(ending) => {
+                self.on_line(None);
+                return self.ended(ending, None);
+            }
         };
         let source = LineOrigin {
             checkpoint_id,
             offset: entry.offset,
         };
+        self.on_line(Some(source));
         match &entry.what {
             What::Seen(seen) => self.seen(seen, source),
             What::Ended(ending) => self.ended(ending, Some(source)),
             What::Event(event) => self.event(event, source),
-            What::Evidence(evidence) => self.evidence(evidence, source),
+            What::Evidence(evidence) => {
+                self.shown(evidence);
+                self.evidence(evidence, source);
+            }
             What::Rejected(rejection) => self.plan.rejections.push((source, rejection)),
         }
     }
 
     fn finish(mut self) -> Plan<'a> {
         self.interrupt_calls();
+        self.end_line();
         let (mut plan, agents) = (self.plan, self.known.agents);
         plan.ended
             .retain(|(session, _)| agents[session].ended_at.is_some());

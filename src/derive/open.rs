@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::event::{Actor, StoredKey, Timestamp, hex_digest};
 
+use super::states::States;
+
 /// Prompts that wait for the end of their reply,
 const MAX_PROMPTS: usize = 16;
 const MAX_PROMPT_BYTES: usize = 1024 * 1024;
@@ -28,6 +30,8 @@ pub struct OpenFacts {
     /// Processes of the CLI that were seen in the session and are not gone.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub processes: Vec<Process>,
+    /// What it does and needs.
+    pub states: States,
     /// When the hook came that the terminal is known from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub terminal_at: Option<Timestamp>,
@@ -59,6 +63,14 @@ pub struct Process {
 }
 
 impl OpenFacts {
+    /// Those of a subagent.
+    pub fn of_child() -> OpenFacts {
+        OpenFacts {
+            states: States::of_child(),
+            ..OpenFacts::default()
+        }
+    }
+
     pub fn is_empty(&self) -> bool {
         *self == OpenFacts::default()
     }

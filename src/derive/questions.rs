@@ -1,6 +1,10 @@
 //! What a batch must know before it can be planned.
 
-use crate::event::{Event, FactKey, SessionSeen, StoredGroup, StoredKey, What};
+use std::borrow::Cow;
+
+use serde_json::Value;
+
+use crate::event::{Event, FactKey, Payload, SessionSeen, StoredGroup, StoredKey, What};
 
 use super::Cause;
 
@@ -11,7 +15,9 @@ pub struct Questions<'a> {
     pub groups: Vec<StoredGroup>,
     /// Paths of projects that a session may need.
     pub projects: Vec<&'a str>,
-    pub sessions: Vec<&'a str>,
+    pub sessions: Vec<Cow<'a, str>>,
+    /// How many turns and commands may begin, at most.
+    pub turns: usize,
 }
 
 pub fn questions<'a>(causes: &[Cause<'a>]) -> Questions<'a> {
@@ -21,11 +27,11 @@ pub fn questions<'a>(causes: &[Cause<'a>]) -> Questions<'a> {
             Cause::Line(_, entry) => match &entry.what {
                 What::Event(event) => asked.event(event),
                 What::Seen(seen) => asked.seen(seen),
-                What::Ended(ending) => asked.sessions.push(&ending.session_uuid),
-                What::Evidence(evidence) => asked.sessions.push(&evidence.session_uuid),
+                What::Ended(ending) => asked.session(&ending.session_uuid),
+                What::Evidence(evidence) => asked.session(&evidence.session_uuid),
                 What::Rejected(_) => {}
             },
-            Cause::Ended(ending) => asked.sessions.push(&ending.session_uuid),
+            Cause::Ended(ending) => asked.session(&ending.session_uuid),
         }
     }
     sort(&mut asked.keys);
@@ -43,7 +49,24 @@ impl<'a> Questions<'a> {
     fn event(&mut self, event: &'a Event) {
         self.keys.extend(event.keys.iter().map(FactKey::as_stored));
         self.groups.extend(event.group.as_ref().map(|g| g.stored()));
-        self.sessions.extend(event.payload.session());
+        if let Some(session) = event.payload.session() {
+            self.session(session);
+        }
+        if let Payload::HookReceived(hook) = &event.payload
+            && let Some(agent) = hook.fields.get("agent_id").and_then(Value::as_str)
+        {
+            let child = format!("{}/{agent}", hook.claude_session_id);
+            self.sessions.push(Cow::Owned(child));
+        }
+    }
+
+    /// A session, and the one that it works for.
+    fn session(&mut self, uuid: &'a str) {
+        self.turns += 1;
+        self.sessions.push(Cow::Borrowed(uuid));
+        if let Some((parent, _)) = uuid.split_once('/') {
+            self.sessions.push(Cow::Borrowed(parent));
+        }
     }
 
     /// If the session has no row it must be known how often it had one.
@@ -51,8 +74,9 @@ impl<'a> Questions<'a> {
         let registrations = FactKey::registrations(&seen.session_uuid);
         self.groups.push(FactKey::stored_group(&registrations));
         self.projects.push(&seen.project_path);
-        self.sessions.push(&seen.session_uuid);
-        self.sessions.extend(seen.parent.as_deref());
+        self.session(&seen.session_uuid);
+        self.sessions
+            .extend(seen.parent.as_deref().map(Cow::Borrowed));
     }
 }
 

@@ -5,7 +5,7 @@ use crate::event::{
     SessionSeen, Timestamp, project_name,
 };
 
-use super::{Agent, LineOrigin, NewEvent, OpenFacts, Planner, Project, Work};
+use super::{Agent, LineOrigin, NewEvent, OpenFacts, Planner, Project, Shown, Work};
 
 /// Activity so soon after the CLI closed a session belongs to its end.
 const CLOSING_SECONDS: u64 = 1;
@@ -43,6 +43,11 @@ impl Planner<'_> {
         if agent.ended_at.is_some() {
             return;
         }
+        // No clock ends what lives or waits.
+        let is_idle = matches!(ending.at, EndsAt::Idle(_));
+        if is_idle && (!agent.open_facts.processes.is_empty() || agent.shown.is_waiting()) {
+            return;
+        }
         let at = match ending.at {
             EndsAt::Idle(seconds) => agent.last_seen_at.plus_seconds(seconds),
             // It went on since, or this is read again.
@@ -65,6 +70,7 @@ impl Planner<'_> {
             detail: ending.detail.clone(),
         });
         self.change(session);
+        self.over(session, at);
         self.plan.ended.push((session.clone(), ending.reason));
         self.add(session, &payload, at, &key, source);
     }
@@ -83,9 +89,9 @@ impl Planner<'_> {
         };
         self.put_project(project_id, &project_path, seen);
         let group = FactKey::stored_group(&FactKey::registrations(&seen.session_uuid));
-        let before = self.known.groups.get(&group).copied().unwrap_or(0);
+        let before = self.known.groups.get(&group).map_or(0, |group| group.count);
         let agent = Agent {
-            id: reserved(self.agent_ids.next()),
+            id: self.ids.agents.next(),
             session_uuid: seen.session_uuid.clone(),
             project_id,
             project_path,
@@ -101,7 +107,11 @@ impl Planner<'_> {
             registrations: before + 1,
             registered: seen.registered,
             terminal: None,
-            open_facts: OpenFacts::default(),
+            open_facts: match &seen.parent {
+                Some(_) => OpenFacts::of_child(),
+                None => OpenFacts::default(),
+            },
+            shown: Shown::default(),
             work: Work::default(),
         };
         self.known.agents.insert(seen.session_uuid.clone(), agent);
@@ -140,6 +150,8 @@ impl Planner<'_> {
             },
             project_id: Some(agent.project_id),
             agent_id: Some(agent.id),
+            command_id: None,
+            turn_id: None,
             payload: payload.to_json(),
             keys: vec![key.as_stored()],
             source,
@@ -153,9 +165,9 @@ impl Planner<'_> {
     }
 
     fn project_id(&mut self, path: &str) -> i64 {
-        let ids = &mut self.project_ids;
+        let ids = &mut self.ids.projects;
         let known = self.known.projects.entry(path.to_owned());
-        *known.or_insert_with(|| reserved(ids.next()))
+        *known.or_insert_with(|| ids.next())
     }
 
     /// The repository's facts are the seen's if that is where it works.
@@ -227,8 +239,4 @@ impl Project {
         self.git_remote = later.git_remote.or(self.git_remote.take());
         self.current_branch = later.current_branch.or(self.current_branch.take());
     }
-}
-
-fn reserved(id: Option<i64>) -> i64 {
-    id.expect("an id is reserved for each session and project that was asked for")
 }

@@ -1,3 +1,5 @@
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -128,8 +130,11 @@ impl Said {
     }
 }
 
+/// Each stands in a line of its own.
 fn line(what: What) -> Entry {
-    Entry { offset: 0, what }
+    static LINES: AtomicU64 = AtomicU64::new(0);
+    let offset = LINES.fetch_add(1, Ordering::Relaxed);
+    Entry { offset, what }
 }
 
 fn at(second: i64) -> Timestamp {
@@ -202,10 +207,20 @@ fn carry_out(plan: Plan<'_>, known: &mut Known, events: &mut Vec<Vec<StoredKey>>
     }
     for event in plan.events {
         let id = events.len() as i64;
-        known.facts.extend(event.keys.iter().map(|key| (*key, id)));
+        let stored = KnownEvent {
+            id,
+            agent_id: event.agent_id,
+            turn_id: event.turn_id,
+        };
+        known
+            .facts
+            .extend(event.keys.iter().map(|key| (*key, stored)));
         events.push(event.keys);
     }
-    known.facts.extend(plan.aliases);
+    for (key, id) in plan.aliases {
+        let stored = known.facts.values().copied().find(|event| event.id == id);
+        known.facts.insert(key, stored.expect("it is stored"));
+    }
 }
 
 /// Carries the steps out in batches of this size; the first keys of the events, in order.
@@ -213,21 +228,26 @@ fn stored(said: &[Said], batch: usize, known: &mut Known) -> Vec<StoredKey> {
     let mut events = Vec::new();
     for some in said.chunks(batch) {
         let causes: Vec<Cause<'_>> = some.iter().map(Said::cause).collect();
-        reserve(&questions(&causes), known);
+        reserve(known);
         carry_out(plan(&causes, known.clone()), known, &mut events);
     }
     events.into_iter().map(|keys| keys[0]).collect()
 }
 
 /// As many ids as the questions may need, after the greatest that is used.
-fn reserve(questions: &Questions<'_>, known: &mut Known) {
-    let after = |used: Option<i64>, count: usize| -> Vec<i64> {
-        (used.unwrap_or(0) + 1..).take(count).collect()
+fn reserve(known: &mut Known) {
+    let after = |used: Option<i64>| Reserved::From {
+        from: used.unwrap_or(0) + 1,
     };
     let (projects, agents) = (known.projects.values(), known.agents.values());
+    let commands = agents
+        .clone()
+        .flat_map(|agent| agent.open_facts.states.command_ids());
     known.ids = Ids {
-        projects: after(projects.copied().max(), questions.projects.len()),
-        agents: after(agents.map(|agent| agent.id).max(), questions.sessions.len()),
+        projects: after(projects.copied().max()),
+        agents: after(agents.map(|agent| agent.id).max()),
+        commands: after(commands.max()),
+        turns: after(known.facts.values().filter_map(|event| event.turn_id).max()),
     };
 }
 
@@ -368,8 +388,10 @@ fn rows_name_each_other_by_the_ids_that_were_reserved() {
     let causes: Vec<Cause<'_>> = entries.iter().map(|entry| Cause::Line(7, entry)).collect();
     let known = Known {
         ids: Ids {
-            projects: vec![30, 31],
-            agents: vec![40, 41, 42],
+            projects: Reserved::These(vec![31, 30]),
+            agents: Reserved::These(vec![42, 41, 40]),
+            commands: Reserved::From { from: 50 },
+            turns: Reserved::From { from: 60 },
         },
         ..Known::default()
     };

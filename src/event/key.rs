@@ -77,6 +77,11 @@ impl FactKey {
         FactKey::new(format!("observed:{}:{}", word(session), word(reading)))
     }
 
+    /// A person's look, by the key of the line that told of it.
+    pub fn viewed(session: &str, line: &str) -> FactKey {
+        FactKey::new(format!("viewed:{}:{}", word(session), word(line)))
+    }
+
     /// A record that has nothing of its own to be known by.
     pub fn line(session: &str, line: &[u8]) -> FactKey {
         let mut hash = Sha256::new();
@@ -99,6 +104,11 @@ impl FactKey {
     /// The `n`th time a session ends, from 1 on.
     pub fn ended(session: &str, n: u32) -> FactKey {
         FactKey::new(format!("ended:{}:{n}", word(session)))
+    }
+
+    /// A session's `n`th transition, while it is registered for the `registrations`th time.
+    pub fn transition(session: &str, registrations: u32, n: u64) -> FactKey {
+        FactKey::new(format!("transition:{}:{registrations}:{n}", word(session)))
     }
 
     /// How a database keeps the key of this text.

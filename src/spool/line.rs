@@ -37,6 +37,12 @@ pub enum Body {
     Session { session: Registration },
     /// A session that a program ended.
     Unregistered { session_uuid: String },
+    /// A session that a person looked at, or put off until then.
+    Viewed {
+        session_uuid: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        snoozed_until: Option<String>,
+    },
     /// What was meant to be a hook and is none.
     Garbage {
         reason: String,

@@ -4,16 +4,18 @@
 use serde::Deserialize;
 
 use crate::{
-    derive::{Agent, Ids, Known, Questions},
+    derive::{Agent, Ids, Known, KnownEvent, KnownGroup, Questions, TurnOf},
     event::key_of_hex,
 };
 
 #[derive(Deserialize)]
 pub struct KnownJson {
-    /// Numbers of keys that are stored, from 0 on, with their event.
-    facts: Vec<(usize, i64)>,
-    /// How many keys each group has, in the order of the question.
-    groups: Vec<u32>,
+    /// Numbers of keys that are stored, from 0 on, with their event, its agent and
+    /// its turn.
+    facts: Vec<(usize, i64, Option<i64>, Option<i64>)>,
+    /// How many keys each group has, in the order of the question, with the turn and
+    /// the command of its first.
+    groups: Vec<(u32, Option<i64>, Option<i64>)>,
     projects: Vec<(String, i64)>,
     agents: Vec<Agent>,
     /// Keys of turns that hooks made in these sessions, in hex, with their event.
@@ -29,15 +31,37 @@ impl KnownJson {
         let agents = self.agents.into_iter();
         Known {
             facts: facts
-                .map(|(n, id)| (questions.keys[n], id))
-                .chain(heard.filter_map(|(key, id)| Some((key_of_hex(&key)?, id))))
+                .map(|(n, id, agent_id, turn_id)| {
+                    let event = KnownEvent {
+                        id,
+                        agent_id,
+                        turn_id,
+                    };
+                    (questions.keys[n], event)
+                })
+                .chain(heard.filter_map(|(key, id)| {
+                    let event = KnownEvent {
+                        id,
+                        agent_id: None,
+                        turn_id: None,
+                    };
+                    Some((key_of_hex(&key)?, event))
+                }))
                 .collect(),
-            groups: groups.zip(self.groups).collect(),
+            groups: groups.zip(self.groups.into_iter().map(group)).collect(),
             projects: self.projects.into_iter().collect(),
             agents: agents
                 .map(|agent| (agent.session_uuid.clone(), agent))
                 .collect(),
             ids: self.ids,
         }
+    }
+}
+
+fn group((count, turn_id, command_id): (u32, Option<i64>, Option<i64>)) -> KnownGroup {
+    let turn = turn_id.zip(command_id);
+    KnownGroup {
+        count,
+        turn: turn.map(|(id, command_id)| TurnOf { id, command_id }),
     }
 }

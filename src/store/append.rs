@@ -3,7 +3,7 @@
 
 use crate::{
     archive::Piece,
-    derive::{Cause, Known, LineOrigin, Plan, Questions, plan, questions},
+    derive::{Cause, EventOf, Known, LineOrigin, Plan, Questions, plan, questions},
     event::{Ending, Rejection, StoredKey, hex_digest},
     tail::Position,
 };
@@ -46,15 +46,7 @@ pub struct Rows<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Fact {
     pub key: StoredKey,
-    pub event: FactOf,
-}
-
-/// The event that a key belongs to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum FactOf {
-    Stored(i64),
-    /// The plan's event with this number, from 0 on.
-    Planned(usize),
+    pub event: EventOf,
 }
 
 /// Where a checkpoint goes.
@@ -177,12 +169,12 @@ impl<'a> Rows<'a> {
 fn facts(plan: &Plan<'_>) -> Vec<Fact> {
     let stored = plan.aliases.iter().map(|(key, id)| Fact {
         key: *key,
-        event: FactOf::Stored(*id),
+        event: EventOf::Stored(*id),
     });
     let planned = plan.events.iter().enumerate().flat_map(|(number, event)| {
         let event_of = move |key: &StoredKey| Fact {
             key: *key,
-            event: FactOf::Planned(number),
+            event: EventOf::Planned(number),
         };
         event.keys.iter().map(event_of)
     });

@@ -20,6 +20,7 @@ mod answer;
 mod append;
 mod archive;
 pub(crate) mod connect;
+mod correction;
 mod failure;
 mod migrate;
 mod postgres;
@@ -34,6 +35,7 @@ mod writer;
 use std::path::PathBuf;
 
 pub use append::rejection_key;
+pub use correction::Correction;
 pub use failure::Failure;
 pub use migrate::{SCHEMA_VERSION, SchemaError};
 pub use segment::{

@@ -7,14 +7,15 @@
 use sqlx::{PgConnection, Postgres, Row, postgres::PgRow, types::Json};
 
 use crate::{
-    derive::{Known, LineOrigin, NewEvent, Questions},
+    derive::{Known, LineOrigin, NewEvent, Questions, Turn},
     tail::Position,
 };
 
 use super::{
     answer::KnownJson,
-    append::{Fact, FactOf, Locked, Moved, Outcome, RejectionRow, Rows, Transaction, Written},
+    append::{Fact, Locked, Moved, Outcome, RejectionRow, Rows, Transaction, Written},
     archive::keep::{self, keep},
+    correction::Correction,
     failure::Failure,
     segment::{CheckpointRow, OpenSession, WatcherBeat},
 };
@@ -39,13 +40,16 @@ SELECT * FROM made UNION ALL SELECT * FROM locked"#;
 const ASK: &str = r#"
 SELECT json_build_object(
     'facts', (
-        SELECT coalesce(json_agg(json_build_array(n - 1, event_id)), '[]')
-        FROM unnest($1::bytea[]) WITH ORDINALITY AS asked (key, n) JOIN facts USING (key)),
+        SELECT coalesce(json_agg(json_build_array(n - 1, event_id, agent_id, turn_id)), '[]')
+        FROM unnest($1::bytea[]) WITH ORDINALITY AS asked (key, n) JOIN facts USING (key)
+        LEFT JOIN events ON events.id = event_id),
     'groups', (
         SELECT coalesce(json_agg((
-            SELECT count(*) FROM facts
-            WHERE key BETWEEN start || '\x0000000000000000'::bytea
-                          AND start || '\xffffffffffffffff'::bytea) ORDER BY n), '[]')
+            SELECT json_build_array(count, turn_id, command_id) FROM (
+                SELECT min(event_id) AS first, count(*) FROM facts
+                WHERE key BETWEEN start || '\x0000000000000000'::bytea
+                              AND start || '\xffffffffffffffff'::bytea) AS found
+            LEFT JOIN events ON events.id = first) ORDER BY n), '[]')
         FROM unnest($2::bytea[]) WITH ORDINALITY AS asked (start, n)),
     'projects', (
         SELECT coalesce(json_agg(json_build_array(path, id)), '[]')
@@ -62,7 +66,11 @@ SELECT json_build_object(
                 'title', title, 'title_kind', title_kind, 'model', model,
                 'context_tokens', context_tokens, 'todos', todos,
                 'queue_length', queue_length, 'permission_mode', permission_mode,
-                'newest', newest))), '[]')
+                'newest', newest),
+            'shown', json_build_object(
+                'state', state, 'needs', needs, 'asks', asks, 'since', since,
+                'background', background, 'unseen', unseen, 'last_words', last_words,
+                'viewed_at', viewed_at, 'snoozed_until', snoozed_until))), '[]')
         FROM (SELECT * FROM agents WHERE session_uuid = ANY($5)
               ORDER BY session_uuid FOR UPDATE) a
         JOIN projects p ON p.id = project_id),
@@ -73,13 +81,17 @@ SELECT json_build_object(
         WHERE session_uuid = ANY($5)),
     'ids', json_build_object(
         'projects', (
-            SELECT coalesce(json_agg(nextval('projects_id_seq')), '[]')
+            SELECT coalesce(json_agg(nextval('projects_id_seq') ORDER BY path DESC), '[]')
             FROM unnest($4::text[]) AS asked (path)
             WHERE NOT EXISTS (SELECT FROM projects p WHERE host = $3 AND p.path = asked.path)),
         'agents', (
-            SELECT coalesce(json_agg(nextval('agents_id_seq')), '[]')
+            SELECT coalesce(json_agg(nextval('agents_id_seq') ORDER BY session DESC), '[]')
             FROM unnest($5::text[]) AS asked (session)
-            WHERE NOT EXISTS (SELECT FROM agents WHERE session_uuid = session))))"#;
+            WHERE NOT EXISTS (SELECT FROM agents WHERE session_uuid = session)),
+        'commands', (SELECT coalesce(json_agg(nextval('commands_id_seq') ORDER BY n DESC), '[]')
+                     FROM generate_series(1, $6) AS n),
+        'turns', (SELECT coalesce(json_agg(nextval('turns_id_seq') ORDER BY n DESC), '[]')
+                  FROM generate_series(1, $6) AS n)))"#;
 
 /// Everything in one statement. The wake-up is part of the transaction: readers
 /// receive it when its events are visible. It carries no data and may be lost.
@@ -99,17 +111,25 @@ WITH some_projects AS (
     INSERT INTO agents AS a (
         id, session_uuid, project_id, parent_agent_id, transcript_path, working_directory,
         cli, started_at, last_seen_at, ended_at, end_reason, registrations, iterm_pane_id,
-        registered, terminal, open_facts, title, title_kind, model, context_tokens, todos, queue_length, permission_mode, newest)
+        registered, terminal, open_facts, title, title_kind, model, context_tokens, todos,
+        queue_length, permission_mode, newest, state, needs, asks, since, background, unseen,
+        last_words, viewed_at, snoozed_until)
     SELECT id, session_uuid, project_id, parent_agent_id, transcript_path, working_directory,
            cli, started_at, last_seen_at, ended_at, end_reason, registrations, iterm_pane_id,
-           registered, terminal, open_facts, work ->> 'title', work ->> 'title_kind', work ->> 'model',
-           (work ->> 'context_tokens')::bigint, nullif(work -> 'todos', 'null'),
-           (work ->> 'queue_length')::bigint, work ->> 'permission_mode', work -> 'newest'
+           registered, terminal, open_facts, work ->> 'title', work ->> 'title_kind',
+           work ->> 'model', (work ->> 'context_tokens')::bigint,
+           nullif(work -> 'todos', 'null'), (work ->> 'queue_length')::bigint,
+           work ->> 'permission_mode', work -> 'newest', shown ->> 'state', shown ->> 'needs',
+           shown ->> 'asks', (shown ->> 'since')::timestamptz,
+           (shown ->> 'background')::bigint, (shown ->> 'unseen')::boolean,
+           shown ->> 'last_words', (shown ->> 'viewed_at')::timestamptz,
+           (shown ->> 'snoozed_until')::timestamptz
     FROM jsonb_to_recordset($3) AS row (
         id bigint, session_uuid text, project_id bigint, parent_agent_id bigint,
         transcript_path text, working_directory text, cli text, started_at timestamptz,
         last_seen_at timestamptz, ended_at timestamptz, end_reason text, registrations bigint,
-        iterm_pane_id text, registered boolean, terminal jsonb, open_facts jsonb, work jsonb)
+        iterm_pane_id text, registered boolean, terminal jsonb, open_facts jsonb, work jsonb,
+        shown jsonb)
     ON CONFLICT (id) DO UPDATE SET
         transcript_path = excluded.transcript_path,
         working_directory = excluded.working_directory,
@@ -126,7 +146,11 @@ WITH some_projects AS (
         title = excluded.title, title_kind = excluded.title_kind, model = excluded.model,
         context_tokens = excluded.context_tokens, todos = excluded.todos,
         queue_length = excluded.queue_length, permission_mode = excluded.permission_mode,
-        newest = excluded.newest
+        newest = excluded.newest,
+        state = excluded.state, needs = excluded.needs, asks = excluded.asks,
+        since = excluded.since, background = excluded.background, unseen = excluded.unseen,
+        last_words = excluded.last_words, viewed_at = excluded.viewed_at,
+        snoozed_until = excluded.snoozed_until
 ), calls AS (
     SELECT * FROM jsonb_to_recordset($29) AS row (
         tool_use_id text, agent_id bigint, name text, summary text, started_at timestamptz,
@@ -169,15 +193,41 @@ WITH some_projects AS (
     SELECT n, next_event_id() AS id FROM generate_series(0, $4 - 1) AS n
 ), some_events AS (
     INSERT INTO events (id, timestamp, recorded_at, event_type, payload, event_key, project_id,
-                        agent_id, checkpoint_id, source_offset, observed)
+                        agent_id, command_id, turn_id, checkpoint_id, source_offset, observed)
     SELECT id, at::timestamptz, clock_timestamp(), kind, payload::jsonb, key, project_id,
-           agent_id, checkpoint_id, source_offset, observed
+           agent_id, command_id, turn_id, checkpoint_id, source_offset, observed
     FROM unnest($5::text[], $6::text[], $7::text[], $8::bytea[], $9::bigint[], $10::bigint[],
-                $11::bigint[], $12::bigint[], $13::boolean[]) WITH ORDINALITY
+                $11::bigint[], $12::bigint[], $13::boolean[], $32::bigint[], $33::bigint[])
+         WITH ORDINALITY
          AS row (at, kind, payload, key, project_id, agent_id, checkpoint_id, source_offset,
-                 observed, n)
+                 observed, command_id, turn_id, n)
     JOIN new ON new.n = row.n - 1
     ORDER BY id
+), some_commands AS (
+    INSERT INTO commands AS c (id, agent_id, state, origin, outcome, started_at, completed_at)
+    SELECT id, agent_id, state, origin, outcome, started_at, completed_at
+    FROM jsonb_to_recordset($34) AS row (
+        id bigint, agent_id bigint, state text, origin text, outcome text,
+        started_at timestamptz, completed_at timestamptz)
+    ON CONFLICT (id) DO UPDATE SET
+        state = excluded.state, origin = excluded.origin, outcome = excluded.outcome,
+        started_at = excluded.started_at, completed_at = excluded.completed_at
+), some_turns AS (
+    INSERT INTO turns (id, command_id, actor, intent, text, timestamp, message_id, event_id)
+    SELECT row.id, command_id, actor, intent, text, at::timestamptz, message_id,
+           coalesce(event_id, new.id)
+    FROM unnest($35::bigint[], $36::bigint[], $37::text[], $38::text[], $39::text[],
+                $40::text[], $41::text[], $42::bigint[], $43::bigint[])
+         AS row (id, command_id, actor, intent, text, at, message_id, event_id, planned)
+    LEFT JOIN new ON n = planned
+), some_changed_turns AS (
+    UPDATE turns t SET text = t.text || row.more, intent = coalesce(row.intent, t.intent)
+    FROM jsonb_to_recordset($44) AS row (id bigint, more text, intent text)
+    WHERE t.id = row.id
+), some_linked AS (
+    UPDATE events e SET turn_id = row.id, command_id = row.command_id
+    FROM jsonb_to_recordset($45) AS row (event_id bigint, id bigint, command_id bigint)
+    WHERE e.id = row.event_id
 ), some_facts AS (
     INSERT INTO facts (key, event_id)
     SELECT key, coalesce(event_id, id)
@@ -212,7 +262,7 @@ const WRITE: &str = write!("");
 /// A role needs rights on the archive only where something is kept.
 const WRITE_AND_KEEP: &str = write!(concat!(
     ", some_archive AS (",
-    keep!("$32", "$33", "$34", "$35", "$36"),
+    keep!("$46", "$47", "$48", "$49", "$50"),
     ")"
 ));
 
@@ -258,6 +308,7 @@ impl Transaction for PostgresTransaction<'_> {
             .bind(host)
             .bind(&questions.projects)
             .bind(&questions.sessions)
+            .bind(i64::try_from(questions.turns).unwrap_or(i64::MAX))
             .fetch_one(&mut *self.0)
             .await?;
         Ok(answer.0.to(questions))
@@ -283,7 +334,13 @@ impl Transaction for PostgresTransaction<'_> {
         let write = bind_moves(write, &rows.moves)
             .bind(Json(&rows.plan.tool_uses))
             .bind(Json(&rows.plan.interruptions))
-            .bind(Json(&rows.plan.usage));
+            .bind(Json(&rows.plan.usage))
+            .bind(column(&rows.plan.events, |event| event.command_id))
+            .bind(column(&rows.plan.events, |event| event.turn_id))
+            .bind(Json(&rows.plan.commands));
+        let write = bind_turns(write, &rows.plan.turns)
+            .bind(Json(&rows.plan.changed_turns))
+            .bind(Json(&rows.plan.linked));
         let write = match last {
             [] => write,
             pieces => keep::bind(write, pieces),
@@ -317,19 +374,24 @@ fn bind_events<'q>(write: Query<'q>, events: &'q [NewEvent]) -> Query<'q> {
         .bind(column(events, |event| event.moment.observed))
 }
 
+fn bind_turns<'q>(write: Query<'q>, turns: &'q [Turn]) -> Query<'q> {
+    write
+        .bind(column(turns, |turn| turn.id))
+        .bind(column(turns, |turn| turn.command_id))
+        .bind(column(turns, |turn| turn.actor))
+        .bind(column(turns, |turn| turn.intent))
+        .bind(column(turns, |turn| turn.text.as_str()))
+        .bind(column(turns, |turn| turn.timestamp.to_string()))
+        .bind(column(turns, |turn| turn.message_id.as_deref()))
+        .bind(column(turns, |turn| turn.event.stored()))
+        .bind(column(turns, |turn| turn.event.planned()))
+}
+
 fn bind_facts<'q>(write: Query<'q>, facts: &'q [Fact]) -> Query<'q> {
-    let stored = |fact: &Fact| match fact.event {
-        FactOf::Stored(id) => Some(id),
-        FactOf::Planned(_) => None,
-    };
-    let planned = |fact: &Fact| match fact.event {
-        FactOf::Stored(_) => None,
-        FactOf::Planned(number) => i64::try_from(number).ok(),
-    };
     write
         .bind(column(facts, |fact| fact.key.as_slice()))
-        .bind(column(facts, stored))
-        .bind(column(facts, planned))
+        .bind(column(facts, |fact| fact.event.stored()))
+        .bind(column(facts, |fact| fact.event.planned()))
 }
 
 fn bind_rejections<'q>(write: Query<'q>, rows: &'q [RejectionRow<'_>]) -> Query<'q> {
@@ -366,6 +428,56 @@ fn locked(row: &PgRow) -> Locked {
         path: row.get(1),
         position: position(row, 2),
     }
+}
+
+/// An agent's rows in one statement, as one JSON object.
+const CORRECT: &str = "
+WITH agent AS (
+    UPDATE agents SET state = $1 ->> 'state', needs = $1 ->> 'needs', asks = $1 ->> 'asks',
+        since = ($1 ->> 'since')::timestamptz, background = ($1 ->> 'background')::bigint,
+        unseen = ($1 ->> 'unseen')::boolean, last_words = $1 ->> 'last_words',
+        viewed_at = ($1 ->> 'viewed_at')::timestamptz,
+        snoozed_until = ($1 ->> 'snoozed_until')::timestamptz,
+        ended_at = ($1 ->> 'ended_at')::timestamptz, end_reason = $1 ->> 'end_reason'
+    WHERE id = $2
+), some_commands AS (
+    INSERT INTO commands (id, agent_id, state, origin, outcome, started_at, completed_at)
+    SELECT id, agent_id, state, origin, outcome, started_at, completed_at
+    FROM jsonb_to_recordset($3) AS row (
+        id bigint, agent_id bigint, state text, origin text, outcome text,
+        started_at timestamptz, completed_at timestamptz)
+    ON CONFLICT (id) DO UPDATE SET
+        state = excluded.state, origin = excluded.origin, outcome = excluded.outcome,
+        started_at = excluded.started_at, completed_at = excluded.completed_at
+), some_turns AS (
+    INSERT INTO turns (id, command_id, actor, intent, text, timestamp, message_id, event_id)
+    SELECT id, command_id, actor, intent, text, timestamp, message_id, event_id
+    FROM jsonb_to_recordset($4) AS row (
+        id bigint, command_id bigint, actor text, intent text, text text,
+        timestamp timestamptz, message_id text, event_id bigint)
+    ON CONFLICT (id) DO UPDATE SET
+        command_id = excluded.command_id, actor = excluded.actor, intent = excluded.intent,
+        text = excluded.text, timestamp = excluded.timestamp,
+        message_id = excluded.message_id, event_id = excluded.event_id
+), gone_turns AS (
+    DELETE FROM turns WHERE id = ANY($5)
+)
+DELETE FROM commands WHERE id = ANY($6)";
+
+pub async fn correct(link: &mut PgConnection, corrections: &[Correction]) -> Outcome<()> {
+    let mut tx = PostgresTransaction::begin(link).await?;
+    for one in corrections {
+        sqlx::query(CORRECT)
+            .bind(Json(&one.shown))
+            .bind(one.agent_id)
+            .bind(Json(&one.commands))
+            .bind(Json(&one.turns))
+            .bind(&one.extra_turns)
+            .bind(&one.extra_commands)
+            .execute(&mut *tx.0)
+            .await?;
+    }
+    tx.commit().await
 }
 
 pub async fn checkpoints(link: &mut PgConnection, host: &str) -> Outcome<Vec<CheckpointRow>> {

@@ -10,15 +10,16 @@ use serde::Serialize;
 use sqlx::{Row, Sqlite, SqliteConnection, sqlite::SqliteRow, types::Json};
 
 use crate::{
-    derive::{Known, NewEvent, Project, Questions},
+    derive::{EventOf, Known, NewEvent, Project, Questions, Turn},
     event::{Timestamp, hex},
     tail::Position,
 };
 
 use super::{
     answer::KnownJson,
-    append::{Fact, FactOf, Locked, Moved, Outcome, RejectionRow, Rows, Transaction, Written},
+    append::{Fact, Locked, Moved, Outcome, RejectionRow, Rows, Transaction, Written},
     archive::keep,
+    correction::Correction,
     segment::{CheckpointRow, OpenSession, WatcherBeat},
 };
 
@@ -29,13 +30,16 @@ const ROWS_PER_INSERT: usize = 64;
 const ASK: &str = "
 SELECT json_object(
     'facts', json((
-        SELECT json_group_array(json_array(asked.key, event_id))
-        FROM json_each(?1) AS asked CROSS JOIN facts ON facts.key = unhex(asked.value))),
+        SELECT json_group_array(json_array(asked.key, event_id, agent_id, turn_id))
+        FROM json_each(?1) AS asked CROSS JOIN facts ON facts.key = unhex(asked.value)
+        LEFT JOIN events ON events.id = event_id)),
     'groups', json((
         SELECT json_group_array((
-            SELECT count(*) FROM facts
-            WHERE facts.key BETWEEN unhex(asked.value || '0000000000000000')
-                                AND unhex(asked.value || 'ffffffffffffffff')))
+            SELECT json(json_array(count, turn_id, command_id)) FROM (
+                SELECT min(event_id) AS first, count(*) AS count FROM facts
+                WHERE facts.key BETWEEN unhex(asked.value || '0000000000000000')
+                                    AND unhex(asked.value || 'ffffffffffffffff'))
+            LEFT JOIN events ON events.id = first))
         FROM (SELECT value FROM json_each(?2) ORDER BY key) AS asked)),
     'projects', json((
         SELECT json_group_array(json_array(path, id)) FROM projects
@@ -53,7 +57,12 @@ SELECT json_object(
                 'title', title, 'title_kind', title_kind, 'model', model,
                 'context_tokens', context_tokens, 'todos', json(todos),
                 'queue_length', queue_length, 'permission_mode', permission_mode,
-                'newest', json(newest))))
+                'newest', json(newest)),
+            'shown', json_object(
+                'state', a.state, 'needs', needs, 'asks', asks, 'since', since,
+                'background', background, 'unseen', json(iif(unseen, 'true', 'false')),
+                'last_words', last_words, 'viewed_at', viewed_at,
+                'snoozed_until', snoozed_until)))
         FROM agents AS a JOIN projects ON projects.id = project_id
         WHERE session_uuid IN (SELECT value FROM json_each(?5)))),
     'heard', json((
@@ -62,12 +71,10 @@ SELECT json_object(
         JOIN facts ON facts.key = unhex(heard.value ->> 'key')
         WHERE session_uuid IN (SELECT value FROM json_each(?5)))),
     'ids', json_object(
-        'projects', json((
-            SELECT json_group_array(asked.key + 1 + (SELECT coalesce(max(id), 0) FROM projects))
-            FROM json_each(?4) AS asked)),
-        'agents', json((
-            SELECT json_group_array(asked.key + 1 + (SELECT coalesce(max(id), 0) FROM agents))
-            FROM json_each(?5) AS asked))))";
+        'projects', json_object('from', (SELECT coalesce(max(id), 0) + 1 FROM projects)),
+        'agents', json_object('from', (SELECT coalesce(max(id), 0) + 1 FROM agents)),
+        'commands', json_object('from', (SELECT coalesce(max(id), 0) + 1 FROM commands)),
+        'turns', json_object('from', (SELECT coalesce(max(id), 0) + 1 FROM turns))))";
 
 const PROJECTS: &str = "
 INSERT INTO projects (id, host, path, name, git_remote, current_branch, created_at)
@@ -83,7 +90,8 @@ INSERT INTO agents (
     id, session_uuid, project_id, parent_agent_id, transcript_path, working_directory,
     cli, started_at, last_seen_at, ended_at, end_reason, registrations, iterm_pane_id,
     registered, terminal, open_facts,
-    title, title_kind, model, context_tokens, todos, queue_length, permission_mode, newest)
+    title, title_kind, model, context_tokens, todos, queue_length, permission_mode, newest,
+    state, needs, asks, since, background, unseen, last_words, viewed_at, snoozed_until)
 SELECT value ->> 'id', value ->> 'session_uuid', value ->> 'project_id',
        value ->> 'parent_agent_id', value ->> 'transcript_path', value ->> 'working_directory',
        value ->> 'cli', value ->> 'started_at', value ->> 'last_seen_at', value ->> 'ended_at',
@@ -92,7 +100,11 @@ SELECT value ->> 'id', value ->> 'session_uuid', value ->> 'project_id',
        value ->> '$.work.title', value ->> '$.work.title_kind', value ->> '$.work.model',
        value ->> '$.work.context_tokens', nullif(value -> '$.work.todos', 'null'),
        value ->> '$.work.queue_length', value ->> '$.work.permission_mode',
-       value -> '$.work.newest'
+       value -> '$.work.newest',
+       value ->> '$.shown.state', value ->> '$.shown.needs', value ->> '$.shown.asks',
+       value ->> '$.shown.since', value ->> '$.shown.background', value ->> '$.shown.unseen',
+       value ->> '$.shown.last_words', value ->> '$.shown.viewed_at',
+       value ->> '$.shown.snoozed_until'
 FROM json_each(?1) WHERE true
 ON CONFLICT (id) DO UPDATE SET
     transcript_path = excluded.transcript_path, working_directory = excluded.working_directory,
@@ -105,7 +117,11 @@ ON CONFLICT (id) DO UPDATE SET
     title = excluded.title, title_kind = excluded.title_kind, model = excluded.model,
     context_tokens = excluded.context_tokens, todos = excluded.todos,
     queue_length = excluded.queue_length, permission_mode = excluded.permission_mode,
-    newest = excluded.newest";
+    newest = excluded.newest,
+    state = excluded.state, needs = excluded.needs, asks = excluded.asks, since = excluded.since,
+    background = excluded.background, unseen = excluded.unseen,
+    last_words = excluded.last_words, viewed_at = excluded.viewed_at,
+    snoozed_until = excluded.snoozed_until";
 
 /// A result stands over an interruption, and else the first end counts.
 const TOOL_USES: &str = "
@@ -142,6 +158,24 @@ ON CONFLICT (message_id) DO UPDATE SET
     model = excluded.model, input = excluded.input, output = excluded.output,
     cache_read = excluded.cache_read, cache_write = excluded.cache_write, at = excluded.at
 WHERE (excluded.at, excluded.output) >= (usage.at, usage.output)";
+
+const COMMANDS: &str = "
+INSERT INTO commands (id, agent_id, state, origin, outcome, started_at, completed_at)
+SELECT value ->> 'id', value ->> 'agent_id', value ->> 'state', value ->> 'origin',
+       value ->> 'outcome', value ->> 'started_at', value ->> 'completed_at'
+FROM json_each(?1) WHERE true
+ON CONFLICT (id) DO UPDATE SET
+    state = excluded.state, origin = excluded.origin, outcome = excluded.outcome,
+    started_at = excluded.started_at, completed_at = excluded.completed_at";
+
+const CHANGED_TURNS: &str = "
+UPDATE turns SET text = text || (value ->> 'more'),
+                 intent = coalesce(value ->> 'intent', intent)
+FROM json_each(?1) WHERE turns.id = value ->> 'id'";
+
+const LINKED: &str = "
+UPDATE events SET turn_id = value ->> 'id', command_id = value ->> 'command_id'
+FROM json_each(?1) WHERE events.id = value ->> 'event_id'";
 
 /// The rows are one object: each key in hex, with its event.
 const FACTS: &str = "INSERT INTO facts (key, event_id) SELECT unhex(key), value FROM json_each(?1)";
@@ -186,6 +220,10 @@ impl Transaction for SqliteTransaction<'_> {
         self.put(INTERRUPTIONS, &rows.plan.interruptions).await?;
         self.put(TOOL_USES, &rows.plan.tool_uses).await?;
         self.put(USAGE, &rows.plan.usage).await?;
+        self.put(COMMANDS, &rows.plan.commands).await?;
+        self.insert_turns(&rows.plan.turns).await?;
+        self.put(CHANGED_TURNS, &rows.plan.changed_turns).await?;
+        self.put(LINKED, &rows.plan.linked).await?;
         let last_id = self.insert_events(&rows.plan.events).await?;
         let before = last_id.unwrap_or(0) - rows.plan.events.len() as i64;
         self.insert_facts(&rows.facts, before + 1).await?;
@@ -257,6 +295,39 @@ impl SqliteTransaction<'_> {
         Ok(())
     }
 
+    /// Before the events, which name them: their ids follow the greatest.
+    async fn insert_turns(&mut self, turns: &[Turn]) -> Outcome<()> {
+        if turns.is_empty() {
+            return Ok(());
+        }
+        let last = "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'events'";
+        let last: i64 = sqlx::query_scalar(last).fetch_one(&mut *self.0).await?;
+        for some in turns.chunks(ROWS_PER_INSERT) {
+            let mut insert = sqlx::QueryBuilder::<Sqlite>::new(
+                "INSERT INTO turns (id, command_id, actor, intent, text, timestamp, message_id,
+                                    event_id) ",
+            );
+            insert.push_values(some, |mut values, turn| {
+                values
+                    .push_bind(turn.id)
+                    .push_bind(turn.command_id)
+                    .push_bind(turn.actor)
+                    .push_bind(turn.intent)
+                    .push_bind(&turn.text)
+                    .push_bind(turn.timestamp.to_string())
+                    .push_bind(&turn.message_id)
+                    .push_bind(match turn.event {
+                        EventOf::Stored(id) => id,
+                        EventOf::Planned(number) => last + 1 + number as i64,
+                    });
+            });
+            let is_usual = [1, ROWS_PER_INSERT].contains(&some.len());
+            let insert = insert.build().persistent(is_usual);
+            insert.execute(&mut *self.0).await?;
+        }
+        Ok(())
+    }
+
     /// The last one's id. No other writer can insert meanwhile, so the ids of
     /// one batch follow each other.
     async fn insert_events(&mut self, events: &[NewEvent]) -> Outcome<Option<i64>> {
@@ -264,8 +335,8 @@ impl SqliteTransaction<'_> {
         let mut last = None;
         for some in events.chunks(ROWS_PER_INSERT) {
             let mut insert = sqlx::QueryBuilder::<Sqlite>::new(
-                "INSERT INTO events (timestamp, recorded_at, project_id, agent_id, event_type,
-                                     payload, event_key, observed, checkpoint_id, source_offset) ",
+                "INSERT INTO events (timestamp, recorded_at, project_id, agent_id, command_id,
+                                     turn_id, event_type, payload, event_key, observed, checkpoint_id, source_offset) ",
             );
             insert.push_values(some, |mut values, event| {
                 values
@@ -273,6 +344,8 @@ impl SqliteTransaction<'_> {
                     .push_bind(&recorded_at)
                     .push_bind(event.project_id)
                     .push_bind(event.agent_id)
+                    .push_bind(event.command_id)
+                    .push_bind(event.turn_id)
                     .push_bind(event.kind.as_str())
                     .push_bind(&event.payload)
                     .push_bind(event.keys[0].as_slice())
@@ -294,8 +367,8 @@ impl SqliteTransaction<'_> {
             return Ok(());
         }
         let rows = facts.iter().map(|fact| match fact.event {
-            FactOf::Stored(id) => (hex(&fact.key), id),
-            FactOf::Planned(number) => (hex(&fact.key), first + number as i64),
+            EventOf::Stored(id) => (hex(&fact.key), id),
+            EventOf::Planned(number) => (hex(&fact.key), first + number as i64),
         });
         let insert = sqlx::query(FACTS).bind(Json(rows.collect::<BTreeMap<_, _>>()));
         insert.execute(&mut *self.0).await?;
@@ -349,6 +422,39 @@ impl SqliteTransaction<'_> {
         .await?;
         Ok(())
     }
+}
+
+const CORRECTED_AGENT: &str = "
+UPDATE agents SET state = ?1 ->> 'state', needs = ?1 ->> 'needs', asks = ?1 ->> 'asks',
+    since = ?1 ->> 'since', background = ?1 ->> 'background', unseen = ?1 ->> 'unseen',
+    last_words = ?1 ->> 'last_words', viewed_at = ?1 ->> 'viewed_at',
+    snoozed_until = ?1 ->> 'snoozed_until', ended_at = ?1 ->> 'ended_at',
+    end_reason = ?1 ->> 'end_reason'
+WHERE id = ?2";
+
+const CORRECTED_TURNS: &str = "
+INSERT INTO turns (id, command_id, actor, intent, text, timestamp, message_id, event_id)
+SELECT value ->> 'id', value ->> 'command_id', value ->> 'actor', value ->> 'intent',
+       value ->> 'text', value ->> 'timestamp', value ->> 'message_id', value ->> 'event_id'
+FROM json_each(?1) WHERE true
+ON CONFLICT (id) DO UPDATE SET
+    command_id = excluded.command_id, actor = excluded.actor, intent = excluded.intent,
+    text = excluded.text, timestamp = excluded.timestamp, message_id = excluded.message_id,
+    event_id = excluded.event_id";
+
+pub async fn correct(link: &mut SqliteConnection, corrections: &[Correction]) -> Outcome<()> {
+    let mut tx = SqliteTransaction::begin(link).await?;
+    for one in corrections {
+        let agent = sqlx::query(CORRECTED_AGENT).bind(Json(&one.shown));
+        agent.bind(one.agent_id).execute(&mut *tx.0).await?;
+        tx.put(COMMANDS, &one.commands).await?;
+        tx.put(CORRECTED_TURNS, &one.turns).await?;
+        let gone = "DELETE FROM turns WHERE id IN (SELECT value FROM json_each(?1))";
+        tx.put(gone, &one.extra_turns).await?;
+        let gone = "DELETE FROM commands WHERE id IN (SELECT value FROM json_each(?1))";
+        tx.put(gone, &one.extra_commands).await?;
+    }
+    tx.commit().await
 }
 
 pub async fn checkpoints(link: &mut SqliteConnection, host: &str) -> Outcome<Vec<CheckpointRow>> {

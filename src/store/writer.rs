@@ -22,6 +22,7 @@ use super::{
     append::{self, Outcome},
     archive::merge,
     connect::{self, CONNECT_TIMEOUT, STATEMENT_TIMEOUT},
+    correction::Correction,
     failure::Failure,
     migrate::{self, SCHEMA_VERSION},
     postgres::{self, PostgresTransaction},
@@ -101,6 +102,13 @@ impl Writer {
         link => async {
             append::append(PostgresTransaction::begin(link).await?, &host, &[], endings).await
         })
+    }
+
+    /// Puts agents' rows right, all or nothing.
+    pub async fn correct(&mut self, corrections: &[Correction]) -> Outcome<()> {
+        on_link!(self,
+            link => sqlite::correct(&mut link.log, corrections),
+            link => postgres::correct(link, corrections))
     }
 
     /// How this machine is named in the rows.

@@ -46,7 +46,7 @@ use pages::assets;
 use routes::{
     agents, events,
     health::{self, Facts},
-    hooks, sessions, stream,
+    hooks, sessions, stream, views,
 };
 
 #[derive(Debug, Clone)]
@@ -124,6 +124,8 @@ fn router(app: Shared) -> Router {
         .route("/api/agents/{id}", get(agents::show))
         .route("/api/agents/{id}/turns", get(agents::turns))
         .route("/api/agents/{id}/transitions", get(agents::transitions))
+        .route("/api/agents/{id}/seen", routing::post(views::seen))
+        .route("/api/agents/{id}/snooze", routing::post(views::snooze))
         .route("/api/commands/{id}", get(agents::command))
         .route("/api/sessions", routing::post(sessions::register))
         .route(

@@ -6,7 +6,7 @@ use super::Terms;
 use crate::{
     event::{
         EndReason, Ending, EndsAt, Event, FactKey, HookReceived, Moment, Payload, SessionSeen,
-        Timestamp, What, hex_digest, storable,
+        SessionViewed, Timestamp, What, hex_digest, storable,
     },
     spool::{self, Body, Observation, Registration, Sender},
 };
@@ -32,6 +32,10 @@ pub fn mean(line: spool::Line, terms: &Terms<'_>) -> Result<Vec<What>, String> {
         } => hook_received(hook, sender, cut_from_bytes, moment, terms),
         Body::Observation { observed: reading } => observed(reading, moment),
         Body::Session { session } => Ok(vec![What::Seen(registered(session, moment))]),
+        Body::Viewed {
+            session_uuid,
+            snoozed_until,
+        } => viewed(&line.key, session_uuid, snoozed_until, moment),
         Body::Unregistered { session_uuid } => Ok(vec![What::Ended(Ending {
             session_uuid: storable(session_uuid),
             reason: EndReason::Unregistered,
@@ -53,6 +57,22 @@ fn registered(session: Registration, moment: Moment) -> SessionSeen {
         registered: true,
         ..seen(&storable(session.session_uuid), project, moment)
     }
+}
+
+fn viewed(
+    key: &str,
+    session_uuid: String,
+    snoozed_until: Option<String>,
+    moment: Moment,
+) -> Result<Vec<What>, String> {
+    let session_uuid = storable(session_uuid);
+    let key = FactKey::viewed(&session_uuid, key);
+    let payload = Payload::SessionViewed(SessionViewed {
+        session_uuid,
+        snoozed_until,
+    });
+    let event = Event::new(payload, moment, vec![key], None).map_err(|why| why.to_string())?;
+    Ok(vec![What::Event(Box::new(event))])
 }
 
 fn hook_received(

@@ -80,6 +80,7 @@ mod inbox;
 mod look;
 mod page;
 mod postgres;
+mod rebuild;
 mod rows;
 #[cfg(test)]
 #[path = "../../../tests/behaviour/support/postgres.rs"]

@@ -7,3 +7,4 @@ pub mod hooks;
 pub mod query;
 pub mod sessions;
 pub mod stream;
+pub mod views;

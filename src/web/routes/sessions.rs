@@ -66,12 +66,12 @@ pub async fn end(State(app): State<Shared>, uuid: Address) -> Result<Response, P
     }))
 }
 
-fn accepted() -> Response {
+pub(super) fn accepted() -> Response {
     (StatusCode::ACCEPTED, Json(json!({"status": "accepted"}))).into_response()
 }
 
 /// From before the append on, so that no commit is missed.
-fn news_of(app: &App, kind: EventType) -> Subscription {
+pub(super) fn news_of(app: &App, kind: EventType) -> Subscription {
     let filter = Filter {
         types: vec![kind],
         ..Filter::default()
@@ -80,7 +80,7 @@ fn news_of(app: &App, kind: EventType) -> Subscription {
 }
 
 /// The session's row once it is as wanted; looked at again with each piece of news.
-async fn committed(
+pub(super) async fn committed(
     app: &App,
     uuid: &str,
     mut news: Subscription,

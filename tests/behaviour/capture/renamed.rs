@@ -42,7 +42,8 @@ on_both! {
         let moved = headspace.project("-home-dev-there").join(session.file_name());
         fs::rename(&path, &moved).expect("it is moved");
         append(&moved, session.reply("there"));
-        let caught = Caught { stored: 1, known: 0, rejected: 0 };
+        // The reply, and that its command is complete.
+        let caught = Caught { stored: 2, known: 0, rejected: 0 };
         assert_eq!(headspace.watch_once(), caught);
         assert_eq!(headspace.store.number("SELECT count(*) FROM checkpoints"), 1);
         assert_eq!(headspace.store.turns(), ["here", "there"]);

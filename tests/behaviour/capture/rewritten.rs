@@ -37,7 +37,8 @@ on_both! {
             assert_eq!(headspace.watch_once(), fewer, "fewer lines, in place: {in_place}");
 
             write(&[e, a, b, c, d, f]);
-            let more = Caught { stored: 2, known: 4, rejected: 0 };
+            // Two replies; the first completes the command.
+            let more = Caught { stored: 3, known: 4, rejected: 0 };
             assert_eq!(headspace.watch_once(), more, "more lines, in place: {in_place}");
 
             assert_eq!(headspace.store.turns(), ["a", "b", "c", "d", "e", "f"]);

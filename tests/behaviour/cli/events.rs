@@ -40,7 +40,7 @@ on_both! {
         assert_eq!(objects, page);
         // In the terminal text is shown and never obeyed.
         let lines = lines(&headspace.run(&["events"]));
-        assert_eq!(lines.len(), 2);
+        assert_eq!(lines.len(), 3);
         assert!(!lines[1].contains('\u{1b}') && lines[1].contains("red"), "{:?}", lines[1]);
     }
 
@@ -51,27 +51,27 @@ on_both! {
         }
         let uuid = headspace.store.column("SELECT session_uuid FROM agents WHERE id = 2").remove(0);
         let shop = ids(&headspace.run(&["events", "--json", "--project", "shop"]));
-        assert_eq!(shop, [1, 2, 3]);
+        assert_eq!(shop, [1, 2, 3, 4]);
         for (arguments, expected) in [
-            (&["--project", "1"][..], &[1, 2, 3][..]),
-            (&["--project", "/home/dev/blog"], &[4, 5, 6]),
-            (&["--project", "shop", "--project", "blog"], &[1, 2, 3, 4, 5, 6]),
-            (&["--agent", "2"], &[4, 5, 6]),
-            (&["--agent", &uuid], &[4, 5, 6]),
-            (&["--agent", &uuid[..8]], &[4, 5, 6]),
-            (&["--type", "session_registered"], &[1, 4]),
-            (&["--type", "session_registered", "--type", "turn_detected", "--project", "blog"], &[4, 5, 6]),
-            (&["--type", "turn_detected", "--agent", "1", "-n", "1"], &[3]),
+            (&["--project", "1"][..], &[1, 2, 3, 4][..]),
+            (&["--project", "/home/dev/blog"], &[5, 6, 7, 8]),
+            (&["--project", "shop", "--project", "blog"], &[1, 2, 3, 4, 5, 6, 7, 8]),
+            (&["--agent", "2"], &[5, 6, 7, 8]),
+            (&["--agent", &uuid], &[5, 6, 7, 8]),
+            (&["--agent", &uuid[..8]], &[5, 6, 7, 8]),
+            (&["--type", "session_registered"], &[1, 5]),
+            (&["--type", "session_registered", "--type", "turn_detected", "--project", "blog"], &[5, 6, 8]),
+            (&["--type", "turn_detected", "--agent", "1", "-n", "1"], &[4]),
             (&["--project", "shop", "--agent", "2"], &[]),
         ] {
             let output = headspace.run(&[&["events", "--json"], arguments].concat());
             assert_eq!(ids(&output), expected, "{arguments:?}");
         }
         let time = headspace.store.column(&format!(
-            "SELECT {} FROM events WHERE id = 3", crate::support::talk::utc(kind, "timestamp")
+            "SELECT {} FROM events WHERE id = 4", crate::support::talk::utc(kind, "timestamp")
         )).remove(0);
         let since = headspace.run(&["events", "--json", "--project", "shop", "--since", &time]);
-        assert_eq!(ids(&since), [3], "that time or later");
+        assert_eq!(ids(&since), [4], "that time or later");
         for wrong in [["--project", "none"], ["--agent", "zzz"], ["--type", "turn"], ["--since", "yesterday"]] {
             let output = headspace.run(&["events", wrong[0], wrong[1]]);
             let said = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -97,7 +97,7 @@ on_both! {
             talk.say(&format!("round {round}"));
             assert_eq!(next()["payload"]["text"], format!("round {round}"));
         }
-        assert_eq!(newest(&headspace.store), 22);
+        assert_eq!(newest(&headspace.store), 23);
         kill_process(Pid::from_child(&child), Signal::INT).expect("it is there");
         let status = child.wait().expect("it ends");
         assert_eq!(status.code(), Some(0));

@@ -34,16 +34,16 @@ on_both! {
             Kind::Postgres => format!("jsonb_set(payload, '{{text}}', '\"{new}\"')"),
         };
         let cases = [
-            ("missing", "DELETE FROM events WHERE id = 3".to_owned()),
-            ("missing", "DELETE FROM facts WHERE event_id = 3; DELETE FROM events WHERE id = 3".into()),
+            ("missing", "DELETE FROM events WHERE id = 4".to_owned()),
+            ("missing", "DELETE FROM facts WHERE event_id = 4; DELETE FROM events WHERE id = 4".into()),
             ("missing", "DELETE FROM events WHERE event_type = 'session_registered'".into()),
             ("missing", "DELETE FROM facts WHERE event_id = 1; DELETE FROM events WHERE id = 1".into()),
-            ("doubled", format!("{COPY} FROM events WHERE id = 3")),
-            ("altered", format!("UPDATE events SET payload = {} WHERE id = 3", text("forged"))),
-            ("altered", "UPDATE events SET timestamp = '2001-01-01T00:00:00.000000Z' WHERE id = 3".into()),
-            ("extra", format!("{COPY} FROM events WHERE id = 3; \
+            ("doubled", format!("{COPY} FROM events WHERE id = 4")),
+            ("altered", format!("UPDATE events SET payload = {} WHERE id = 4", text("forged"))),
+            ("altered", "UPDATE events SET timestamp = '2001-01-01T00:00:00.000000Z' WHERE id = 4".into()),
+            ("extra", format!("{COPY} FROM events WHERE id = 4; \
                 UPDATE events SET source_offset = 1, payload = {} WHERE event_key = 'a copy'", text("invented"))),
-            ("extra", format!("{COPY} FROM events WHERE id = 3; \
+            ("extra", format!("{COPY} FROM events WHERE id = 4; \
                 UPDATE events SET checkpoint_id = NULL, payload = {} WHERE event_key = 'a copy'", text("invented"))),
         ];
         for (expected, sql) in cases {

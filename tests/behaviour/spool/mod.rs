@@ -22,7 +22,7 @@ use serde_json::{Value, json};
 use crate::support::headspace::Headspace;
 
 /// Runs `headspace hook` with this on its standard input.
-fn hook(headspace: &Headspace, input: impl AsRef<[u8]>) -> Output {
+pub fn hook(headspace: &Headspace, input: impl AsRef<[u8]>) -> Output {
     feed(headspace.command(&["hook"]), input.as_ref())
 }
 
@@ -42,7 +42,7 @@ fn feed(mut command: Command, input: &[u8]) -> Output {
 }
 
 /// The CLI sees nothing of it.
-fn assert_silent(output: &Output) {
+pub fn assert_silent(output: &Output) {
     let said = String::from_utf8_lossy(&output.stdout);
     let errors = String::from_utf8_lossy(&output.stderr);
     assert_eq!((output.status.code(), &*said, &*errors), (Some(0), "", ""));

@@ -3,5 +3,6 @@
 mod any_order;
 mod labels;
 mod replay;
+mod rows;
 mod steps;
 mod timeline;

@@ -34,7 +34,7 @@ on_both! {
         let cases = [
             ("types=turn_detected", turns.to_owned()),
             ("types=session_registered", "event_type = 'session_registered'".into()),
-            ("types=turn_detected,session_registered", "1 = 1".into()),
+            ("types=turn_detected,session_registered", "event_type <> 'state_transition'".into()),
             ("types=turn_detected&types=session_ended", turns.into()),
             ("project_id=1", "project_id = 1".into()),
             ("project_id=1&project_id=2", "project_id IN (1, 2)".into()),

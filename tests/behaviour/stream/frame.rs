@@ -33,12 +33,13 @@ on_both! {
         texts.iter().for_each(|text| talk.say(text));
         headspace.watch_once();
         let web = Web::start(&headspace);
-        let mut stream = Stream::after(web.port, 1);
-        for (text, id) in texts.iter().zip(2..) {
+        let mut stream = Stream::open(&web, "/api/events/stream?last_event_id=0&types=turn_detected");
+        let turns = headspace.store.column("SELECT id FROM events WHERE event_type = 'turn_detected' ORDER BY id");
+        for (text, id) in texts.iter().zip(turns) {
             let block = stream.next();
             let lines: Vec<&str> = block.text.split(['\n', '\r']).collect();
             assert_eq!(lines.len(), 5, "three fields and a blank line: {block:?}");
-            assert_eq!((block.event(), block.id()), ("turn_detected", id));
+            assert_eq!((block.event(), block.id().to_string()), ("turn_detected", id));
             assert_eq!(block.data()["payload"]["text"], *text);
         }
     }

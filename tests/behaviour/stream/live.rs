@@ -16,9 +16,9 @@ on_both! {
         let mut stream = Stream::open(&web, "/api/events/stream");
         talk.say("one");
         headspace.watch_once();
-        let ids: Vec<i64> = (0..2).map(|_| stream.next_frame().id()).collect();
-        assert_eq!(ids, [before + 1, before + 2]);
-        assert_eq!(newest(&headspace.store), before + 2);
+        let ids: Vec<i64> = (0..3).map(|_| stream.next_frame().id()).collect();
+        assert_eq!(ids, [before + 1, before + 2, before + 3]);
+        assert_eq!(newest(&headspace.store), before + 3);
     }
 
     /// A client that has read the first bytes of a stream is in it: what is committed

@@ -21,7 +21,8 @@ on_both! {
         headspace.watch_once();
         let web = Web::start(&headspace);
         let _watcher = headspace.watch();
-        let last = 1 + 300 + (ROUNDS * TURNS) as i64;
+        // The session, its turns, and that its command began.
+        let last = 2 + 300 + (ROUNDS * TURNS) as i64;
         let mut recording = Recording::default();
         thread::scope(|scope| {
             let mut readers = Vec::new();
@@ -34,7 +35,7 @@ on_both! {
                     let (port, name) = (web.port, format!("{round} from {from}"));
                     readers.push(scope.spawn(move || read(port, &name, from, by_query, last)));
                 }
-                wait_for_count(&headspace.store, 301 + (round * TURNS) as i64);
+                wait_for_count(&headspace.store, 302 + (round * TURNS) as i64);
             }
             for reader in readers {
                 recording.absorb(reader.join().expect("a reader"));

@@ -18,3 +18,13 @@ ALTER TABLE checkpoints ADD COLUMN reading bigint NOT NULL DEFAULT 0;
 ALTER TABLE checkpoints ADD COLUMN known_until bigint NOT NULL DEFAULT 0;
 -- Its content is compressed already.
 ALTER TABLE archive ALTER COLUMN content SET STORAGE EXTERNAL;
+
+-- Open: it has not ended, and was seen in the last twelve hours or has a living process.
+CREATE OR REPLACE VIEW agent_states AS
+SELECT agents.id AS agent_id, session_uuid, project_id, parent_agent_id, title, state, needs, asks,
+       since, background, unseen,
+       ended_at IS NULL
+           AND (last_seen_at > now() - interval '12 hours'
+                OR coalesce(jsonb_array_length(open_facts -> 'processes') > 0, false)) AS open,
+       last_words, (SELECT max(commands.id) FROM commands WHERE commands.agent_id = agents.id) AS command_id
+FROM agents;

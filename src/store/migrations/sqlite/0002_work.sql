@@ -16,3 +16,13 @@ ALTER TABLE agents ADD COLUMN newest TEXT NOT NULL DEFAULT '{}' CHECK (json_vali
 -- read once more from the start; up to known_until its facts are stored already.
 ALTER TABLE checkpoints ADD COLUMN reading INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE checkpoints ADD COLUMN known_until INTEGER NOT NULL DEFAULT 0;
+
+-- Open: it has not ended, and was seen in the last twelve hours or has a living process.
+DROP VIEW agent_states; CREATE VIEW agent_states AS
+SELECT agents.id AS agent_id, session_uuid, project_id, parent_agent_id, title, state, needs, asks,
+       since, background, unseen,
+       ended_at IS NULL
+           AND (last_seen_at > strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '-12 hours')
+                OR coalesce(json_array_length(open_facts, '$.processes') > 0, false)) AS open,
+       last_words, (SELECT max(commands.id) FROM commands WHERE commands.agent_id = agents.id) AS command_id
+FROM agents;
