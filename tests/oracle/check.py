@@ -1,6 +1,6 @@
 """Does the database hold what the transcripts hold, each fact once, and nothing else?
 
-In:  what the transcripts hold, what the tables hold. Out: findings; none means yes.
+In:  what the transcripts hold, what the tables hold; what was sent, if that is known. Out: findings; none means yes.
 
 `extra` is for transcripts that were cut or rewritten after they were read: what is gone from them may still be
 stored, and offsets and order of such rows prove nothing. What is in them now must be stored all the same.
@@ -9,32 +9,23 @@ stored, and offsets and order of such rows prove nothing. What is in them now mu
 import hashlib
 import os
 from collections import defaultdict
-from dataclasses import asdict, dataclass
 
 from database import turns as stored_turns
+from finding import Finding
+from sent import Sent, check_sent, follows
 
 
-@dataclass(frozen=True)
-class Finding:
-    kind: str
-    where: str  # file:offset, or "event <id>"
-    what: str
-
-    def __str__(self):
-        return f"{self.kind}\t{self.where}\t{self.what}"
-
-    as_dict = asdict
-
-
-def check(found, tables, extra=False):
+def check(found, tables, extra=False, sent=None):
     refused = {(os.path.realpath(row["source"]), row["offset"]) for row in tables["rejections"]}
     turns = [turn for turn in stored_turns(tables) if not made_by_a_hook(found, turn)]
     findings, claims = match(found, turns, refused, extra)
     findings += check_parts(claims)
     findings += [] if extra else check_order(found, claims)
     findings += check_rejections(found, tables["rejections"], extra)
-    findings += check_registrations(found, tables["events"], extra)
-    findings += check_agents(found, tables, turns, extra)
+    named = witnessed(tables["events"])
+    findings += check_registrations(found, tables["events"], extra, named, sent or Sent())
+    findings += check_agents(found, tables, turns, extra, {**named, **{name: named.get(name, set()) for name in (sent.sessions if sent else ())}})
+    findings += check_sent(sent, tables) if sent else []
     findings += check_checkpoints(found, tables["checkpoints"], extra)
     return findings
 
@@ -244,7 +235,7 @@ def compare_rejection(bad, row):
 # --- sessions and agents
 
 
-def check_registrations(found, events, extra):
+def check_registrations(found, events, extra, named, sent):
     """A session is registered once, and again only after it ended."""
     life = defaultdict(list)
     for row in events:
@@ -253,15 +244,18 @@ def check_registrations(found, events, extra):
     for name, session in found.sessions.items():
         if session.cwds and not life[name]:
             yield Finding("session", name, "is never registered")
-    named = witnessed(events)
     for name, rows in life.items():
-        if name not in found.sessions and name not in found.children and name not in named:
+        session = found.sessions.get(name)
+        if session is None and name not in found.children and name not in named and name not in sent.sessions:
             if rows and not extra:
                 yield Finding("session", f"event {rows[0]['id']}", f"{name} is in no transcript")
             continue
         yield from check_life(name, rows)
-        if session := found.sessions.get(name):
-            yield from (each for row in rows for each in check_registration(session, row, named.get(name, ()), extra))
+        for row in rows:
+            if session and not follows(sent, row):
+                yield from check_registration(session, row, named.get(name, ()), extra)
+            elif name in sent.sessions and name not in named and not follows(sent, row):
+                yield Finding("session", f"event {row['id']}", f"{name} was not sent like this")
 
 
 def check_life(name, rows):
@@ -284,11 +278,10 @@ def check_registration(session, row, named_at, extra):
         yield Finding("session", where, "its timestamp is that of no record, hook or observation")
 
 
-def check_agents(found, tables, turns, extra):
+def check_agents(found, tables, turns, extra, named):
     agents = {row["session_uuid"]: row for row in tables["agents"]}
     by_id = {row["id"]: row for row in tables["agents"]}
     projects = {row["id"]: row["path"] for row in tables["projects"]}
-    named = witnessed(tables["events"])
     for name, session in found.sessions.items():
         if row := agents.pop(name, None):
             yield from check_agent(name, session, row, projects, named.get(name, ()), extra)

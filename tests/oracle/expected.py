@@ -8,8 +8,9 @@ import os
 from collections import defaultdict
 from dataclasses import dataclass, field
 
-from check import Finding, sha256
+from check import sha256
 from database import microseconds, turns as stored_turns
+from finding import Finding
 
 
 class Inconsistent(Exception):

@@ -10,9 +10,10 @@ It reads the transcripts as plain bytes and the database as plain SQL and answer
 
 and further `order`, `part`, `session`, `agent`, `checkpoint`, the same four for rejections (`rejection-...`), and for
 readers of the stream `skip`, `repeat`, `step-back`, `unseen`. The rules stand at the top of `transcripts.py`,
-`check.py`, `expected.py` and `stream.py`.
+`check.py`, `sent.py`, `expected.py` and `stream.py`.
 
-  oracle.py check    --root DIR... --database URL     the transcripts as they are now against the database
+  oracle.py check    --root DIR... --database URL     the transcripts as they are now against the database;
+                     --sent FILE                      and the hooks and sessions that were sent, see sent.py
   oracle.py expected --expected FILE --database URL   the counts in EXPECTED.json against the database
   oracle.py stream   --frames FILE --database URL     captured frames against the database
 
@@ -28,6 +29,7 @@ import traceback
 from check import check
 from database import Unreadable, read_tables
 from expected import Inconsistent, check_expected
+from sent import read_sent
 from stream import check_stream, read_frames
 from transcripts import MAX_LINE_BYTES, read_roots
 
@@ -52,7 +54,8 @@ def run_check(options):
     tables = read_tables(options.database)
     summary = {"files": len(found.files), "turns": len(found.facts), "malformed": len(found.malformed)}
     summary |= {"sessions": len(found.sessions), "subagents": len(found.children), "events": len(tables["events"])}
-    return check(found, tables, options.allow_extra), summary
+    sent = read_sent(options.sent) if options.sent else None
+    return check(found, tables, options.allow_extra, sent), summary
 
 
 def run_expected(options):
@@ -88,6 +91,7 @@ def arguments():
     mode.add_argument("--root", action="append", required=True, help="a Claude config folder; may be repeated")
     mode.add_argument("--max-line-bytes", type=int, default=MAX_LINE_BYTES)
     mode.add_argument("--allow-extra", action="store_true", help="files were cut or rewritten since they were read")
+    mode.add_argument("--sent", help="the hooks and sessions that were sent, as JSON lines, see sent.py")
     mode.set_defaults(run=run_check)
 
     mode = modes.add_parser("expected", help="EXPECTED.json against the database")

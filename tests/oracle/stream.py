@@ -14,7 +14,7 @@ Captured frames are JSON lines:
 import bisect
 import json
 
-from check import Finding
+from finding import Finding
 from database import microseconds
 
 FIELDS = ("id", "event_type", "project_id", "agent_id", "command_id", "turn_id", "payload")
