@@ -12,7 +12,13 @@ use crate::{
     tail::Tail,
 };
 
-use super::{clock::Now, hints::Hints, queue::Queue, registry::Registry, roots::Roots};
+use super::{
+    clock::Now,
+    hints::{Changed, Hints},
+    queue::Queue,
+    registry::Registry,
+    roots::Roots,
+};
 
 /// How often everything is looked at when the kernel gives no hints.
 const BLIND_RECONCILE: Duration = Duration::from_secs(1);
@@ -27,6 +33,8 @@ pub struct Discovery {
     /// Nothing while only catching up: what a process does now is no history.
     registry: Option<Registry>,
     hints: Hints,
+    /// Hints that were taken, and nothing was looked at yet.
+    pending: Changed,
     next_scan: Instant,
 }
 
@@ -36,6 +44,7 @@ impl Discovery {
             roots: Roots::new(roots, spool),
             registry: None,
             hints: Hints::new(),
+            pending: Changed::default(),
             next_scan: now,
         }
     }
@@ -55,7 +64,8 @@ impl Discovery {
     }
 
     /// Observes the registry from now on.
-    pub fn observe(&mut self, registry: Registry) {
+    pub fn observe(&mut self, mut registry: Registry) {
+        registry.look_at_all(&mut self.hints);
         self.registry = Some(registry);
     }
 
@@ -73,6 +83,22 @@ impl Discovery {
         }
     }
 
+    /// Takes in what the registry says now: it says nothing twice, and does not wait
+    /// for a database that is away. The other hints are kept.
+    pub fn look_at_registry(&mut self) {
+        let mut changed = self.hints.take();
+        if let Some(registry) = &mut self.registry {
+            if changed.everywhere {
+                registry.look_at_all(&mut self.hints);
+            }
+            changed
+                .paths
+                .retain(|path| !registry.hinted(path, &mut self.hints));
+        }
+        self.pending.everywhere |= changed.everywhere;
+        self.pending.add(changed.paths);
+    }
+
     /// Queues what the hints name, and when it is time for it every file that
     /// changed since it was read; says whether it looked at all of them.
     pub fn look_around(
@@ -82,7 +108,8 @@ impl Discovery {
         tail: &Tail,
         queue: &mut Queue,
     ) -> bool {
-        let changed = self.hints.take();
+        self.look_at_registry();
+        let changed = std::mem::take(&mut self.pending);
         let everywhere = changed.everywhere || now.steady >= self.next_scan;
         if everywhere {
             self.hints.forget_gone();
@@ -93,11 +120,6 @@ impl Discovery {
             }
         }
         for path in changed.paths {
-            if let Some(registry) = &mut self.registry
-                && registry.hinted(&path, &mut self.hints)
-            {
-                continue;
-            }
             if self.place(&path) != Place::Nothing && !tail.is_known(&path) {
                 self.next_scan = self.next_scan.min(now.steady + SETTLE);
             }

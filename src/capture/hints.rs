@@ -24,6 +24,17 @@ pub struct Changed {
     pub everywhere: bool,
 }
 
+impl Changed {
+    /// Too many are “look everywhere”.
+    pub fn add(&mut self, paths: impl IntoIterator<Item = PathBuf>) {
+        self.paths.extend(paths);
+        if self.paths.len() > MAX_HINTS {
+            self.paths.clear();
+            self.everywhere = true;
+        }
+    }
+}
+
 pub struct Hints {
     watcher: Option<RecommendedWatcher>,
     shared: Arc<Inbox>,
@@ -151,13 +162,7 @@ impl Inbox {
                 Ok(event) if event.need_rescan() || event.paths.is_empty() => {
                     changed.everywhere = true;
                 }
-                Ok(event) => {
-                    changed.paths.extend(event.paths);
-                    if changed.paths.len() > MAX_HINTS {
-                        changed.paths.clear();
-                        changed.everywhere = true;
-                    }
-                }
+                Ok(event) => changed.add(event.paths),
                 Err(_) => changed.everywhere = true,
             }
         }

@@ -181,6 +181,7 @@ impl Capture {
     async fn step(&mut self) -> bool {
         let now = Now::read();
         if self.retry.until(now.steady).is_some() {
+            self.discovery.look_at_registry();
             return false;
         }
         self.notice_lost_file();

@@ -7,19 +7,25 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::support::headspace::{Headspace, Kind, Store, eventually, on_both};
+use super::lines;
+use crate::support::{
+    disk::SmallDisk,
+    headspace::{Headspace, Kind, Store, eventually, on_both},
+    server::Server,
+};
 
 /// A process that stands for the CLI, with its file in the registry.
-struct Cli {
+pub struct Cli {
     child: Child,
     file: PathBuf,
     at: i64,
 }
 
 impl Cli {
-    fn start(headspace: &Headspace) -> Cli {
+    pub fn start(headspace: &Headspace) -> Cli {
         let sessions = headspace.root().join("sessions");
         fs::create_dir_all(&sessions).unwrap();
         let child = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
@@ -42,7 +48,7 @@ impl Cli {
         fields[19].to_owned()
     }
 
-    fn says(&mut self, session: &str, status: &str) {
+    pub fn says(&mut self, session: &str, status: &str) {
         self.at += 1000;
         let mut entry = json!({
             "pid": self.child.id(), "sessionId": session, "cwd": "/home/dev/shop",
@@ -68,7 +74,7 @@ impl Drop for Cli {
     }
 }
 
-fn observed(store: &Store) -> Vec<Value> {
+pub fn observed(store: &Store) -> Vec<Value> {
     let sql = "SELECT payload FROM events WHERE event_type = 'session_observed' ORDER BY id";
     let column = store.try_column(sql).unwrap_or_default();
     column
@@ -175,4 +181,51 @@ fn what_changed_while_nothing_watched_is_seen_at_the_start_and_a_restart_says_no
     eventually("the next change", || statuses(&headspace.store).len() == 4);
     assert_eq!(statuses(&headspace.store)[3], "idle");
     assert!(!watcher.log().contains("duplicates"), "{}", watcher.log());
+}
+
+#[test]
+fn on_a_full_disk_a_change_waits_and_room_lets_it_in() {
+    let headspace = Headspace::on(Kind::Sqlite);
+    let disk = SmallDisk::at(&headspace.state());
+    let mut cli = Cli::start(&headspace);
+    cli.says("s", "idle");
+    let mut watcher = headspace.watch();
+    wait_for(&headspace, &["idle"]);
+    disk.fill();
+    // Until the page that the spool has already is used up.
+    for number in 0.. {
+        cli.says(&format!("s{number}"), "busy");
+        if watcher.log().contains("cannot append to the spool") {
+            break;
+        }
+        assert!(number < 10_000, "the disk was not full");
+        std::thread::park_timeout(std::time::Duration::from_millis(1));
+    }
+    cli.says("last", "waiting");
+    disk.free();
+    watcher.wait_for_log("the spool can be appended to again");
+    eventually("the last change is stored", || {
+        let last = observed(&headspace.store).pop();
+        last.is_some_and(|last| last["claude_session_id"] == "last")
+    });
+    assert!(watcher.stop().success());
+    let torn = headspace.store.number("SELECT count(*) FROM rejections");
+    assert_eq!(torn, 0);
+}
+
+#[test]
+fn while_the_database_is_down_each_change_is_kept_for_it() {
+    let (mut server, headspace) = Server::with_headspace();
+    let mut cli = Cli::start(&headspace);
+    let mut watcher = headspace.watch();
+    server.stop(Signal::INT);
+    for (said, status) in (1..).zip(["idle", "busy", "waiting", "busy"]) {
+        cli.says("s", status);
+        eventually("it is in the spool", || lines(&headspace).len() == said);
+    }
+    cli.kill();
+    eventually("the end is in the spool", || lines(&headspace).len() == 5);
+    server.start();
+    wait_for(&headspace, &["idle", "busy", "waiting", "busy", "gone"]);
+    assert!(watcher.stop().success());
 }
