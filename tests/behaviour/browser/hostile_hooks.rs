@@ -16,7 +16,7 @@ use crate::{
 const HOOK: &str = r#"{"session_id":"evil","cwd":"/","hook_event_name":"Stop"}"#;
 
 #[test]
-fn a_page_cannot_send_a_hook_and_neither_can_a_rebound_name() {
+fn a_page_cannot_send_a_hook_or_a_session_and_neither_can_a_rebound_name() {
     let headspace = Headspace::on(Kind::Sqlite);
     let web = Web::start(&headspace);
     let port = web.port;
@@ -33,6 +33,13 @@ fn a_page_cannot_send_a_hook_and_neither_can_a_rebound_name() {
         "multipart: sent",
         "beacon: sent",
         "request: refused",
+        "register: refused",
+        "register blind: refused",
+        "end: refused",
+        "end blind: refused",
+        "show: refused",
+        "status: refused",
+        "socket: refused",
     ]);
     let (report, _) = page.split_once("</pre>").expect("its report");
     assert!(!report.contains("read: "), "{report}");
@@ -47,6 +54,17 @@ fn a_page_cannot_send_a_hook_and_neither_can_a_rebound_name() {
     tab.wait_for(&["this Host is not served here"]);
     for path in ["/hook", "/hook/stop"] {
         assert_eq!(tab.evaluate(&send(path)), json!(403), "{path}");
+    }
+    let ways = [
+        ("POST", "/api/sessions"),
+        ("DELETE", "/api/sessions/s"),
+        ("GET", "/api/sessions/s"),
+        ("GET", "/hook/status"),
+    ];
+    for (method, path) in ways {
+        let asked =
+            format!("fetch('{path}', {{method: '{method}'}}).then((answer) => answer.status)");
+        assert_eq!(tab.evaluate(&asked), json!(403), "{method} {path}");
     }
     assert_eq!(lines(&headspace), Vec::<String>::new());
     // It is the name that is refused: the same browser may by ours.
@@ -72,6 +90,18 @@ fn hostile_page(port: u16) -> String {
         send('plain', to, {{mode: 'no-cors', headers: {{'Content-Type': 'text/plain'}}}});
         send('blind', to, {{mode: 'no-cors', headers: json}});
         send('bare', to, {{mode: 'no-cors', body: new Blob([hook])}});
+        const sessions = 'http://localhost:{port}/api/sessions';
+        const session = JSON.stringify({{session_uuid: 's', project_path: '/p'}});
+        send('register', sessions, {{headers: json, body: session}});
+        send('register blind', sessions, {{mode: 'no-cors', body: session}});
+        send('end', sessions + '/s', {{method: 'DELETE', body: null}});
+        send('end blind', sessions + '/s', {{method: 'DELETE', body: null, mode: 'no-cors'}});
+        send('show', sessions + '/s', {{method: 'GET', body: null}});
+        send('status', to + '/status', {{method: 'GET', body: null}});
+        navigator.sendBeacon(sessions, session);
+        const opened = new WebSocket('ws://localhost:{port}/hook');
+        opened.onopen = () => report('socket', 'read: open');
+        opened.onerror = () => report('socket', 'refused');
         const request = new XMLHttpRequest();
         request.onload = () => report('request', 'read: ' + request.status);
         request.onerror = () => report('request', 'refused');

@@ -4,7 +4,10 @@ mod ends;
 mod hook;
 mod hook_faults;
 mod intake;
+mod killed;
+mod power_cut;
 pub mod registry;
+mod stops;
 mod terminal;
 mod traces;
 mod turns;
@@ -59,7 +62,7 @@ pub fn lines(headspace: &Headspace) -> Vec<String> {
     text.lines().map(str::to_owned).collect()
 }
 
-fn segments(headspace: &Headspace) -> Vec<PathBuf> {
+pub fn segments(headspace: &Headspace) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(headspace.state().join("spool")) else {
         return Vec::new();
     };

@@ -1,7 +1,9 @@
 //! The oracle: `tests/oracle`, which shares no code with headspace, says what
 //! was lost, doubled, invented or altered.
 
-use std::{path::Path, process::Command};
+use std::{fs, path::Path, process::Command};
+
+use serde_json::Value;
 
 use super::headspace::{Headspace, Store};
 
@@ -19,6 +21,16 @@ pub fn assert_clean_with_extra(headspace: &Headspace) {
         &[&headspace.root()],
         &["--allow-extra"],
     ));
+}
+
+/// The same where hooks and sessions were sent as well: each `{"hook": …}` or
+/// `{"session": …}`, with `"maybe": true` if it was not answered.
+pub fn assert_clean_with_sent(headspace: &Headspace, sent: &[Value]) {
+    let lines: String = sent.iter().map(|sent| format!("{sent}\n")).collect();
+    let file = headspace.dir().join("sent.jsonl");
+    fs::write(&file, lines).expect("a list of what was sent");
+    let options = ["--sent", file.to_str().expect("UTF-8")];
+    assert_none(&findings(&headspace.store, &[&headspace.root()], &options));
 }
 
 /// Fails unless the database holds exactly what was counted in the real

@@ -59,6 +59,11 @@ impl Web {
         self.ask(post(path, &host, &["Content-Type: application/json"], json))
     }
 
+    pub fn delete(&self, path: &str) -> Answer {
+        let asked = request(path, self.port, &[]);
+        self.ask(asked.replacen("GET", "DELETE", 1))
+    }
+
     pub fn ask(&self, request: impl AsRef<[u8]>) -> Answer {
         ask(connect(self.port), request.as_ref())
     }

@@ -16,3 +16,4 @@ mod restarts;
 mod service_manager;
 mod session_page;
 mod sessions;
+mod ways_in;

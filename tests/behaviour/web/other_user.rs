@@ -94,7 +94,7 @@ print(answer.status, answer.read().decode())";
 }
 
 /// Runs Python as the user `nobody`, which takes root, or sudo without a password.
-fn as_other_user(program: &str, arguments: &[&str]) -> Output {
+pub fn as_other_user(program: &str, arguments: &[&str]) -> Output {
     let become_nobody = [
         "setpriv",
         "--reuid",
