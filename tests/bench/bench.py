@@ -3,11 +3,8 @@
 
   python3 tests/bench/bench.py                    everything; builds the release first; half an hour
   python3 tests/bench/bench.py --quick            the same with less input and shorter waits
-<<<<<<< HEAD
-  python3 tests/bench/bench.py --only speed,idle  some of: speed memory latency clients idle start terminal growth source
-=======
-  python3 tests/bench/bench.py --only speed,idle  some of: speed memory latency clients pages idle start growth source
->>>>>>> da825a4 (web: home, sessions and the log are pages that stay true by themselves)
+  python3 tests/bench/bench.py --only speed,idle  some of: speed memory latency intake clients pages idle start
+                                                  terminal growth source
   python3 tests/bench/bench.py --only units       the installed services, ten minutes idle; needs root
   python3 tests/bench/bench.py --json FILE        the figures for a program as well
 
@@ -29,6 +26,7 @@ import time
 import catchup
 import clients
 import growth
+import intake
 import live
 import measure
 import pages
@@ -45,6 +43,7 @@ SECTIONS = {
     "speed": catchup.speed,
     "memory": catchup.memory,
     "latency": live.latency,
+    "intake": intake.intake,
     "clients": clients.clients,
     "pages": pages.pages,
     "idle": live.idle,
@@ -156,6 +155,7 @@ def arguments():
     options.line_mib, options.file_mb = (64, 150) if quick else (64, 700)
     options.decades = (10_000, 100_000) if quick else (10_000, 100_000, 1_000_000)
     options.clients = (1000,) if quick else (1000, 10_000)
+    options.sent = 50 if quick else 300
     options.live_seconds, options.idle_seconds = (5, 15) if quick else (20, 60)
     return options
 
