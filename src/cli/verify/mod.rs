@@ -33,7 +33,8 @@ pub const EXAMPLES: &str = "Examples:
   headspace verify --json   the same for scripts
 
 An event that stands in no line is only a finding if its file was never rewritten:
-what was captured stays, whatever became of its file.";
+what was captured stays, whatever became of its file. Hooks and observations are not
+compared: the spool that they came by is removed when it is stored.";
 
 /// Events that are compared together.
 const PIECE: usize = 512;

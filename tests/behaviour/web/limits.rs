@@ -12,7 +12,7 @@ use crate::support::{
 };
 
 #[test]
-fn what_is_too_much_or_wrong_is_told_so() {
+fn what_is_too_much_or_wrong_is_refused_with_its_status() {
     let headspace = Headspace::on(Kind::Sqlite);
     stored(&headspace, "bounds", 1);
     let web = Web::start(&headspace);
