@@ -235,6 +235,12 @@ pub struct NewEvent {
     pub source: Option<LineOrigin>,
 }
 
+impl NewEvent {
+    pub fn is_hook(&self) -> bool {
+        self.kind == EventType::HookReceived
+    }
+}
+
 /// Where a line stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LineOrigin {

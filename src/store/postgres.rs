@@ -203,6 +203,14 @@ WITH some_projects AS (
                  observed, command_id, turn_id, n)
     JOIN new ON new.n = row.n - 1
     ORDER BY id
+    RETURNING event_type, payload, timestamp
+), some_hooks AS (
+    INSERT INTO hook_counts AS h
+    SELECT payload ->> 'hook_type' AS hook_type, count(*), max(timestamp) FROM some_events
+    WHERE event_type = 'hook_received' GROUP BY hook_type ORDER BY hook_type
+    ON CONFLICT (hook_type) DO UPDATE SET
+        count = h.count + excluded.count,
+        last_received_at = greatest(h.last_received_at, excluded.last_received_at)
 ), some_commands AS (
     INSERT INTO commands AS c (id, agent_id, state, origin, outcome, started_at, completed_at)
     SELECT id, agent_id, state, origin, outcome, started_at, completed_at
@@ -505,20 +513,11 @@ pub async fn checkpoint(link: &mut PgConnection, host: &str, path: &str) -> Outc
 }
 
 pub async fn open_sessions(link: &mut PgConnection, host: &str) -> Outcome<Vec<OpenSession>> {
-    let rows = sqlx::query(
+    let sessions = sqlx::query_as(
         "SELECT session_uuid, transcript_path FROM agents
          JOIN projects ON projects.id = project_id WHERE host = $1 AND ended_at IS NULL",
-    )
-    .bind(host)
-    .fetch_all(link)
-    .await?;
-    Ok(rows
-        .iter()
-        .map(|row| OpenSession {
-            session_uuid: row.get(0),
-            transcript_path: row.get(1),
-        })
-        .collect())
+    );
+    Ok(sessions.bind(host).fetch_all(link).await?)
 }
 
 pub async fn registered_sessions(link: &mut PgConnection, host: &str) -> Outcome<Vec<String>> {

@@ -81,6 +81,13 @@ fn rights(schema: &str) -> Vec<Right> {
     rights.push(on_tables("UPDATE", &updated, WATCHER));
     // Small pieces become larger ones.
     rights.push(on_tables("DELETE", &["archive"], WATCHER));
+    // The turn of an event may be known only later.
+    rights.push(on_columns(
+        "UPDATE",
+        "events",
+        &["command_id", "turn_id"],
+        WATCHER,
+    ));
     rights.push(on_sequences(schema, WATCHER));
     rights
 }
@@ -119,6 +126,18 @@ fn on_tables(privilege: &str, tables: &[&str], role: &str) -> Right {
             "bool_and(has_table_privilege('{role}', name, '{privilege}'))
              FROM unnest('{{{}}}'::text[]) AS name",
             tables.join(",")
+        ),
+    }
+}
+
+fn on_columns(privilege: &str, table: &str, columns: &[&str], role: &str) -> Right {
+    let list = columns.join(", ");
+    Right {
+        statement: format!("GRANT {privilege} ({list}) ON {table} TO {role}"),
+        is_granted: format!(
+            "bool_and(has_column_privilege('{role}', '{table}', name, '{privilege}'))
+             FROM unnest('{{{}}}'::text[]) AS name",
+            columns.join(",")
         ),
     }
 }

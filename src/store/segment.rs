@@ -80,7 +80,7 @@ pub struct CheckpointRow {
 }
 
 /// A session that has not ended.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
 pub struct OpenSession {
     pub session_uuid: String,
     pub transcript_path: Option<String>,

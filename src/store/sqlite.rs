@@ -176,6 +176,15 @@ FROM json_each(?1) WHERE turns.id = value ->> 'id'";
 const LINKED: &str = "
 UPDATE events SET turn_id = value ->> 'id', command_id = value ->> 'command_id'
 FROM json_each(?1) WHERE events.id = value ->> 'event_id'";
+/// Counts the hooks after this event.
+const HOOKS: &str = "
+INSERT INTO hook_counts
+SELECT payload ->> 'hook_type', count(*), max(timestamp) FROM events
+WHERE id > ?1 AND event_type = 'hook_received'
+GROUP BY payload ->> 'hook_type'
+ON CONFLICT (hook_type) DO UPDATE SET
+    count = count + excluded.count,
+    last_received_at = max(last_received_at, excluded.last_received_at)";
 
 /// The rows are one object: each key in hex, with its event.
 const FACTS: &str = "INSERT INTO facts (key, event_id) SELECT unhex(key), value FROM json_each(?1)";
@@ -227,6 +236,12 @@ impl Transaction for SqliteTransaction<'_> {
         let last_id = self.insert_events(&rows.plan.events).await?;
         let before = last_id.unwrap_or(0) - rows.plan.events.len() as i64;
         self.insert_facts(&rows.facts, before + 1).await?;
+        if rows.plan.events.iter().any(NewEvent::is_hook) {
+            sqlx::query(HOOKS)
+                .bind(before)
+                .execute(&mut *self.0)
+                .await?;
+        }
         let mut rejected = 0;
         for row in &rows.rejections {
             rejected += self.insert_rejection(row).await?;
@@ -482,20 +497,11 @@ pub async fn checkpoint(link: &mut SqliteConnection, host: &str, path: &str) -> 
 }
 
 pub async fn open_sessions(link: &mut SqliteConnection, host: &str) -> Outcome<Vec<OpenSession>> {
-    let rows = sqlx::query(
+    let sessions = sqlx::query_as(
         "SELECT session_uuid, transcript_path FROM agents
          JOIN projects ON projects.id = project_id WHERE host = ? AND ended_at IS NULL",
-    )
-    .bind(host)
-    .fetch_all(link)
-    .await?;
-    Ok(rows
-        .iter()
-        .map(|row| OpenSession {
-            session_uuid: row.get(0),
-            transcript_path: row.get(1),
-        })
-        .collect())
+    );
+    Ok(sessions.bind(host).fetch_all(link).await?)
 }
 
 pub async fn registered_sessions(link: &mut SqliteConnection, host: &str) -> Outcome<Vec<String>> {

@@ -49,10 +49,8 @@ impl Reader {
 
     /// The type of the last received first.
     pub async fn hooks(&self) -> Result<Vec<HookRow>> {
-        let sql = "SELECT payload ->> 'hook_type' AS hook_type, count(*) AS count, \
-                   max(timestamp) AS last_received_at FROM events \
-                   WHERE event_type = 'hook_received' AND event_type <> 'turn_detected' \
-                   GROUP BY payload ->> 'hook_type' ORDER BY last_received_at DESC, hook_type";
+        let sql = "SELECT hook_type, count, last_received_at FROM hook_counts \
+                   ORDER BY last_received_at DESC, hook_type";
         fetch!(self, fetch_all, query_as(sql))
     }
 

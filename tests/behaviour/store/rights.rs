@@ -58,7 +58,8 @@ fn a_role_that_may_not_make_tables_works_with_those_that_are_there() {
     database(&headspace).sql(&format!(
         "GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role};
          GRANT INSERT ON events, facts, rejections TO {role};
-         GRANT INSERT, UPDATE ON checkpoints, projects, agents, tool_uses, usage, watchers TO {role};
+         GRANT INSERT, UPDATE ON checkpoints, projects, agents, tool_uses, usage, watchers,
+             hook_counts TO {role};
          GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {role}"
     ));
     let mut talk = Conversation::new(&headspace, "least");

@@ -11,7 +11,7 @@ use crate::support::{
 
 on_both! {
     fn another_programs_tables_are_refused_and_left_alone(kind: Kind) {
-        for table in ["projects", "agents", "commands", "turns", "tool_uses", "usage", "events", "checkpoints", "facts", "archive", "rejections", "watchers", "log"] {
+        for table in ["projects", "agents", "commands", "turns", "tool_uses", "usage", "events", "checkpoints", "facts", "archive", "rejections", "watchers", "log", "hook_counts"] {
             let headspace = Headspace::on(kind);
             std::fs::create_dir_all(headspace.state()).expect("a state folder");
             execute(&headspace.store, &format!("CREATE TABLE {table} (x integer); INSERT INTO {table} VALUES (7)"));

@@ -47,6 +47,9 @@ on_both! {
         if kind == Kind::Sqlite {
             assert_eq!(headspace.store.column(newest), [last.as_str().unwrap()]);
         }
+        // What is read again counts once.
+        assert_eq!(headspace.watch_once().stored, 0);
+        assert_eq!(web.get("/hook/status").json(), status);
         web.post("/hook/status", &stop("a").to_string()).problem(405);
     }
 

@@ -28,3 +28,14 @@ SELECT agents.id AS agent_id, session_uuid, project_id, parent_agent_id, title, 
                 OR coalesce(jsonb_array_length(open_facts -> 'processes') > 0, false)) AS open,
        last_words, (SELECT max(commands.id) FROM commands WHERE commands.agent_id = agents.id) AS command_id
 FROM agents;
+
+-- How many hooks of each type came, and when the last one: counting them in the log
+-- takes seconds when they are a million.
+CREATE TABLE hook_counts (
+    hook_type        text PRIMARY KEY,
+    count            bigint NOT NULL,
+    last_received_at timestamptz NOT NULL
+);
+INSERT INTO hook_counts
+SELECT payload ->> 'hook_type', count(*), max(timestamp) FROM events
+WHERE event_type = 'hook_received' GROUP BY payload ->> 'hook_type';

@@ -26,3 +26,15 @@ SELECT agents.id AS agent_id, session_uuid, project_id, parent_agent_id, title, 
                 OR coalesce(json_array_length(open_facts, '$.processes') > 0, false)) AS open,
        last_words, (SELECT max(commands.id) FROM commands WHERE commands.agent_id = agents.id) AS command_id
 FROM agents;
+
+-- How many hooks of each type came, and when the last one: counting them in the log
+-- takes seconds when they are a million.
+CREATE TABLE hook_counts (
+    hook_type        TEXT PRIMARY KEY,
+    count            INTEGER NOT NULL,
+    last_received_at TEXT NOT NULL
+) WITHOUT ROWID;
+INSERT INTO hook_counts
+SELECT payload ->> 'hook_type', count(*), max(timestamp) FROM events
+WHERE event_type = 'hook_received' AND event_type <> 'turn_detected'
+GROUP BY payload ->> 'hook_type';
