@@ -21,6 +21,7 @@
 //! Not here: what a line means (`dialect`), what a second copy means (`derive`).
 
 mod activity;
+mod again;
 mod alarm;
 mod aside;
 mod backlog;

@@ -32,6 +32,8 @@ pub struct Positions {
     /// What the records said so far.
     context: Context,
     packer: Packer,
+    /// Files whose rows come from an older version of reading.
+    outdated: Vec<PathBuf>,
     /// The connection over which the checkpoints were loaded.
     loaded: Option<u64>,
 }
@@ -66,9 +68,17 @@ impl Positions {
     }
 
     pub fn load(&mut self, rows: Vec<CheckpointRow>, connection: u64) {
+        let outdated = rows.iter().filter(|row| row.is_outdated);
+        self.outdated = outdated.map(|row| row.path.clone().into()).collect();
         let positions = rows.into_iter().map(|row| (row.path.into(), row.position));
         self.tail.load(positions);
         self.loaded = Some(connection);
+    }
+
+    /// Some of the files that are to be read once more.
+    pub fn take_outdated(&mut self, most: usize) -> Vec<PathBuf> {
+        let rest = self.outdated.len().saturating_sub(most);
+        self.outdated.split_off(rest)
     }
 
     /// They must be loaded again.

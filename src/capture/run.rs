@@ -193,6 +193,9 @@ impl Capture {
             self.read(&pick, now).await;
             return true;
         }
+        if (self.caught_up || self.options.once) && self.read_again().await {
+            return true;
+        }
         if self.activity.is_any_over(now.steady) {
             self.end_sessions(now.steady).await;
             return true;

@@ -16,7 +16,6 @@ pub(super) struct KnownFact {
 
 impl Planner<'_> {
     pub(super) fn event(&mut self, event: &Event, source: LineOrigin) {
-        let input = source.checkpoint_id;
         let keys: Vec<StoredKey> = event.keys.iter().map(FactKey::as_stored).collect();
         let group = match &event.group {
             Some(group @ Group::Part(_)) => Some(group.stored()),
@@ -26,12 +25,12 @@ impl Planner<'_> {
             // The registry is read anew at each start, and a hook may stand in
             // two settings files: that they repeat themselves is no news.
             if let Payload::TurnDetected(turn) = &event.payload {
-                self.count_duplicate(&event.keys[0], input);
+                self.count_duplicate(&event.keys[0], source);
                 self.known_turn(turn, known, event.moment.at, group);
             }
             return;
         }
-        if self.is_split_off(event, input) || self.was_heard(event) {
+        if self.is_split_off(event, source) || self.was_heard(event) {
             return;
         }
         let (payload, moment) = (self.numbered(event), event.moment);
@@ -139,19 +138,23 @@ impl Planner<'_> {
     }
 
     /// A prompt without words beside others of the same moment is part of those.
-    fn is_split_off(&mut self, event: &Event, input: i64) -> bool {
+    fn is_split_off(&mut self, event: &Event, source: LineOrigin) -> bool {
         let Some(group @ Group::Alone(_)) = &event.group else {
             return false;
         };
         let in_company = self.in_group(group) > 0;
         if in_company {
-            self.count_duplicate(&event.keys[0], input);
+            self.count_duplicate(&event.keys[0], source);
         }
         in_company
     }
 
-    fn count_duplicate(&mut self, key: &FactKey, input: i64) {
-        let duplicates = self.plan.duplicates.entry(input);
+    /// A line that is read once more repeats itself by intent.
+    fn count_duplicate(&mut self, key: &FactKey, source: LineOrigin) {
+        if self.is_read_again(source) {
+            return;
+        }
+        let duplicates = self.plan.duplicates.entry(source.checkpoint_id);
         let (count, _) = duplicates.or_insert_with(|| (0, key.to_string()));
         *count += 1;
     }

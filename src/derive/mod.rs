@@ -61,6 +61,8 @@ pub struct Known {
     pub projects: HashMap<String, i64>,
     /// By session.
     pub agents: HashMap<String, Agent>,
+    /// By checkpoint: lines before this are read once more, and their facts are stored.
+    pub known_until: HashMap<i64, u64>,
     pub ids: Ids,
 }
 
@@ -312,6 +314,11 @@ impl<'a> Planner<'a> {
             }
             What::Rejected(rejection) => self.plan.rejections.push((source, rejection)),
         }
+    }
+
+    fn is_read_again(&self, source: LineOrigin) -> bool {
+        let until = self.known.known_until.get(&source.checkpoint_id);
+        until.is_some_and(|until| source.offset < *until)
     }
 
     fn finish(mut self) -> Plan<'a> {

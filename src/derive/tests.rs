@@ -310,7 +310,7 @@ fn a_record_is_the_turn_of_its_hook_by_id_or_by_words_of_the_same_time() {
         assert_eq!(at_once, stored(&said, 1, &mut Known::default()).len());
         at_once
     };
-    let (joined, apart) = (5, 6);
+    let (joined, apart) = (7, 8);
     assert_eq!(stored_with(Some("p1"), 900, 1), joined);
     assert_eq!(
         stored_with(Some("p1"), 3, 3),

@@ -46,11 +46,13 @@ pub struct Mark(pub Timestamp, pub u64);
 impl<'a> Planner<'a> {
     /// What is shown of a session that has no row is passed over.
     pub(super) fn evidence(&mut self, evidence: &'a Evidence, source: LineOrigin) {
+        let is_read_again = self.is_read_again(source);
         let Some(agent) = self.known.agents.get_mut(&evidence.session_uuid) else {
             return;
         };
         let mut at = evidence.moment.at;
         if evidence.moment.observed
+            && !is_read_again
             && let Some(seen) = self.seen_before.get(&evidence.session_uuid)
         {
             at = at.max(*seen);

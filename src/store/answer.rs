@@ -1,6 +1,8 @@
 //! What a database answers to the questions of a batch: one JSON document, the
 //! same from both.
 
+use std::collections::HashMap;
+
 use serde::Deserialize;
 
 use crate::{
@@ -53,6 +55,7 @@ impl KnownJson {
             agents: agents
                 .map(|agent| (agent.session_uuid.clone(), agent))
                 .collect(),
+            known_until: HashMap::new(),
             ids: self.ids,
         }
     }

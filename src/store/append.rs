@@ -10,7 +10,7 @@ use crate::{
 
 use super::{
     failure::Failure,
-    segment::{Appended, Duplicates, Segment},
+    segment::{Appended, Duplicates, READING, Segment},
 };
 
 pub type Outcome<T> = Result<T, Failure>;
@@ -32,6 +32,8 @@ pub struct Locked {
     pub id: i64,
     pub path: String,
     pub position: Position,
+    /// Up to where its facts are stored, though it is read again.
+    pub known_until: u64,
 }
 
 /// What is written: the plan's rows, and what follows from where they came from.
@@ -58,6 +60,9 @@ pub struct Moved<'a> {
     pub renamed: bool,
     pub after: &'a Position,
     pub rewritten: bool,
+    /// The version of reading, if all of it is read by that one.
+    pub reading: Option<i64>,
+    pub known_until: u64,
     /// What was read on the way there.
     pub pieces: &'a [Piece],
 }
@@ -88,11 +93,12 @@ pub async fn append(
     let moves = lock(&mut tx, host, segments).await?;
     let causes = causes(segments, &moves, endings);
     let questions = questions(&causes);
-    let known = if questions.is_empty() {
+    let mut known = if questions.is_empty() {
         Known::default()
     } else {
         tx.ask(host, &questions).await?
     };
+    known.known_until = moves.iter().map(|to| (to.id, to.known_until)).collect();
     let plan = plan(&causes, known);
     let rows = Rows::of(&plan, moves);
     let written = tx.write(host, &rows).await?;
@@ -115,7 +121,7 @@ async fn lock<'a>(
         let path = segment.checkpoint_path();
         match locked.iter().find(|row| row.path == path) {
             None => Err(Failure::Raced),
-            Some(row) if row.position == segment.before => Ok(Moved::of(segment, row.id)),
+            Some(row) if row.position == segment.before => Ok(Moved::of(segment, row)),
             Some(_) => Err(Failure::Moved { path: path.into() }),
         }
     });
@@ -189,13 +195,16 @@ fn path_of<'a>(moves: &[Moved<'a>], checkpoint_id: i64) -> &'a str {
 }
 
 impl<'a> Moved<'a> {
-    fn of(segment: &'a Segment, id: i64) -> Moved<'a> {
+    fn of(segment: &'a Segment, row: &Locked) -> Moved<'a> {
+        let from_start = segment.rewritten || segment.before.offset == 0;
         Moved {
-            id,
+            id: row.id,
             path: &segment.path,
             renamed: segment.moved_from.is_some(),
             after: &segment.after,
             rewritten: segment.rewritten,
+            reading: from_start.then_some(READING),
+            known_until: row.known_until,
             pieces: &segment.pieces,
         }
     }

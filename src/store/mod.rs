@@ -16,6 +16,7 @@
 //! Not here: validation (`event`), when to retry (`capture`), what to do when
 //! readers are slow (`stream`).
 
+mod again;
 mod answer;
 mod append;
 mod archive;

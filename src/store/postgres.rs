@@ -17,7 +17,7 @@ use super::{
     archive::keep::{self, keep},
     correction::Correction,
     failure::Failure,
-    segment::{CheckpointRow, OpenSession, WatcherBeat},
+    segment::{CheckpointRow, OpenSession, READING, WatcherBeat},
 };
 
 /// Makes what is not there, and locks what is. What another transaction made
@@ -28,9 +28,9 @@ WITH made AS (
     SELECT $1, path, '', 0, clock_timestamp() FROM unnest($2::text[]) AS asked (path)
     WHERE NOT EXISTS (SELECT FROM checkpoints c WHERE c.host = $1 AND c.path = asked.path)
     ON CONFLICT (host, path) DO NOTHING
-    RETURNING id, path, identity, "offset"
+    RETURNING id, path, identity, "offset", known_until
 ), locked AS (
-    SELECT id, path, identity, "offset" FROM checkpoints
+    SELECT id, path, identity, "offset", known_until FROM checkpoints
     WHERE host = $1 AND path = ANY($2) ORDER BY path FOR UPDATE
 )
 SELECT * FROM made UNION ALL SELECT * FROM locked"#;
@@ -152,7 +152,7 @@ WITH some_projects AS (
         last_words = excluded.last_words, viewed_at = excluded.viewed_at,
         snoozed_until = excluded.snoozed_until
 ), calls AS (
-    SELECT * FROM jsonb_to_recordset($29) AS row (
+    SELECT * FROM jsonb_to_recordset($30) AS row (
         tool_use_id text, agent_id bigint, name text, summary text, started_at timestamptz,
         ended_at timestamptz, outcome text)
 ), some_tool_uses AS (
@@ -170,7 +170,7 @@ WITH some_projects AS (
         outcome = CASE WHEN coalesce(t.outcome, 'interrupted') = 'interrupted'
                        THEN coalesce(excluded.outcome, t.outcome) ELSE t.outcome END
 ), ends AS (
-    SELECT * FROM jsonb_to_recordset($30) AS row (agent_id bigint, at timestamptz)
+    SELECT * FROM jsonb_to_recordset($31) AS row (agent_id bigint, at timestamptz)
 ), some_interruptions AS (
     UPDATE tool_uses t SET outcome = 'interrupted', ended_at = (
         SELECT min(at) FROM ends WHERE ends.agent_id = t.agent_id AND at >= started_at)
@@ -181,7 +181,7 @@ WITH some_projects AS (
     INSERT INTO usage AS u (
         message_id, agent_id, model, input, output, cache_read, cache_write, at)
     SELECT message_id, agent_id, model, input, output, cache_read, cache_write, at
-    FROM jsonb_to_recordset($31) AS row (
+    FROM jsonb_to_recordset($32) AS row (
         message_id text, agent_id bigint, model text, input bigint, output bigint,
         cache_read bigint, cache_write bigint, at timestamptz)
     ORDER BY message_id
@@ -197,7 +197,7 @@ WITH some_projects AS (
     SELECT id, at::timestamptz, clock_timestamp(), kind, payload::jsonb, key, project_id,
            agent_id, command_id, turn_id, checkpoint_id, source_offset, observed
     FROM unnest($5::text[], $6::text[], $7::text[], $8::bytea[], $9::bigint[], $10::bigint[],
-                $11::bigint[], $12::bigint[], $13::boolean[], $32::bigint[], $33::bigint[])
+                $11::bigint[], $12::bigint[], $13::boolean[], $33::bigint[], $34::bigint[])
          WITH ORDINALITY
          AS row (at, kind, payload, key, project_id, agent_id, checkpoint_id, source_offset,
                  observed, command_id, turn_id, n)
@@ -214,7 +214,7 @@ WITH some_projects AS (
 ), some_commands AS (
     INSERT INTO commands AS c (id, agent_id, state, origin, outcome, started_at, completed_at)
     SELECT id, agent_id, state, origin, outcome, started_at, completed_at
-    FROM jsonb_to_recordset($34) AS row (
+    FROM jsonb_to_recordset($35) AS row (
         id bigint, agent_id bigint, state text, origin text, outcome text,
         started_at timestamptz, completed_at timestamptz)
     ON CONFLICT (id) DO UPDATE SET
@@ -224,17 +224,17 @@ WITH some_projects AS (
     INSERT INTO turns (id, command_id, actor, intent, text, timestamp, message_id, event_id)
     SELECT row.id, command_id, actor, intent, text, at::timestamptz, message_id,
            coalesce(event_id, new.id)
-    FROM unnest($35::bigint[], $36::bigint[], $37::text[], $38::text[], $39::text[],
-                $40::text[], $41::text[], $42::bigint[], $43::bigint[])
+    FROM unnest($36::bigint[], $37::bigint[], $38::text[], $39::text[], $40::text[],
+                $41::text[], $42::text[], $43::bigint[], $44::bigint[])
          AS row (id, command_id, actor, intent, text, at, message_id, event_id, planned)
     LEFT JOIN new ON n = planned
 ), some_changed_turns AS (
     UPDATE turns t SET text = t.text || row.more, intent = coalesce(row.intent, t.intent)
-    FROM jsonb_to_recordset($44) AS row (id bigint, more text, intent text)
+    FROM jsonb_to_recordset($45) AS row (id bigint, more text, intent text)
     WHERE t.id = row.id
 ), some_linked AS (
     UPDATE events e SET turn_id = row.id, command_id = row.command_id
-    FROM jsonb_to_recordset($45) AS row (event_id bigint, id bigint, command_id bigint)
+    FROM jsonb_to_recordset($46) AS row (event_id bigint, id bigint, command_id bigint)
     WHERE e.id = row.event_id
 ), some_facts AS (
     INSERT INTO facts (key, event_id)
@@ -253,9 +253,12 @@ WITH some_projects AS (
 ), some_moves AS (
     UPDATE checkpoints c
     SET path = row.path, identity = row.identity, "offset" = row."offset",
-        rewrites = c.rewrites + row.rewrites, updated_at = clock_timestamp()
-    FROM unnest($24::bigint[], $25::text[], $26::text[], $27::bigint[], $28::bigint[])
-         AS row (id, path, identity, "offset", rewrites)
+        rewrites = c.rewrites + row.rewrites, updated_at = clock_timestamp(),
+        reading = coalesce(row.reading, c.reading),
+        known_until = CASE WHEN row.rewrites > 0 THEN 0 ELSE c.known_until END
+    FROM unnest($24::bigint[], $25::text[], $26::text[], $27::bigint[], $28::bigint[],
+                $29::bigint[])
+         AS row (id, path, identity, "offset", rewrites, reading)
     WHERE c.id = row.id
 )"#,
             $more,
@@ -270,7 +273,7 @@ const WRITE: &str = write!("");
 /// A role needs rights on the archive only where something is kept.
 const WRITE_AND_KEEP: &str = write!(concat!(
     ", some_archive AS (",
-    keep!("$46", "$47", "$48", "$49", "$50"),
+    keep!("$47", "$48", "$49", "$50", "$51"),
     ")"
 ));
 
@@ -420,6 +423,7 @@ fn bind_moves<'q>(write: Query<'q>, moves: &'q [Moved<'_>]) -> Query<'q> {
         .bind(column(moves, |to| to.after.identity.as_str()))
         .bind(column(moves, |to| to.after.offset.cast_signed()))
         .bind(column(moves, |to| i64::from(to.rewritten)))
+        .bind(column(moves, |to| to.reading))
 }
 
 pub fn column<'q, R, T>(rows: &'q [R], value: impl Fn(&'q R) -> T) -> Vec<T> {
@@ -435,6 +439,7 @@ fn locked(row: &PgRow) -> Locked {
         id: row.get(0),
         path: row.get(1),
         position: position(row, 2),
+        known_until: row.get::<i64, _>(4).cast_unsigned(),
     }
 }
 
@@ -489,15 +494,20 @@ pub async fn correct(link: &mut PgConnection, corrections: &[Correction]) -> Out
 }
 
 pub async fn checkpoints(link: &mut PgConnection, host: &str) -> Outcome<Vec<CheckpointRow>> {
-    let rows = sqlx::query(r#"SELECT path, identity, "offset" FROM checkpoints WHERE host = $1"#)
-        .bind(host)
-        .fetch_all(link)
-        .await?;
+    let rows = sqlx::query(
+        r#"SELECT path, identity, "offset", "offset" > 0 AND reading < $2
+           FROM checkpoints WHERE host = $1"#,
+    )
+    .bind(host)
+    .bind(READING)
+    .fetch_all(link)
+    .await?;
     Ok(rows
         .iter()
         .map(|row| CheckpointRow {
             path: row.get(0),
             position: position(row, 1),
+            is_outdated: row.get(3),
         })
         .collect())
 }

@@ -8,6 +8,10 @@ use crate::{
     tail::Position,
 };
 
+/// The version of what is read from an input beside its events. Files whose rows come
+/// from an older one are read once more.
+pub const READING: i64 = 1;
+
 /// A stretch of one input file: all of it is stored, with the position behind
 /// it, or nothing.
 #[derive(Debug, Clone)]
@@ -77,6 +81,8 @@ pub struct Duplicates {
 pub struct CheckpointRow {
     pub path: String,
     pub position: Position,
+    /// Its rows come from an older version of reading.
+    pub is_outdated: bool,
 }
 
 /// A session that has not ended.

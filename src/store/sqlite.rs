@@ -20,7 +20,7 @@ use super::{
     append::{Fact, Locked, Moved, Outcome, RejectionRow, Rows, Transaction, Written},
     archive::keep,
     correction::Correction,
-    segment::{CheckpointRow, OpenSession, WatcherBeat},
+    segment::{CheckpointRow, OpenSession, READING, WatcherBeat},
 };
 
 /// Every statement is handed to the driver's thread and its end handed back,
@@ -263,7 +263,8 @@ impl Transaction for SqliteTransaction<'_> {
 impl SqliteTransaction<'_> {
     async fn checkpoint(&mut self, host: &str, path: &str) -> Outcome<Option<Locked>> {
         let row = sqlx::query(
-            r#"SELECT id, identity, "offset" FROM checkpoints WHERE host = ? AND path = ?"#,
+            r#"SELECT id, identity, "offset", known_until FROM checkpoints
+               WHERE host = ? AND path = ?"#,
         )
         .bind(host)
         .bind(path)
@@ -273,6 +274,7 @@ impl SqliteTransaction<'_> {
             id: row.get(0),
             path: path.to_owned(),
             position: position(&row, 1),
+            known_until: row.get::<i64, _>(3).cast_unsigned(),
         }))
     }
 
@@ -290,6 +292,7 @@ impl SqliteTransaction<'_> {
             id: done.last_insert_rowid(),
             path: path.to_owned(),
             position: Position::default(),
+            known_until: 0,
         })
     }
 
@@ -423,15 +426,17 @@ impl SqliteTransaction<'_> {
             .await?;
         }
         sqlx::query(
-            r#"UPDATE checkpoints SET path = ?, identity = ?, "offset" = ?,
-                      rewrites = rewrites + ?, updated_at = ?
-               WHERE id = ?"#,
+            r#"UPDATE checkpoints SET path = ?1, identity = ?2, "offset" = ?3,
+                      rewrites = rewrites + ?4, updated_at = ?5,
+                      reading = coalesce(?6, reading), known_until = iif(?4, 0, known_until)
+               WHERE id = ?7"#,
         )
         .bind(to.path)
         .bind(&to.after.identity)
         .bind(to.after.offset.cast_signed())
         .bind(i64::from(to.rewritten))
         .bind(now())
+        .bind(to.reading)
         .bind(to.id)
         .execute(&mut *self.0)
         .await?;
@@ -473,15 +478,20 @@ pub async fn correct(link: &mut SqliteConnection, corrections: &[Correction]) ->
 }
 
 pub async fn checkpoints(link: &mut SqliteConnection, host: &str) -> Outcome<Vec<CheckpointRow>> {
-    let rows = sqlx::query(r#"SELECT path, identity, "offset" FROM checkpoints WHERE host = ?"#)
-        .bind(host)
-        .fetch_all(link)
-        .await?;
+    let rows = sqlx::query(
+        r#"SELECT path, identity, "offset", "offset" > 0 AND reading < ?2
+           FROM checkpoints WHERE host = ?1"#,
+    )
+    .bind(host)
+    .bind(READING)
+    .fetch_all(link)
+    .await?;
     Ok(rows
         .iter()
         .map(|row| CheckpointRow {
             path: row.get(0),
             position: position(row, 1),
+            is_outdated: row.get(3),
         })
         .collect())
 }

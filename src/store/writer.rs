@@ -18,7 +18,7 @@ use crate::event::Ending;
 use crate::tail::Position;
 
 use super::{
-    Database,
+    Database, again,
     append::{self, Outcome},
     archive::merge,
     connect::{self, CONNECT_TIMEOUT, STATEMENT_TIMEOUT},
@@ -122,6 +122,14 @@ impl Writer {
         on_link!(self,
             link => sqlite::checkpoints(&mut link.log, &host),
             link => postgres::checkpoints(link, &host))
+    }
+
+    /// Sets these files back to their start, if they still stand there.
+    pub async fn read_again(&mut self, rows: &[CheckpointRow]) -> Outcome<()> {
+        let host = self.host.clone();
+        on_link!(self,
+            link => again::sqlite(&mut link.log, &host, rows),
+            link => again::postgres(link, &host, rows))
     }
 
     /// Where one file's checkpoint is; at the start if there is none.

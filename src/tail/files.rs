@@ -184,6 +184,20 @@ impl Tail {
         self.files.contains_key(path)
     }
 
+    /// The file's position, if the file is there and still has what was read of it.
+    pub fn standing(&self, path: &Path) -> io::Result<Option<Position>> {
+        let Some(known) = self.files.get(path) else {
+            return Ok(None);
+        };
+        let Some((file, snapshot)) = file::open(path)? else {
+            return Ok(None);
+        };
+        let position = &known.position;
+        let identity = file::identity(&file, position.offset)?;
+        let verdict = file::judge(position, snapshot.size, &identity);
+        Ok((verdict == Verdict::ReadOn).then(|| position.clone()))
+    }
+
     /// Up to where a file is committed.
     pub fn offset(&self, path: &Path) -> Option<u64> {
         self.files.get(path).map(|known| known.position.offset)

@@ -16,9 +16,16 @@ pub struct CheckpointFacts {
     pub identity: String,
     pub offset: i64,
     pub rewrites: i64,
+    /// While it is read once more: up to where it was read before.
+    pub known_until: i64,
 }
 
 impl CheckpointFacts {
+    /// Whether a line that begins here waits to be read once more.
+    pub fn is_due(&self, line: i64) -> bool {
+        (self.offset..self.known_until).contains(&line)
+    }
+
     pub fn position(&self) -> Position {
         Position {
             offset: self.offset.cast_unsigned(),
@@ -103,8 +110,8 @@ impl Reader {
     }
 
     pub async fn checkpoints(&self, host: &str) -> Result<Vec<CheckpointFacts>> {
-        let sql =
-            r#"SELECT id, path, identity, "offset", rewrites FROM checkpoints WHERE host = $1"#;
+        let sql = r#"SELECT id, path, identity, "offset", rewrites, known_until
+               FROM checkpoints WHERE host = $1"#;
         fetch!(self, fetch_all, query_as(sql), host)
     }
 

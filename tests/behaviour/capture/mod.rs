@@ -1,5 +1,6 @@
 //! Transcripts become events, each once, whatever happens meanwhile.
 
+mod again;
 mod bad_lines;
 mod crash_points;
 mod deleted;

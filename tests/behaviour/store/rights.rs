@@ -59,7 +59,8 @@ fn a_role_that_may_not_make_tables_works_with_those_that_are_there() {
         "GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role};
          GRANT INSERT ON events, facts, rejections TO {role};
          GRANT INSERT, UPDATE ON checkpoints, projects, agents, tool_uses, usage, watchers,
-             hook_counts TO {role};
+             hook_counts, commands, turns TO {role};
+         GRANT UPDATE (command_id, turn_id) ON events TO {role};
          GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {role}"
     ));
     let mut talk = Conversation::new(&headspace, "least");
