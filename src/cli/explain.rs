@@ -205,6 +205,9 @@ async fn witnesses(reader: &Reader, transitions: &[Stored]) -> Result<Vec<String
 
 /// The type of the hook that is the evidence.
 async fn hook(reader: &Reader, evidence: &Value) -> Result<Option<String>, ReadError> {
+    if let Some(hook) = evidence["hook"].as_str() {
+        return Ok(Some(hook.to_owned()));
+    }
     let Some(id) = event_id(evidence) else {
         return Ok(None);
     };
@@ -264,6 +267,9 @@ fn line(event: &Stored) -> String {
 fn place(evidence: &Value) -> Option<String> {
     if let Some(id) = event_id(evidence) {
         return Some(format!("event {id}"));
+    }
+    if let Some(hook) = evidence["hook"].as_str() {
+        return Some(hook.to_owned());
     }
     let source = evidence["source"].as_str()?;
     match evidence["offset"].as_u64() {

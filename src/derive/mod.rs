@@ -63,6 +63,8 @@ pub struct Known {
     pub agents: HashMap<String, Agent>,
     /// By checkpoint: lines before this are read once more, and their facts are stored.
     pub known_until: HashMap<i64, u64>,
+    /// The inputs' paths, by checkpoint.
+    pub paths: HashMap<i64, String>,
     pub ids: Ids,
 }
 

@@ -79,8 +79,10 @@ pub enum Intent {
 #[derive(Default)]
 pub(super) struct OpenLine {
     source: Option<LineOrigin>,
-    /// The event that its hook or observation is.
+    /// The event that its hook or observation is,
     event_key: Option<StoredKey>,
+    /// and the hook's type.
+    hook: Option<String>,
     /// It repeats what is known: it is no news.
     is_copy: bool,
     turns: Vec<LineTurn>,
@@ -197,6 +199,7 @@ impl Planner<'_> {
 
     pub(super) fn hook_says(&mut self, hook: &HookReceived, at: Timestamp, key: StoredKey) {
         self.line.event_key = Some(key);
+        self.line.hook = Some(hook.hook_type.clone());
         let session = &hook.claude_session_id;
         for (whose, input) in state::hook(hook, at) {
             match whose {
@@ -348,6 +351,8 @@ impl Planner<'_> {
         let number = agent.open_facts.states.transitions;
         let key = FactKey::transition(session, agent.registrations, number);
         let (shown, to) = (&agent.shown, moved.to.as_ref());
+        let checkpoint_id = line.source.map(|source| source.checkpoint_id);
+        let path = checkpoint_id.and_then(|id| self.known.paths.get(&id));
         let needs = (moved.is_shown && shown.needs != Needs::None).then(|| shown.needs.as_str());
         let rule = RULES.iter().find(|rule| rule.number == moved.rule);
         let to_state = to.map_or(shown.state.as_str(), |to| &to.state);
@@ -361,7 +366,12 @@ impl Planner<'_> {
             asks: shown.asks.clone().filter(|_| needs.is_some()),
             outcome: to.and_then(|to| to.outcome.clone()),
             confidence: rule.and_then(|rule| rule.confidence),
-            evidence: Some(line.evidence(touched.witness, to, moved.is_shown.then_some(shown))),
+            evidence: Some(line.evidence(
+                touched.witness,
+                to,
+                moved.is_shown.then_some(shown),
+                path,
+            )),
             rule: Some(moved.rule.to_string()),
         });
         self.plan.events.push(NewEvent {
@@ -584,7 +594,13 @@ impl super::Plan<'_> {
 impl OpenLine {
     /// Where what caused a transition stands, and what else the rows of command and
     /// agent follow from.
-    fn evidence(&self, witness: Witness, to: Option<&Command>, shown: Option<&Shown>) -> Value {
+    fn evidence(
+        &self,
+        witness: Witness,
+        to: Option<&Command>,
+        shown: Option<&Shown>,
+        path: Option<&String>,
+    ) -> Value {
         let mut evidence = json!({"witness": witness});
         if let Some(to) = to {
             evidence["origin"] = json!(to.origin);
@@ -597,10 +613,13 @@ impl OpenLine {
             evidence["background"] = json!(shown.background);
             evidence["unseen"] = json!(shown.unseen);
         }
+        if let Some(hook) = &self.hook {
+            evidence["hook"] = json!(hook);
+        }
         match (self.event_key, self.source) {
             (Some(key), _) => evidence["event_key"] = json!(hex(&key)),
             (None, Some(source)) => {
-                evidence["source"] = json!(source.checkpoint_id);
+                evidence["source"] = json!(path);
                 evidence["offset"] = json!(source.offset);
             }
             (None, None) => {}

@@ -56,6 +56,7 @@ impl KnownJson {
                 .map(|agent| (agent.session_uuid.clone(), agent))
                 .collect(),
             known_until: HashMap::new(),
+            paths: HashMap::new(),
             ids: self.ids,
         }
     }

@@ -99,6 +99,8 @@ pub async fn append(
         tx.ask(host, &questions).await?
     };
     known.known_until = moves.iter().map(|to| (to.id, to.known_until)).collect();
+    let paths = moves.iter().map(|to| (to.id, to.path.to_owned()));
+    known.paths = paths.collect();
     let plan = plan(&causes, known);
     let rows = Rows::of(&plan, moves);
     let written = tx.write(host, &rows).await?;
