@@ -55,7 +55,10 @@ impl Planner<'_> {
         self.remember(&event);
         self.plan.events.push(event);
         match &*payload {
-            Payload::TurnDetected(turn) => self.new_turn(turn, moment.at, group),
+            Payload::TurnDetected(turn) => {
+                self.own_record(&turn.session_uuid);
+                self.new_turn(turn, moment.at, group);
+            }
             payload => self.follows_from(payload, moment.at, source, key),
         }
     }

@@ -120,6 +120,7 @@ impl Planner<'_> {
         let Some(heard) = heard else {
             return false;
         };
+        self.own_record(&turn.session_uuid);
         self.change(&turn.session_uuid);
         let keys = event.keys.iter().map(FactKey::as_stored);
         let keys: Vec<_> = [heard.key].into_iter().chain(keys).collect();

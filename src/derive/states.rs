@@ -125,19 +125,24 @@ impl Planner<'_> {
         }
     }
 
-    /// A turn that is new.
+    /// A turn that is new, and the last event that is planned.
     pub(super) fn new_turn(
         &mut self,
         turn: &TurnDetected,
         at: Timestamp,
         group: Option<StoredGroup>,
     ) {
-        // Its row is written for its last words in any case.
-        if let Some(agent) = self.known.agents.get_mut(&turn.session_uuid) {
-            agent.open_facts.states.copying = false;
-        }
         let event = EventOf::Planned(self.plan.events.len() - 1);
         self.turn_on_line(turn, event, at, group);
+    }
+
+    /// A record of the session's own: what follows is no copy.
+    pub(super) fn own_record(&mut self, session: &str) {
+        if let Some(agent) = self.known.agents.get_mut(session)
+            && std::mem::take(&mut agent.open_facts.states.copying)
+        {
+            self.change(session);
+        }
     }
 
     /// A turn whose event is stored: one of this session that has no row yet, or a copy.

@@ -5,6 +5,10 @@ use super::{
     talk::{Talk, tamper},
 };
 
+/// What is derived from the prompt is taken back.
+const AT_REST: &str = "state = 'idle', needs = 'none', asks = NULL, since = NULL, background = 0, \
+     unseen = (1 = 0), last_words = NULL, title = NULL, title_kind = NULL";
+
 /// A session with a prompt, its row then changed by this `SET` list. Gives its id.
 pub fn session(headspace: &Headspace, name: &str, set: &str) -> i64 {
     let mut talk = Talk::new(headspace, name);
@@ -14,6 +18,11 @@ pub fn session(headspace: &Headspace, name: &str, set: &str) -> i64 {
     let id = headspace.store.number(&format!(
         "SELECT id FROM agents WHERE session_uuid = '{uuid}'"
     ));
+    tamper(
+        &headspace.store,
+        &format!("DELETE FROM events WHERE event_type = 'state_transition' AND agent_id = {id}"),
+    );
+    change(headspace, id, AT_REST);
     change(headspace, id, set);
     id
 }
