@@ -188,7 +188,7 @@ fn spool(kind: Kind) -> Workload {
         let mut body = stop(&format!("crash-{}", number % 4));
         body["prompt_id"] = json!(number);
         if [5, 6].contains(&number) {
-            body["last_assistant_message"] = json!("x".repeat(600 << 10));
+            body["padding"] = json!("x".repeat(600 << 10));
         }
         assert_silent(&hook(&headspace, body.to_string()));
         sent.push(json!({"hook": body}));

@@ -106,12 +106,12 @@ on_both! {
             Talk::new(&headspace, name).say("hello");
         }
         let watcher = headspace.watch();
-        wait_for_count(&headspace.store, 4);
+        wait_for_count(&headspace.store, 6);
         let text = printed(&headspace, &["status"]);
         assert!(text.lines().next().expect("a line").contains("watcher ok, "), "{text}");
         let text = printed(&headspace, &["status", "--verbose"]);
         let pid = format!("pid {}", watcher.pid().as_raw_nonzero());
-        for expected in ["4 events", &pid, "watcher   running", "projects  2"] {
+        for expected in ["6 events", &pid, "watcher   running", "projects  2"] {
             assert!(text.contains(expected), "{expected:?} is not in\n{text}");
         }
         let report = json(&headspace);

@@ -156,7 +156,7 @@ fn the_page_stays_when_the_watcher_is_gone_for_good() {
     up.web.process.wait_for_log("the watcher has stopped");
     assert_eq!(up.web.get("/").status, 200);
     assert_eq!(
-        up.web.get("/api/events").json()["events"][0]["payload"]["text"],
+        up.web.get("/api/events?types=turn_detected").json()["events"][0]["payload"]["text"],
         "hello"
     );
     assert!(up.process().is_running());

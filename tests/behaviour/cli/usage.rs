@@ -81,6 +81,7 @@ fn every_commands_help_has_an_example() {
             "man",
             "migrate",
             "next",
+            "rebuild",
             "resume",
             "schema",
             "show",

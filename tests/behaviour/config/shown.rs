@@ -126,7 +126,7 @@ fn the_schemas_in_the_repository_are_those_the_program_prints() {
         let printed = headspace.run(&["schema", event_type]);
         assert_eq!(String::from_utf8_lossy(&printed.stdout), kept);
     }
-    assert_eq!(names(&folder).len(), 6);
+    assert_eq!(names(&folder).len(), 7);
 }
 
 fn repository() -> &'static Path {

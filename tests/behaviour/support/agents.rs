@@ -22,7 +22,11 @@ pub fn session(headspace: &Headspace, name: &str, set: &str) -> i64 {
         &headspace.store,
         &format!("DELETE FROM events WHERE event_type = 'state_transition' AND agent_id = {id}"),
     );
-    change(headspace, id, AT_REST);
+    change(
+        headspace,
+        id,
+        &format!("{AT_REST}, last_seen_at = {}", ago(0)),
+    );
     change(headspace, id, set);
     id
 }
