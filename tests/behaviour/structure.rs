@@ -59,6 +59,7 @@ const MAY_USE: [(&str, &[&str]); 20] = [
         "cli",
         &[
             "archive",
+            "derive",
             "event",
             "config",
             "doctor",

@@ -62,9 +62,10 @@ on_both! {
         talk.wait_until_stored(&headspace);
         let sum = || lines_with(&watcher, &["count", "bytes_behind"]).iter()
             .map(|line| line["count"].as_i64().expect("a number")).sum::<i64>();
-        eventually("the summaries say so", || sum() >= 8);
-        // A session registered, and seven turns.
-        assert_eq!((sum(), count(&headspace.store)), (8, 8));
+        eventually("the summaries say so", || sum() >= count(&headspace.store));
+        // A session registered, seven turns, and how their commands moved.
+        assert_eq!(sum(), count(&headspace.store));
+        assert!(sum() >= 8 + 2, "{}", sum());
         for line in lines_with(&watcher, &["count", "bytes_behind"]) {
             assert_eq!(line["level"], "INFO", "{line}");
             let message = line["message"].as_str().expect("a message");
