@@ -138,6 +138,9 @@ const RIGHTS: &str = "SELECT privilege || ' ON ' || relname \
      AND (privilege = 'SELECT' OR relname NOT IN ('_sqlx_migrations', 'log')) \
      AND (privilege IN ('SELECT', 'INSERT') OR relname NOT IN ('events', 'facts', 'rejections')) \
      AND NOT has_table_privilege(pg_class.oid, privilege) \
+     UNION ALL SELECT 'UPDATE (command_id, turn_id) ON events' \
+     WHERE NOT (has_column_privilege('events', 'command_id', 'UPDATE') \
+                AND has_column_privilege('events', 'turn_id', 'UPDATE')) \
      UNION ALL SELECT 'USAGE ON SEQUENCE ' || relname FROM pg_class \
      WHERE relnamespace = current_schema()::regnamespace \
      AND CASE WHEN relkind = 'S' THEN NOT has_sequence_privilege(pg_class.oid, 'USAGE') END";

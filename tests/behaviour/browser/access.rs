@@ -3,9 +3,10 @@
 use serde_json::json;
 
 use crate::support::{
+    agents::stored_at_rest,
     chromium::Chromium,
     headspace::{Headspace, Kind},
-    talk::{converse, stored, tamper},
+    talk::{converse, tamper},
     web::Web,
 };
 
@@ -56,7 +57,7 @@ const LOOK: &str = r#"(() => {
 fn pages_have_names_order_and_contrast_on_any_screen() {
     let headspace = Headspace::on(Kind::Sqlite);
     for (name, id) in ["one", "two", "three", "four", "five"].into_iter().zip(1..) {
-        stored(&headspace, name, 1);
+        stored_at_rest(&headspace, name, 1);
         let said = "## A head\n\ntext, `code`, a [link](https://example.test)\n\n> quoted\n\n|a|b|\n|-|-|\n|1|2|";
         let long = "a_very_long_word_without_any_break_".repeat(20);
         let turns = [

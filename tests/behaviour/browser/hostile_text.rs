@@ -3,9 +3,10 @@
 use serde_json::{Value, json};
 
 use crate::support::{
+    agents::stored_at_rest,
     chromium::Chromium,
     headspace::{Headspace, Kind},
-    talk::{converse, stored, tamper},
+    talk::{converse, tamper},
     web::Web,
 };
 
@@ -24,7 +25,7 @@ const HOSTILE: [&str; 9] = [
 #[test]
 fn text_of_a_transcript_is_text_on_every_page() {
     let headspace = Headspace::on(Kind::Sqlite);
-    stored(&headspace, "hostile", 3);
+    stored_at_rest(&headspace, "hostile", 3);
     let said = HOSTILE.iter().map(|text| ("user", text.to_string()));
     converse(&headspace.store, 1, &said.collect::<Vec<_>>());
     let quoted = |text: &str| format!("'{}'", text.replace('\'', "''"));

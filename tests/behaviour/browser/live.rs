@@ -4,10 +4,11 @@ use rustix::process::Signal;
 use serde_json::json;
 
 use crate::support::{
+    agents::stored_at_rest,
     chromium::{Chromium, Tab},
     headspace::{Headspace, Kind, eventually},
     stream::Stream,
-    talk::{Talk, converse, stored, tamper},
+    talk::{Talk, converse, tamper},
     web::{self, Web},
 };
 
@@ -30,7 +31,7 @@ fn typed_text_focus_and_selection_outlive_changes_and_a_restart() {
     tab.wait_until(
         "location.search === '?q=thi' && document.querySelectorAll('.card').length === 0",
     );
-    stored(&headspace, "third", 1);
+    stored_at_rest(&headspace, "third", 1);
     tamper(&headspace.store, &format!("{NEEDS} WHERE id = 3"));
     ring(&headspace, "bell");
     tab.wait_until("document.querySelectorAll('.card').length === 1");
@@ -48,7 +49,7 @@ fn typed_text_focus_and_selection_outlive_changes_and_a_restart() {
         "the content stays"
     );
     tab.press("r");
-    stored(&headspace, "thirsty", 1);
+    stored_at_rest(&headspace, "thirsty", 1);
     tamper(
         &headspace.store,
         &format!("{NEEDS} WHERE working_directory = '/home/dev/thirsty'"),
@@ -109,7 +110,7 @@ fn seven_tabs_are_one_connection_and_another_leads_when_it_is_gone() {
     // The first one leads: it came first.
     let leader = tabs.remove(0);
     browser.close(&leader);
-    stored(&headspace, "second", 1);
+    stored_at_rest(&headspace, "second", 1);
     tamper(&headspace.store, &format!("{NEEDS} WHERE id = 2"));
     ring(&headspace, "bell");
     let last = tabs.last().expect("a tab");
@@ -146,7 +147,7 @@ fn rows_do_not_move_under_the_pointer() {
     };
     assert_eq!(under(&mut tab, 0.0), "a2");
     // An older wait would stand above.
-    stored(&headspace, "third", 1);
+    stored_at_rest(&headspace, "third", 1);
     tamper(
         &headspace.store,
         &format!("{NEEDS}, since = '2026-11-30T09:00:00.000000Z' WHERE id = 3"),
@@ -269,7 +270,7 @@ fn without_scripts_a_page_can_be_read() {
 fn with_waiting(names: &[&str]) -> Headspace {
     let headspace = Headspace::on(Kind::Sqlite);
     for name in names {
-        stored(&headspace, name, 1);
+        stored_at_rest(&headspace, name, 1);
     }
     tamper(&headspace.store, NEEDS);
     headspace

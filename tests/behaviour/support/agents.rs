@@ -2,12 +2,21 @@
 
 use super::{
     headspace::{Headspace, Kind},
-    talk::{Talk, tamper},
+    talk::{Talk, stored, tamper},
 };
 
 /// What is derived from the prompt is taken back.
 const AT_REST: &str = "state = 'idle', needs = 'none', asks = NULL, since = NULL, background = 0, \
      unseen = (1 = 0), last_words = NULL, title = NULL, title_kind = NULL";
+
+/// Stores this many turns of a session that is at rest and was seen just now; returns
+/// the id of the newest event.
+pub fn stored_at_rest(headspace: &Headspace, name: &str, turns: usize) -> i64 {
+    let newest = stored(headspace, name, turns);
+    let own = format!("SELECT id FROM agents WHERE working_directory = '/home/dev/{name}'");
+    rest(headspace, headspace.store.number(&own));
+    newest
+}
 
 /// A session with a prompt, its row then changed by this `SET` list. Gives its id.
 pub fn session(headspace: &Headspace, name: &str, set: &str) -> i64 {
@@ -22,13 +31,14 @@ pub fn session(headspace: &Headspace, name: &str, set: &str) -> i64 {
         &headspace.store,
         &format!("DELETE FROM events WHERE event_type = 'state_transition' AND agent_id = {id}"),
     );
-    change(
-        headspace,
-        id,
-        &format!("{AT_REST}, last_seen_at = {}", ago(0)),
-    );
+    rest(headspace, id);
     change(headspace, id, set);
     id
+}
+
+fn rest(headspace: &Headspace, id: i64) {
+    let now = ago(0);
+    change(headspace, id, &format!("{AT_REST}, last_seen_at = {now}"));
 }
 
 pub fn change(headspace: &Headspace, id: i64, set: &str) {

@@ -1,8 +1,9 @@
 //! Home, as the server makes it: which session needs a person, for what, and what goes on.
 
 use crate::support::{
+    agents::stored_at_rest,
     headspace::{Headspace, Kind, on_both},
-    talk::{converse, stored, tamper},
+    talk::{converse, tamper},
     web::Web,
 };
 
@@ -11,7 +12,7 @@ on_both! {
         let headspace = Headspace::on(kind);
         let names = ["asker", "runner", "planner", "limited", "done", "worker", "back", "idle", "gone"];
         for (name, id) in names.into_iter().zip(1..) {
-            stored(&headspace, name, 1);
+            stored_at_rest(&headspace, name, 1);
             converse(&headspace.store, id, &[("user", format!("{name} 1"))]);
         }
         let at = |minutes: i64| ago(kind, minutes);
@@ -69,7 +70,7 @@ on_both! {
     fn a_choice_is_an_address(kind: Kind) {
         let headspace = Headspace::on(kind);
         for name in ["one", "two", "three"] {
-            stored(&headspace, name, 1);
+            stored_at_rest(&headspace, name, 1);
         }
         tamper(&headspace.store, &format!(
             "UPDATE agents SET last_seen_at = {0}, title = substr(working_directory, 11); \
@@ -114,7 +115,7 @@ fn before_anything_is_recorded_the_page_says_where_it_looks() {
 #[test]
 fn a_browser_gets_a_problem_as_a_page_and_a_program_as_json() {
     let headspace = Headspace::on(Kind::Sqlite);
-    stored(&headspace, "pages", 1);
+    stored_at_rest(&headspace, "pages", 1);
     let web = Web::start(&headspace);
     for path in ["/nothing", "/agents/99", "/log/99", "/fragments/agents/99"] {
         let page = web.get_with(path, &["Accept: text/html,*/*;q=0.8"]);

@@ -1,15 +1,16 @@
 //! A session and the log, as the server makes them.
 
 use crate::support::{
+    agents::stored_at_rest,
     headspace::{Headspace, Kind, on_both},
-    talk::{converse, stored, tamper},
+    talk::{converse, tamper},
     web::Web,
 };
 
 on_both! {
     fn a_session_is_a_window_of_its_turns_with_what_was_done_between_them(kind: Kind) {
         let headspace = Headspace::on(kind);
-        stored(&headspace, "long", 1);
+        stored_at_rest(&headspace, "long", 1);
         let said: Vec<_> = (0..300).map(|n| ("user", format!("long {n}"))).collect();
         converse(&headspace.store, 1, &said);
         let turns: Vec<i64> = headspace.store.column("SELECT id FROM turns ORDER BY id")
@@ -45,7 +46,7 @@ on_both! {
 
     fn why_a_session_waits_is_said_from_its_moves(kind: Kind) {
         let headspace = Headspace::on(kind);
-        stored(&headspace, "why", 2);
+        stored_at_rest(&headspace, "why", 2);
         let key = match kind { Kind::Sqlite => "randomblob(16)", Kind::Postgres => "decode(md5(random()::text), 'hex')" };
         let payload = r#"{"agent_id":1,"command_id":1,"from_state":"processing","to_state":"awaiting_input","needs":"permission","trigger":"hook","rule":"14","confidence":1.0,"evidence":{"event":7}}"#;
         tamper(&headspace.store, &format!(
@@ -64,7 +65,7 @@ on_both! {
 
     fn the_log_says_whether_it_records_and_what(kind: Kind) {
         let headspace = Headspace::on(kind);
-        let newest = stored(&headspace, "logged", 120);
+        let newest = stored_at_rest(&headspace, "logged", 120);
         let web = Web::start(&headspace);
         let log = web.get("/log").body;
         for text in ["Watcher", "Database", "connected", "121 events", "Hooks", "user: logged 120", "/log/"] {
