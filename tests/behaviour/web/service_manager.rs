@@ -110,7 +110,7 @@ fn what_the_manager_says_of_our_watcher_is_shown() {
     assert_eq!(watcher["restarts"], 3);
     assert_eq!(watcher["result"], "success");
     assert_eq!(watcher["main_pid"], pid.get());
-    let status = String::from_utf8(headspace.run(&["status"]).stdout).expect("text");
+    let status = String::from_utf8(headspace.run(&["status", "--verbose"]).stdout).expect("text");
     let line = "headspace-watcher.service (systemd): active, running, 3 restarts, since 2026-11-21T11:32:57.317982Z";
     assert!(status.contains(line), "{status}");
 }

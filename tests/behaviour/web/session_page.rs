@@ -68,12 +68,12 @@ on_both! {
         let newest = stored_at_rest(&headspace, "logged", 120);
         let web = Web::start(&headspace);
         let log = web.get("/log").body;
-        for text in ["Watcher", "Database", "connected", "121 events", "Hooks", "user: logged 120", "/log/"] {
+        for text in ["Watcher", "Database", "connected", "122 events", "Hooks", "user: logged 120", "/log/"] {
             assert!(log.contains(text), "{text}: {log}");
         }
         assert_eq!(log.matches("class=\"line item\"").count(), 100);
         let older = web.get(&format!("/log?before={}", newest - 99)).body;
-        assert_eq!(older.matches("class=\"line item\"").count(), 21);
+        assert_eq!(older.matches("class=\"line item\"").count(), 22);
         let sessions = web.get("/log?type=session_registered").body;
         assert_eq!(sessions.matches("class=\"line item\"").count(), 1);
         assert_eq!(web.get("/fragments/log?type=nonsense").problem(400), "type: unknown event type \"nonsense\"");
