@@ -59,9 +59,9 @@ fn text_of_a_transcript_is_text_on_every_page() {
         "/fragments/agents/2/why",
     ] {
         let mut tab = browser.open(&format!("http://127.0.0.1:{}{path}", web.port));
-        tab.wait_until(
-            "document.readyState === 'complete' && document.body.textContent.length > 100",
-        );
+        tab.wait_until(&format!(
+            "'{path}' && document.readyState === 'complete' && document.body.textContent.length > 30"
+        ));
         let seen = tab.evaluate(
             "({taken: globalThis.taken ?? false, \
                foreign: [...document.querySelectorAll('script:not([src]), img, style, base, [style], [onerror], [onload], a[href^=javascript]')].map((one) => one.outerHTML), \
