@@ -523,16 +523,17 @@ impl Planner<'_> {
             return;
         };
         let states = &mut agent.open_facts.states;
-        let (Some(last), Some(newest)) = (&mut states.last_turn, states.commands.last()) else {
+        let Some(last) = &mut states.last_turn else {
             return;
         };
-        let outcome = newest.row.outcome.as_deref();
-        let intent = match outcome {
+        let mut commands = states.commands.iter();
+        let command = commands.find(|known| known.row.id == last.turn.command_id);
+        let intent = match command.and_then(|known| known.row.outcome.as_deref()) {
             Some("done") => Intent::Completion,
             Some("asked") => Intent::Question,
             _ => return,
         };
-        if last.turn.command_id == newest.row.id && last.intent != intent {
+        if last.intent != intent {
             last.intent = intent;
             self.plan.intend(last.turn.id, intent);
         }

@@ -8,6 +8,7 @@ mod install;
 mod line;
 mod man;
 mod names;
+mod rebuild;
 mod resume;
 mod show;
 mod status;
