@@ -368,7 +368,7 @@ impl Planner<'_> {
             to_state: to_state.to_owned(),
             trigger: trigger(touched.witness),
             needs: needs.map(str::to_owned),
-            asks: shown.asks.clone().filter(|_| needs.is_some()),
+            asks: shown.asks.clone().filter(|_| moved.is_shown),
             outcome: to.and_then(|to| to.outcome.clone()),
             confidence: rule.and_then(|rule| rule.confidence),
             evidence: Some(line.evidence(
