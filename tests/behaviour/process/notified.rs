@@ -21,7 +21,7 @@ on_both! {
         let mut talk = Conversation::new(&headspace, "told");
         talk.say();
         talk.wait_until_stored(&headspace);
-        manager.hear("STATUS=1 sessions, 2 events written");
+        manager.hear("STATUS=1 sessions, 3 events written");
 
         watcher.signal(Signal::HUP);
         let reloading = manager.hear("RELOADING=1");
