@@ -17,7 +17,7 @@ fn what_is_written_right_after_the_start_is_recorded() {
     talk.wait_until_recovered(&testbed.headspace);
     eventually("the status has sessions and events", || {
         let status = testbed.property(WATCHER, "StatusText");
-        status.starts_with("1 sessions, 7 events written")
+        status.starts_with("1 sessions, 13 events written")
     });
     testbed.assert_clean();
 }
