@@ -12,6 +12,7 @@
 //! Not here: text is as it was written; where it is shown it is made harmless.
 
 mod resume;
+mod terminal;
 #[cfg(test)]
 mod tests;
 mod time;
@@ -25,6 +26,7 @@ use serde::Serialize;
 use crate::store::read::AgentRow;
 
 pub use resume::{resume, resume_command};
+pub use terminal::{Terminal, Tmux};
 pub use time::{Age, age, of_day, seconds_since};
 pub use words::{Need, first_line, last_words, need, title, todo_counts};
 

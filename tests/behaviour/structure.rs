@@ -30,7 +30,7 @@ const MAY_USE: [(&str, &[&str]); 20] = [
     ),
     ("stream", &["event", "store"]),
     ("health", &["store", "supervise"]),
-    ("show", &["store"]),
+    ("show", &["derive", "store"]),
     (
         "web",
         &[

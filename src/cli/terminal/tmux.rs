@@ -8,25 +8,7 @@ use std::{
 
 use tokio::{process::Command, time::timeout};
 
-/// A pane of the tmux server behind a socket.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Tmux {
-    pub socket: String,
-    /// Like `%3`.
-    pub pane: String,
-}
-
-impl Tmux {
-    /// From the variables of a process in the pane: `TMUX` is the socket, the server's
-    /// pid and a number, between commas.
-    pub fn of(tmux: Option<String>, pane: Option<String>) -> Option<Tmux> {
-        let (tmux, pane) = (tmux?, pane?);
-        let mut parts = tmux.rsplitn(3, ',');
-        let socket = parts.nth(2)?.to_owned();
-        let is_pane = pane.strip_prefix('%').is_some_and(super::is_number);
-        (socket.starts_with('/') && is_pane).then_some(Tmux { socket, pane })
-    }
-}
+use crate::show::Tmux;
 
 /// The panes' names, like `work:2.1`, each server asked once.
 pub async fn names<'a>(

@@ -4,7 +4,7 @@ use jiff::Zoned;
 
 use super::{frame::name, inbox::Inbox, visible::visible, when::When};
 use crate::{
-    show::{self, Age, Mark, Session},
+    show::{self, Age, Mark, Session, Terminal},
     store::read::{AgentRow, WorkRow},
 };
 
@@ -13,6 +13,8 @@ const LINE_CHARS: usize = 160;
 /// What is shown of a question with its options at most.
 const ASK_CHARS: usize = 1200;
 const ASK_LINES: usize = 14;
+/// What is shown of a terminal's name at most.
+const PLACE_CHARS: usize = 60;
 /// A plan is shown by its head.
 const PLAN_LINES: usize = 3;
 /// An agent at work of which nothing was seen for this long shows no sign of life.
@@ -211,15 +213,7 @@ pub fn place(agent: &AgentRow, with_host: bool) -> String {
 
 /// Where its terminal is.
 pub fn terminal(agent: &AgentRow) -> Option<String> {
-    let known: serde_json::Value = serde_json::from_str(agent.terminal.as_ref()?.get()).ok()?;
-    let text = |name: &str| known[name].as_str().filter(|text| !text.is_empty());
-    let of = |kind: &str, name: &str| text(name).map(|id| format!("{kind} {id}"));
-    of("tmux", "TMUX_PANE")
-        .or_else(|| of("iTerm", "ITERM_SESSION_ID"))
-        .or_else(|| of("kitty", "KITTY_WINDOW_ID"))
-        .or_else(|| of("WezTerm", "WEZTERM_PANE"))
-        .or_else(|| text("tty").map(|tty| tty.trim_start_matches("/dev/").to_owned()))
-        .map(|where_it_is| cut(&where_it_is, 60))
+    Terminal::of(agent).map(|terminal| cut(&terminal.name(), PLACE_CHARS))
 }
 
 fn line(text: &str) -> String {

@@ -119,17 +119,17 @@ fn other_terminals_get_the_commands_that_they_document() {
     headspace.set("PATH", format!("{}:/usr/bin:/bin", bin.display()));
     for (terminal, place, command) in [
         (
-            r#"{"KITTY_WINDOW_ID": "3", "KITTY_LISTEN_ON": "unix:/tmp/kitty"}"#,
+            r#"{"kitty": "3", "kitty_socket": "unix:/tmp/kitty"}"#,
             "kitty 3",
             "kitten @ --to unix:/tmp/kitty focus-window --match id:3\n",
         ),
         (
-            r#"{"WEZTERM_PANE": "4", "tty": "/dev/pts/1"}"#,
+            r#"{"wezterm": "4", "tty": "/dev/pts/1"}"#,
             "WezTerm 4",
             "wezterm cli activate-pane --pane-id 4\n",
         ),
         (
-            r#"{"ITERM_SESSION_ID": "w0t1p0:5E1D-AF"}"#,
+            r#"{"iterm": "w0t1p0:5E1D-AF"}"#,
             "iTerm",
             "id of aSession is \"5E1D-AF\"",
         ),
@@ -150,9 +150,9 @@ fn other_terminals_get_the_commands_that_they_document() {
     assert!(text.contains("claude --resume"), "{text}");
     for (terminal, place) in [
         (r#"{"tty": "/dev/pts/7"}"#, "pts/7: "),
-        (r#"{"tty": "/dev/pts/7", "VSCODE_PID": "1"}"#, "VS Code: "),
+        (r#"{"tty": "/dev/pts/7", "vscode": "1"}"#, "VS Code: "),
         (
-            r#"{"KITTY_WINDOW_ID": "3; rm", "ITERM_SESSION_ID": "\" & x"}"#,
+            r#"{"kitty": "3; rm", "iterm": "\" & x"}"#,
             "an unknown terminal: ",
         ),
     ] {

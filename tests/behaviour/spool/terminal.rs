@@ -24,6 +24,11 @@ on_both! {
         let tmux = [("TMUX", "/tmp/tmux-0/default,7,0"), ("TMUX_PANE", "%3"), ("PATH_X", "/")];
         let expected = json!({"tmux": "%3", "tmux_socket": "/tmp/tmux-0/default"});
         assert_eq!(named("p1", &tmux), expected);
+        // What the hook said is what the way there is found by.
+        let gone = headspace.run(&["go", "a"]);
+        let said = [gone.stdout, gone.stderr].concat();
+        let said = String::from_utf8(said).expect("text");
+        assert!(said.contains("is in tmux %3: "), "{said}");
         let pane = json!({"iterm": "w0t1p2:X", "kitty": "4", "wezterm": "5", "vscode": "6"});
         let others = [("ITERM_SESSION_ID", "w0t1p2:X"), ("KITTY_WINDOW_ID", "4"),
             ("WEZTERM_PANE", "5"), ("VSCODE_PID", "6")];

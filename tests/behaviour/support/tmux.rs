@@ -84,9 +84,7 @@ impl Tmux {
     /// The variables of a process in this pane, as its hooks report them.
     pub fn variables(&self, pane: &str) -> String {
         let socket = self.socket.display();
-        format!(
-            "{{\"TMUX\": \"{socket},1,0\", \"TMUX_PANE\": \"{pane}\", \"tty\": \"/dev/pts/99\"}}"
-        )
+        format!("{{\"tmux_socket\": \"{socket}\", \"tmux\": \"{pane}\", \"tty\": \"/dev/pts/99\"}}")
     }
 
     pub fn screen(&self, pane: &str) -> String {
