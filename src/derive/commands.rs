@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::event::Timestamp;
+use crate::event::{Origin, Timestamp};
 
-use super::EventOf;
+use super::{EventOf, state::Outcome};
 
 /// A command's row.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -16,6 +16,21 @@ pub struct Command {
     pub outcome: Option<String>,
     pub started_at: Timestamp,
     pub completed_at: Option<Timestamp>,
+}
+
+impl Command {
+    /// One that no transition tells of: it is complete from the start.
+    pub fn complete(id: i64, agent_id: i64, at: Timestamp) -> Command {
+        Command {
+            id,
+            agent_id,
+            state: "complete".into(),
+            origin: Origin::Unknown.as_str().into(),
+            outcome: Some(Outcome::Done.as_str().into()),
+            started_at: at,
+            completed_at: Some(at),
+        }
+    }
 }
 
 /// A turn's row.

@@ -12,7 +12,10 @@ use serde_json::Value;
 
 use crate::event::{Actor, Payload, SessionViewed, StateTransition, Timestamp, TurnDetected};
 
-use super::states::{Intent, last_words};
+use super::{
+    Command,
+    states::{Intent, last_words},
+};
 
 /// A stored event, as far as rows follow from it.
 #[derive(Debug, Clone)]
@@ -27,8 +30,9 @@ pub struct Replayed<'a> {
 /// The rows of one agent.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct AgentRows {
+    pub agent_id: i64,
     pub shown: ShownRow,
-    pub commands: BTreeMap<i64, CommandRow>,
+    pub commands: BTreeMap<i64, Command>,
     pub turns: BTreeMap<i64, TurnRow>,
 }
 
@@ -48,16 +52,8 @@ pub struct ShownRow {
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct CommandRow {
-    pub state: String,
-    pub origin: String,
-    pub outcome: Option<String>,
-    pub started_at: Timestamp,
-    pub completed_at: Option<Timestamp>,
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TurnRow {
+    pub id: i64,
     pub command_id: i64,
     pub actor: String,
     pub intent: String,
@@ -86,6 +82,13 @@ impl Default for ShownRow {
 }
 
 impl AgentRows {
+    pub fn of(agent_id: i64) -> AgentRows {
+        AgentRows {
+            agent_id,
+            ..AgentRows::default()
+        }
+    }
+
     pub fn take_in(&mut self, event: &Replayed<'_>) {
         match event.payload {
             Payload::SessionRegistered(_) => {
@@ -124,6 +127,7 @@ impl AgentRows {
         self.turns.insert(
             id,
             TurnRow {
+                id,
                 command_id,
                 actor: turn.actor.as_str().to_owned(),
                 intent: intent.to_owned(),
@@ -134,15 +138,9 @@ impl AgentRows {
             },
         );
         // A command that no transition tells of was complete from the start.
-        self.commands
-            .entry(command_id)
-            .or_insert_with(|| CommandRow {
-                state: "complete".into(),
-                origin: "unknown".into(),
-                outcome: Some("done".into()),
-                started_at: event.at,
-                completed_at: Some(event.at),
-            });
+        let agent_id = self.agent_id;
+        let commands = self.commands.entry(command_id);
+        commands.or_insert_with(|| Command::complete(command_id, agent_id, event.at));
     }
 
     fn transition(&mut self, event: &Replayed<'_>, to: &StateTransition) {
@@ -150,7 +148,9 @@ impl AgentRows {
         let text = |name: &str| evidence[name].as_str().map(str::to_owned);
         let time = |name: &str| evidence[name].as_str().and_then(Timestamp::parse);
         if let Some(id) = event.command_id {
-            let row = CommandRow {
+            let row = Command {
+                id,
+                agent_id: self.agent_id,
                 state: to.to_state.clone(),
                 origin: text("origin").unwrap_or_else(|| "unknown".into()),
                 outcome: to.outcome.clone(),

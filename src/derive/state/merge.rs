@@ -8,12 +8,14 @@
 //! copied history: it says nothing. What is older only than what others said is
 //! the first of what is kept.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use crate::event::Timestamp;
 
 use super::{
-    facts::{Command, Facts},
+    facts::Facts,
     input::{Input, Witness},
     shown::{View, view},
     take_in,
@@ -74,22 +76,6 @@ struct Placed {
     input: Input,
 }
 
-/// What follows from an input.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Change {
-    /// A command began, or more is known of it than before.
-    Command(Command),
-    /// A command was none: what came late explains what it was taken for.
-    Withdrawn { key: String },
-    /// What is shown of the agent is another.
-    Shown {
-        from: View,
-        to: View,
-        since: Timestamp,
-        rule: u8,
-    },
-}
-
 /// All that is derived from inputs.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -125,37 +111,31 @@ impl OpenFacts {
         self.now().because
     }
 
-    pub fn facts(&self) -> Facts {
-        self.now().facts
+    pub fn facts(&self) -> Cow<'_, Facts> {
+        match self.now() {
+            Cow::Borrowed(now) => Cow::Borrowed(&now.facts),
+            Cow::Owned(now) => Cow::Owned(now.facts),
+        }
     }
 
-    /// Takes in what a witness says.
-    pub fn apply(&mut self, input: &Input) -> Vec<Change> {
+    /// Takes in what a witness says; false if that is no news.
+    pub fn apply(&mut self, input: &Input) -> bool {
         let Some(at) = self.place(input) else {
-            return Vec::new();
+            return false;
         };
-        let before = match self.now.0.take() {
-            Some(now) => *now,
-            None => {
-                let others = self.recent.iter().enumerate().filter(|(n, _)| *n != at);
-                derive(&self.settled, others.map(|(_, placed)| placed))
+        self.now = match self.now.0.take() {
+            Some(mut now) if at + 1 == self.recent.len() => {
+                now.take_in(input);
+                Now(Some(now))
             }
-        };
-        let after = if at + 1 == self.recent.len() {
-            let mut after = before.clone();
-            after.take_in(input);
-            after
-        } else {
-            derive(&self.settled, self.recent.iter())
+            _ => Now(Some(Box::new(derive(&self.settled, self.recent.iter())))),
         };
         while self.recent.len() > Self::KEPT {
             let oldest = self.recent.remove(0).input;
             self.settled.take_in(&oldest);
             self.settle_edge(oldest);
         }
-        let changes = changes(&before, &after);
-        self.now = Now(Some(Box::new(after)));
-        changes
+        true
     }
 
     fn settle_edge(&mut self, settled: Input) {
@@ -186,10 +166,10 @@ impl OpenFacts {
         Some(at)
     }
 
-    fn now(&self) -> Derived {
+    fn now(&self) -> Cow<'_, Derived> {
         match &self.now.0 {
-            Some(now) => (**now).clone(),
-            None => derive(&self.settled, self.recent.iter()),
+            Some(now) => Cow::Borrowed(now),
+            None => Cow::Owned(derive(&self.settled, self.recent.iter())),
         }
     }
 }
@@ -215,32 +195,4 @@ impl Derived {
             self.since = Some(input.at);
         }
     }
-}
-
-fn changes(before: &Derived, after: &Derived) -> Vec<Change> {
-    let (old, new) = (&before.facts.commands, &after.facts.commands);
-    let mut changes = Vec::new();
-    // One that is older than all that are kept is only forgotten.
-    let kept = new.first().map(|command| command.since);
-    for command in old
-        .iter()
-        .filter(|command| kept.is_none_or(|kept| command.since >= kept))
-    {
-        if !new.iter().any(|other| other.key == command.key) {
-            let key = command.key.clone();
-            changes.push(Change::Withdrawn { key });
-        }
-    }
-    let news = new.iter().filter(|command| !old.contains(command));
-    changes.extend(news.cloned().map(Change::Command));
-    let (from, to) = (view(&before.facts), view(&after.facts));
-    if from != to {
-        changes.push(Change::Shown {
-            from,
-            to,
-            since: after.since.unwrap_or(Timestamp::UNIX_EPOCH),
-            rule: after.because,
-        });
-    }
-    changes
 }

@@ -2,11 +2,11 @@
 //!
 //! ```text
 //! Evidence, hooks, observations ─▶ Input ─▶ open facts ─▶ View: state, needs, asks
-//!                                                     └──▶ Change: commands, turns, outcomes
+//!                                                     └──▶ commands and their outcomes
 //! ```
 //!
 //! In: [`Input`]s of one agent, each witness's in its own order.
-//! Out: [`Change`]s, and the facts that hold now, to be kept with the agent's row.
+//! Out: the facts that hold now, to be kept with the agent's row, and their [`View`].
 //!
 //! Promises
 //! - what the facts are in the end does not depend on which witness came first,
@@ -14,7 +14,7 @@
 //! - the same input again changes nothing
 //! - a flood of any input keeps the facts at a bounded size
 //!
-//! Not here: a clock, a file, a database; who reads what the witnesses say.
+//! Not here: a clock, a file, a database; reading what the witnesses say.
 
 mod facts;
 mod hooks;
@@ -30,7 +30,7 @@ mod work;
 
 pub use facts::{Command, Dialog, DialogKind, Facts, Outcome};
 pub use input::{Call, Input, Meaning, Prompt, Queue, Running, Says, Stop, Text, Witness, Words};
-pub use merge::{Change, OpenFacts};
+pub use merge::OpenFacts;
 pub use rules::{RULES, Rule};
 pub use shown::{Needs, State, View, view};
 pub use witness::{Whose, evidence, hook, observation, of_child, of_session};

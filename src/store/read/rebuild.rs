@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use super::{Arm, Reader, Result, columns::UtcText};
 use crate::{
-    derive::replay::{AgentRows, CommandRow, ShownRow, TurnRow},
+    derive::{
+        Command,
+        replay::{AgentRows, ShownRow, TurnRow},
+    },
     event::Timestamp,
 };
 
@@ -24,7 +27,7 @@ struct Shown {
 }
 
 #[derive(sqlx::FromRow)]
-struct Command {
+struct CommandRow {
     id: i64,
     state: String,
     origin: String,
@@ -62,13 +65,14 @@ impl Reader {
         };
         let sql = "SELECT id, state, origin, outcome, started_at, completed_at FROM commands \
                    WHERE agent_id = $1";
-        let commands: Vec<Command> = fetch!(self, fetch_all, query_as(sql), agent_id)?;
+        let commands: Vec<CommandRow> = fetch!(self, fetch_all, query_as(sql), agent_id)?;
         let sql = "SELECT t.id, command_id, actor, intent, text, timestamp, message_id, event_id \
                    FROM turns t JOIN commands c ON c.id = command_id WHERE agent_id = $1";
         let turns: Vec<Turn> = fetch!(self, fetch_all, query_as(sql), agent_id)?;
         Ok(Some(AgentRows {
+            agent_id,
             shown: shown.row(),
-            commands: commands.into_iter().map(Command::row).collect(),
+            commands: commands.into_iter().map(|row| row.row(agent_id)).collect(),
             turns: turns.into_iter().map(Turn::row).collect::<BTreeMap<_, _>>(),
         }))
     }
@@ -92,9 +96,11 @@ impl Shown {
     }
 }
 
-impl Command {
-    fn row(self) -> (i64, CommandRow) {
-        let row = CommandRow {
+impl CommandRow {
+    fn row(self, agent_id: i64) -> (i64, Command) {
+        let row = Command {
+            id: self.id,
+            agent_id,
             state: self.state,
             origin: self.origin,
             outcome: self.outcome,
@@ -108,6 +114,7 @@ impl Command {
 impl Turn {
     fn row(self) -> (i64, TurnRow) {
         let row = TurnRow {
+            id: self.id,
             command_id: self.command_id,
             actor: self.actor,
             intent: self.intent,

@@ -1,0 +1,219 @@
+//! What a line says, taken into the facts of the agents it speaks of.
+
+use crate::event::{
+    Evidence, HookReceived, SessionObserved, SessionViewed, StoredGroup, StoredKey, Timestamp,
+    TurnDetected,
+};
+
+use super::super::{
+    EventOf, LineOrigin, Planner,
+    facts::KnownFact,
+    state::{self, Input, Outcome, Says, Whose, Witness},
+};
+
+/// What one line said, until all of it is taken in.
+#[derive(Default)]
+pub struct OpenLine {
+    pub(super) source: Option<LineOrigin>,
+    /// The event that its hook or observation is,
+    pub(super) event_key: Option<StoredKey>,
+    /// and the hook's type.
+    pub(super) hook: Option<String>,
+    /// It repeats what is known: it is no news.
+    is_copy: bool,
+    turns: Vec<LineTurn>,
+    pub(super) touched: Vec<Touched>,
+}
+
+pub(super) struct LineTurn {
+    pub event: EventOf,
+    pub turn: TurnDetected,
+    pub at: Timestamp,
+    /// The message whose later blocks belong to this turn.
+    pub group: Option<StoredGroup>,
+}
+
+/// An agent that a line speaks of, and how its newest command stood before.
+pub(super) struct Touched {
+    pub session: String,
+    pub newest: Option<(String, Option<Outcome>)>,
+    pub at: Timestamp,
+    pub witness: Witness,
+}
+
+impl Planner<'_> {
+    /// The next cause stands in this line; what stood in the one before is complete.
+    pub(in crate::derive) fn on_line(&mut self, source: Option<LineOrigin>) {
+        let is_same = source.is_some() && self.line.source == source;
+        if !is_same {
+            self.end_line();
+            self.line.source = source;
+        }
+    }
+
+    /// A turn that is new, and the last event that is planned.
+    pub(in crate::derive) fn new_turn(
+        &mut self,
+        turn: &TurnDetected,
+        at: Timestamp,
+        group: Option<StoredGroup>,
+    ) {
+        let event = EventOf::Planned(self.plan.events.len() - 1);
+        self.turn_on_line(turn, event, at, group);
+    }
+
+    /// A record of the session's own: what follows is no copy.
+    pub(in crate::derive) fn own_record(&mut self, session: &str) {
+        if let Some(agent) = self.known.agents.get_mut(session)
+            && std::mem::take(&mut agent.open_facts.states.copying)
+        {
+            self.change(session);
+        }
+    }
+
+    /// A turn whose event is stored: one of this session that has no row yet, or a copy.
+    pub(in crate::derive) fn known_turn(
+        &mut self,
+        turn: &TurnDetected,
+        fact: KnownFact,
+        at: Timestamp,
+        group: Option<StoredGroup>,
+    ) {
+        let agent = self.known.agents.get_mut(&turn.session_uuid);
+        if let (Some(owner), Some(agent)) = (fact.agent_id, agent) {
+            let is_own = owner == agent.id;
+            let was_copying = std::mem::replace(&mut agent.open_facts.states.copying, !is_own);
+            if was_copying == is_own {
+                self.change(&turn.session_uuid);
+            }
+            if is_own && !fact.has_turn {
+                return self.turn_on_line(turn, fact.event, at, group);
+            }
+        }
+        self.line.is_copy = true;
+    }
+
+    fn turn_on_line(
+        &mut self,
+        turn: &TurnDetected,
+        event: EventOf,
+        at: Timestamp,
+        group: Option<StoredGroup>,
+    ) {
+        self.line.turns.push(LineTurn {
+            event,
+            turn: turn.clone(),
+            at,
+            group,
+        });
+    }
+
+    /// What a transcript shows, of a session and of the one it works for.
+    pub(in crate::derive) fn shown(&mut self, evidence: &Evidence) {
+        let session = &evidence.session_uuid;
+        let is_copy = self.line.is_copy
+            || self
+                .known
+                .agents
+                .get(session)
+                .is_none_or(|agent| agent.open_facts.states.copying);
+        let Some(input) = state::evidence(evidence).filter(|_| !is_copy) else {
+            return;
+        };
+        if let Some((parent, child)) = session.split_once('/')
+            && let Some(input) = state::of_child(&input, child)
+        {
+            self.say(parent, &input);
+        }
+        self.say(session, &input);
+    }
+
+    pub(in crate::derive) fn hook_says(
+        &mut self,
+        hook: &HookReceived,
+        at: Timestamp,
+        key: StoredKey,
+    ) {
+        self.line.event_key = Some(key);
+        self.line.hook = Some(hook.hook_type.clone());
+        let session = &hook.claude_session_id;
+        for (whose, input) in state::hook(hook, at) {
+            match whose {
+                Whose::Session => self.say(session, &input),
+                Whose::Child(child) => self.say(&format!("{session}/{child}"), &input),
+            }
+        }
+    }
+
+    pub(in crate::derive) fn registry_says(
+        &mut self,
+        seen: &SessionObserved,
+        at: Timestamp,
+        key: StoredKey,
+    ) {
+        self.line.event_key = Some(key);
+        self.say(&seen.claude_session_id, &state::observation(seen, at));
+    }
+
+    /// A session is over: by a hook, a program, its process or the time-out.
+    pub(in crate::derive) fn over(&mut self, session: &str, at: Timestamp) {
+        let (witness, says) = (Witness::Process, Says::Over);
+        self.say(session, &Input { at, witness, says });
+    }
+
+    pub(in crate::derive) fn viewed(
+        &mut self,
+        viewed: &SessionViewed,
+        at: Timestamp,
+        key: StoredKey,
+    ) {
+        self.line.event_key = Some(key);
+        let session = &viewed.session_uuid;
+        let says = Says::Looked;
+        let witness = Witness::Clock;
+        self.say(session, &Input { at, witness, says });
+        if let Some(agent) = self.known.agents.get_mut(session) {
+            let until = viewed.snoozed_until.as_deref().and_then(Timestamp::parse);
+            agent.shown.viewed_at = agent.shown.viewed_at.max(Some(at));
+            agent.shown.snoozed_until = until.or(agent.shown.snoozed_until);
+            self.change(session);
+        }
+    }
+
+    fn say(&mut self, session: &str, input: &Input) {
+        let Some(agent) = self.known.agents.get_mut(session) else {
+            return;
+        };
+        let (touched, states) = (&mut self.line.touched, &mut agent.open_facts.states);
+        match touched
+            .iter_mut()
+            .find(|touched| touched.session == session)
+        {
+            Some(touched) => touched.at = touched.at.max(input.at),
+            None => {
+                let facts = states.facts.facts();
+                let newest = facts.commands.last();
+                touched.push(Touched {
+                    session: session.to_owned(),
+                    newest: newest.map(|newest| (newest.key.clone(), newest.outcome)),
+                    at: input.at,
+                    witness: input.witness,
+                });
+            }
+        }
+        states.facts.apply(input);
+    }
+
+    pub(in crate::derive) fn end_line(&mut self) {
+        let line = std::mem::take(&mut self.line);
+        for touched in &line.touched {
+            self.follow(touched, &line);
+        }
+        for turn in &line.turns {
+            self.add_turn(turn, &line);
+        }
+        for touched in &line.touched {
+            self.settle_intent(&touched.session);
+        }
+    }
+}
