@@ -16,7 +16,8 @@ use super::{
 pub type Outcome<T> = Result<T, Failure>;
 
 /// What each database must be able to do inside one transaction, each in one
-/// round trip. All SQL of one database stands in one file, `sqlite.rs` or `postgres.rs`.
+/// round trip. All SQL of one database stands in one folder,
+/// `sqlite` or `postgres`.
 pub trait Transaction {
     /// Locks the files' checkpoints, in any order; what had none is at its start.
     async fn lock(&mut self, host: &str, paths: &[&str]) -> Outcome<Vec<Locked>>;

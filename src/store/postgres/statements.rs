@@ -1,28 +1,30 @@
-//! PostgreSQL: all the writing SQL.
-//!
-//! The checkpoints' rows are locked first. A second writer waits there and then
-//! sees the truth, so an answer to COMMIT may be lost without harm. A transaction
-//! takes five round trips, however much it writes: BEGIN, lock, ask, write, COMMIT.
+//! What one transaction says to PostgreSQL: lock, ask, write.
 
-use sqlx::{PgConnection, Postgres, Row, postgres::PgRow, types::Json};
+use super::super::archive::keep::keep;
 
-use crate::{
-    derive::{Known, LineOrigin, NewEvent, Questions, Turn},
-    tail::Position,
-};
-
-use super::{
-    answer::KnownJson,
-    append::{Fact, Locked, Moved, Outcome, RejectionRow, Rows, Transaction, Written},
-    archive::keep::{self, keep},
-    correction::Correction,
-    failure::Failure,
-    segment::{CheckpointRow, OpenSession, READING, WatcherBeat},
-};
+/// Rows that are new or changed, from a list of JSON.
+macro_rules! put_commands {
+    ($rows:literal) => {
+        concat!(
+            "
+    INSERT INTO commands (id, agent_id, state, origin, outcome, started_at, completed_at)
+    SELECT id, agent_id, state, origin, outcome, started_at, completed_at
+    FROM jsonb_to_recordset(",
+            $rows,
+            ") AS row (
+        id bigint, agent_id bigint, state text, origin text, outcome text,
+        started_at timestamptz, completed_at timestamptz)
+    ON CONFLICT (id) DO UPDATE SET
+        state = excluded.state, origin = excluded.origin, outcome = excluded.outcome,
+        started_at = excluded.started_at, completed_at = excluded.completed_at"
+        )
+    };
+}
+pub(super) use put_commands;
 
 /// Makes what is not there, and locks what is. What another transaction made
 /// after this statement began is neither.
-const LOCK: &str = r#"
+pub const LOCK: &str = r#"
 WITH made AS (
     INSERT INTO checkpoints (host, path, identity, "offset", updated_at)
     SELECT $1, path, '', 0, clock_timestamp() FROM unnest($2::text[]) AS asked (path)
@@ -37,7 +39,7 @@ SELECT * FROM made UNION ALL SELECT * FROM locked"#;
 
 /// Sequences give each id once, so what is drawn here is not given to another writer.
 /// The agents' rows are locked, in one order: they stay as they are until they are written.
-const ASK: &str = r#"
+pub const ASK: &str = r#"
 SELECT json_build_object(
     'facts', (
         SELECT coalesce(json_agg(json_build_array(n - 1, event_id, agent_id, turn_id)), '[]')
@@ -212,14 +214,9 @@ WITH some_projects AS (
         count = h.count + excluded.count,
         last_received_at = greatest(h.last_received_at, excluded.last_received_at)
 ), some_commands AS (
-    INSERT INTO commands AS c (id, agent_id, state, origin, outcome, started_at, completed_at)
-    SELECT id, agent_id, state, origin, outcome, started_at, completed_at
-    FROM jsonb_to_recordset($35) AS row (
-        id bigint, agent_id bigint, state text, origin text, outcome text,
-        started_at timestamptz, completed_at timestamptz)
-    ON CONFLICT (id) DO UPDATE SET
-        state = excluded.state, origin = excluded.origin, outcome = excluded.outcome,
-        started_at = excluded.started_at, completed_at = excluded.completed_at
+"#,
+            put_commands!("$35"),
+            r#"
 ), some_turns AS (
     INSERT INTO turns (id, command_id, actor, intent, text, timestamp, message_id, event_id)
     SELECT row.id, command_id, actor, intent, text, at::timestamptz, message_id,
@@ -269,304 +266,10 @@ SELECT (SELECT max(id) FROM new), (SELECT count(*) FROM some_rejections),
     };
 }
 
-const WRITE: &str = write!("");
+pub const WRITE: &str = write!("");
 /// A role needs rights on the archive only where something is kept.
-const WRITE_AND_KEEP: &str = write!(concat!(
+pub const WRITE_AND_KEEP: &str = write!(concat!(
     ", some_archive AS (",
     keep!("$47", "$48", "$49", "$50", "$51"),
     ")"
 ));
-
-pub struct PostgresTransaction<'c>(sqlx::Transaction<'c, Postgres>);
-
-impl<'c> PostgresTransaction<'c> {
-    pub async fn begin(connection: &'c mut PgConnection) -> Outcome<Self> {
-        Ok(Self(sqlx::Connection::begin(connection).await?))
-    }
-
-    /// What stood under the path that a file has now.
-    async fn vacate(&mut self, to: &Moved<'_>) -> Outcome<()> {
-        sqlx::query(
-            "UPDATE checkpoints SET path = 'replaced:' || id || ':' || path
-             WHERE path = $1 AND id <> $2
-               AND host = (SELECT host FROM checkpoints WHERE id = $2)",
-        )
-        .bind(to.path)
-        .bind(to.id)
-        .execute(&mut *self.0)
-        .await?;
-        Ok(())
-    }
-}
-
-impl Transaction for PostgresTransaction<'_> {
-    async fn lock(&mut self, host: &str, paths: &[&str]) -> Outcome<Vec<Locked>> {
-        // What another writer made in the meantime is seen by the second statement.
-        for _ in 0..2 {
-            let rows = sqlx::query(LOCK).bind(host).bind(paths);
-            let rows = rows.fetch_all(&mut *self.0).await?;
-            if rows.len() == paths.len() {
-                return Ok(rows.iter().map(locked).collect());
-            }
-        }
-        Err(Failure::Raced)
-    }
-
-    async fn ask(&mut self, host: &str, questions: &Questions<'_>) -> Outcome<Known> {
-        let answer: Json<KnownJson> = sqlx::query_scalar(ASK)
-            .bind(slices(&questions.keys))
-            .bind(slices(&questions.groups))
-            .bind(host)
-            .bind(&questions.projects)
-            .bind(&questions.sessions)
-            .bind(i64::try_from(questions.turns).unwrap_or(i64::MAX))
-            .fetch_one(&mut *self.0)
-            .await?;
-        Ok(answer.0.to(questions))
-    }
-
-    async fn write(&mut self, host: &str, rows: &Rows<'_>) -> Outcome<Written> {
-        for to in rows.moves.iter().filter(|to| to.renamed) {
-            self.vacate(to).await?;
-        }
-        let pieces = keep::pieces(&rows.moves);
-        let last = keep::postgres(&mut self.0, &pieces).await?;
-        let write = sqlx::query(match last {
-            [] => WRITE,
-            _ => WRITE_AND_KEEP,
-        });
-        let write = write
-            .bind(host)
-            .bind(Json(&rows.plan.projects))
-            .bind(Json(&rows.plan.agents));
-        let write = bind_events(write, &rows.plan.events);
-        let write = bind_facts(write, &rows.facts);
-        let write = bind_rejections(write, &rows.rejections);
-        let write = bind_moves(write, &rows.moves)
-            .bind(Json(&rows.plan.tool_uses))
-            .bind(Json(&rows.plan.interruptions))
-            .bind(Json(&rows.plan.usage))
-            .bind(column(&rows.plan.events, |event| event.command_id))
-            .bind(column(&rows.plan.events, |event| event.turn_id))
-            .bind(Json(&rows.plan.commands));
-        let write = bind_turns(write, &rows.plan.turns)
-            .bind(Json(&rows.plan.changed_turns))
-            .bind(Json(&rows.plan.linked));
-        let write = match last {
-            [] => write,
-            pieces => keep::bind(write, pieces),
-        };
-        let row = write.fetch_one(&mut *self.0).await?;
-        Ok(Written {
-            last_id: row.get(0),
-            rejected: row.get::<i64, _>(1).cast_unsigned(),
-        })
-    }
-
-    async fn commit(self) -> Outcome<()> {
-        Ok(self.0.commit().await?)
-    }
-}
-
-pub type Query<'q> = sqlx::query::Query<'q, Postgres, sqlx::postgres::PgArguments>;
-
-fn bind_events<'q>(write: Query<'q>, events: &'q [NewEvent]) -> Query<'q> {
-    let source = |of: fn(LineOrigin) -> i64| column(events, move |event| event.source.map(of));
-    write
-        .bind(i64::try_from(events.len()).unwrap_or(i64::MAX))
-        .bind(column(events, |event| event.moment.at.to_string()))
-        .bind(column(events, |event| event.kind.as_str()))
-        .bind(column(events, |event| event.payload.as_str()))
-        .bind(column(events, |event| event.keys[0].as_slice()))
-        .bind(column(events, |event| event.project_id))
-        .bind(column(events, |event| event.agent_id))
-        .bind(source(|source| source.checkpoint_id))
-        .bind(source(|source| source.offset.cast_signed()))
-        .bind(column(events, |event| event.moment.observed))
-}
-
-fn bind_turns<'q>(write: Query<'q>, turns: &'q [Turn]) -> Query<'q> {
-    write
-        .bind(column(turns, |turn| turn.id))
-        .bind(column(turns, |turn| turn.command_id))
-        .bind(column(turns, |turn| turn.actor))
-        .bind(column(turns, |turn| turn.intent))
-        .bind(column(turns, |turn| turn.text.as_str()))
-        .bind(column(turns, |turn| turn.timestamp.to_string()))
-        .bind(column(turns, |turn| turn.message_id.as_deref()))
-        .bind(column(turns, |turn| turn.event.stored()))
-        .bind(column(turns, |turn| turn.event.planned()))
-}
-
-fn bind_facts<'q>(write: Query<'q>, facts: &'q [Fact]) -> Query<'q> {
-    write
-        .bind(column(facts, |fact| fact.key.as_slice()))
-        .bind(column(facts, |fact| fact.event.stored()))
-        .bind(column(facts, |fact| fact.event.planned()))
-}
-
-fn bind_rejections<'q>(write: Query<'q>, rows: &'q [RejectionRow<'_>]) -> Query<'q> {
-    write
-        .bind(column(rows, |row| row.source))
-        .bind(column(rows, |row| row.offset.cast_signed()))
-        .bind(column(rows, |row| row.rejection.length.cast_signed()))
-        .bind(column(rows, |row| row.rejection.sha256.as_str()))
-        .bind(column(rows, |row| row.rejection.reason.as_str()))
-        .bind(column(rows, |row| row.rejection.excerpt.as_slice()))
-        .bind(column(rows, |row| row.key.as_str()))
-}
-
-fn bind_moves<'q>(write: Query<'q>, moves: &'q [Moved<'_>]) -> Query<'q> {
-    write
-        .bind(column(moves, |to| to.id))
-        .bind(column(moves, |to| to.path))
-        .bind(column(moves, |to| to.after.identity.as_str()))
-        .bind(column(moves, |to| to.after.offset.cast_signed()))
-        .bind(column(moves, |to| i64::from(to.rewritten)))
-        .bind(column(moves, |to| to.reading))
-}
-
-pub fn column<'q, R, T>(rows: &'q [R], value: impl Fn(&'q R) -> T) -> Vec<T> {
-    rows.iter().map(value).collect()
-}
-
-fn slices<const N: usize>(keys: &[[u8; N]]) -> Vec<&[u8]> {
-    keys.iter().map(|key| key.as_slice()).collect()
-}
-
-fn locked(row: &PgRow) -> Locked {
-    Locked {
-        id: row.get(0),
-        path: row.get(1),
-        position: position(row, 2),
-        known_until: row.get::<i64, _>(4).cast_unsigned(),
-    }
-}
-
-/// An agent's rows in one statement, as one JSON object.
-const CORRECT: &str = "
-WITH agent AS (
-    UPDATE agents SET state = $1 ->> 'state', needs = $1 ->> 'needs', asks = $1 ->> 'asks',
-        since = ($1 ->> 'since')::timestamptz, background = ($1 ->> 'background')::bigint,
-        unseen = ($1 ->> 'unseen')::boolean, last_words = $1 ->> 'last_words',
-        viewed_at = ($1 ->> 'viewed_at')::timestamptz,
-        snoozed_until = ($1 ->> 'snoozed_until')::timestamptz,
-        ended_at = ($1 ->> 'ended_at')::timestamptz, end_reason = $1 ->> 'end_reason'
-    WHERE id = $2
-), some_commands AS (
-    INSERT INTO commands (id, agent_id, state, origin, outcome, started_at, completed_at)
-    SELECT id, agent_id, state, origin, outcome, started_at, completed_at
-    FROM jsonb_to_recordset($3) AS row (
-        id bigint, agent_id bigint, state text, origin text, outcome text,
-        started_at timestamptz, completed_at timestamptz)
-    ON CONFLICT (id) DO UPDATE SET
-        state = excluded.state, origin = excluded.origin, outcome = excluded.outcome,
-        started_at = excluded.started_at, completed_at = excluded.completed_at
-), some_turns AS (
-    INSERT INTO turns (id, command_id, actor, intent, text, timestamp, message_id, event_id)
-    SELECT id, command_id, actor, intent, text, timestamp, message_id, event_id
-    FROM jsonb_to_recordset($4) AS row (
-        id bigint, command_id bigint, actor text, intent text, text text,
-        timestamp timestamptz, message_id text, event_id bigint)
-    ON CONFLICT (id) DO UPDATE SET
-        command_id = excluded.command_id, actor = excluded.actor, intent = excluded.intent,
-        text = excluded.text, timestamp = excluded.timestamp,
-        message_id = excluded.message_id, event_id = excluded.event_id
-), gone_turns AS (
-    DELETE FROM turns WHERE id = ANY($5)
-)
-DELETE FROM commands WHERE id = ANY($6)";
-
-pub async fn correct(link: &mut PgConnection, corrections: &[Correction]) -> Outcome<()> {
-    let mut tx = PostgresTransaction::begin(link).await?;
-    for one in corrections {
-        sqlx::query(CORRECT)
-            .bind(Json(&one.shown))
-            .bind(one.agent_id)
-            .bind(Json(&one.commands))
-            .bind(Json(&one.turns))
-            .bind(&one.extra_turns)
-            .bind(&one.extra_commands)
-            .execute(&mut *tx.0)
-            .await?;
-    }
-    tx.commit().await
-}
-
-pub async fn checkpoints(link: &mut PgConnection, host: &str) -> Outcome<Vec<CheckpointRow>> {
-    let rows = sqlx::query(
-        r#"SELECT path, identity, "offset", "offset" > 0 AND reading < $2
-           FROM checkpoints WHERE host = $1"#,
-    )
-    .bind(host)
-    .bind(READING)
-    .fetch_all(link)
-    .await?;
-    Ok(rows
-        .iter()
-        .map(|row| CheckpointRow {
-            path: row.get(0),
-            position: position(row, 1),
-            is_outdated: row.get(3),
-        })
-        .collect())
-}
-
-pub async fn checkpoint(link: &mut PgConnection, host: &str, path: &str) -> Outcome<Position> {
-    let row =
-        sqlx::query(r#"SELECT identity, "offset" FROM checkpoints WHERE host = $1 AND path = $2"#)
-            .bind(host)
-            .bind(path)
-            .fetch_optional(link)
-            .await?;
-    Ok(row.map(|row| position(&row, 0)).unwrap_or_default())
-}
-
-pub async fn open_sessions(link: &mut PgConnection, host: &str) -> Outcome<Vec<OpenSession>> {
-    let sessions = sqlx::query_as(
-        "SELECT session_uuid, transcript_path FROM agents
-         JOIN projects ON projects.id = project_id WHERE host = $1 AND ended_at IS NULL",
-    );
-    Ok(sessions.bind(host).fetch_all(link).await?)
-}
-
-pub async fn registered_sessions(link: &mut PgConnection, host: &str) -> Outcome<Vec<String>> {
-    let sessions = sqlx::query_scalar(
-        "SELECT session_uuid FROM agents
-         JOIN projects ON projects.id = project_id WHERE host = $1 AND registered",
-    );
-    Ok(sessions.bind(host).fetch_all(link).await?)
-}
-
-pub async fn beat(link: &mut PgConnection, host: &str, beat: &WatcherBeat) -> Outcome<()> {
-    sqlx::query(
-        "INSERT INTO watchers AS w (host, state_dir, pid, version, started_at, beat_at,
-             last_write_at, state, reason, counters)
-         VALUES ($1, $2, $3, $4, $5::timestamptz, clock_timestamp(), $6::timestamptz,
-                 $7, $8, $9::jsonb)
-         ON CONFLICT (host, state_dir) DO UPDATE SET
-             pid = excluded.pid, version = excluded.version, started_at = excluded.started_at,
-             beat_at = excluded.beat_at,
-             last_write_at = coalesce(excluded.last_write_at, w.last_write_at),
-             state = excluded.state, reason = excluded.reason, counters = excluded.counters",
-    )
-    .bind(host)
-    .bind(&beat.state_dir)
-    .bind(i64::from(beat.pid))
-    .bind(beat.version)
-    .bind(beat.started_at.to_string())
-    .bind(beat.last_write_at.map(|at| at.to_string()))
-    .bind(beat.state)
-    .bind(&beat.reason)
-    .bind(beat.counters.json())
-    .execute(link)
-    .await?;
-    Ok(())
-}
-
-fn position(row: &PgRow, from: usize) -> Position {
-    Position {
-        identity: row.get(from),
-        offset: row.get::<i64, _>(from + 1).cast_unsigned(),
-    }
-}
