@@ -106,9 +106,10 @@ pub fn unpack(piece: &Piece) -> io::Result<Vec<u8>> {
             format!("the piece at byte {at} {what}"),
         )
     };
-    let length = usize::try_from(piece.length).ok();
-    let length = length.filter(|length| *length <= PIECE_BYTES);
-    let length = length.ok_or_else(|| wrong("is longer than a piece may be".into()))?;
+    let length = match usize::try_from(piece.length) {
+        Ok(length) if length <= PIECE_BYTES => length,
+        _ => return Err(wrong("is longer than a piece may be".into())),
+    };
     let bytes = Decompressor::new()?
         .decompress(&piece.content, length)
         .map_err(|error| wrong(format!("is damaged: {error}")))?;

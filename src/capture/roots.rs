@@ -52,6 +52,7 @@ impl Roots {
         if self.spool.holds(path) {
             return Place::Spool;
         }
+        // What does not lie below one root may lie below the next.
         let below = |projects: &PathBuf| path.strip_prefix(projects).ok();
         match self.projects.iter().find_map(below) {
             Some(relative) if self.is_watched(relative) => place(relative),

@@ -214,10 +214,12 @@ async fn hook(reader: &Reader, evidence: &Value) -> Result<Option<String>, ReadE
     let page = reader
         .page(&Filter::default(), Some(id + 1), Some(id - 1), 1)
         .await?;
+    // An event that was pruned has no type.
     let payload = page.events.first().map(payload).unwrap_or_default();
     Ok(payload["hook_type"].as_str().map(str::to_owned))
 }
 
+/// Nothing of one that was damaged in the database.
 fn payload(event: &Stored) -> Value {
     serde_json::from_str(event.payload.get()).unwrap_or_default()
 }

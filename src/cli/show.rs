@@ -117,8 +117,9 @@ fn call(tool: &ToolUseRow) -> String {
     format!("  ▸ {}", visible(&parts.join(" · ")))
 }
 
-/// A head with the time and who speaks, then the words, line by line.
+/// A head with the time and the speaker, then the words, line by line.
 fn write_turn(turn: &Stored, paper: Paper, out: &mut impl Write) -> io::Result<()> {
+    // A payload that was damaged in the database has no words; its head still stands.
     let payload: Value = serde_json::from_str(turn.payload.get()).unwrap_or_default();
     let text = payload["text"].as_str().unwrap_or_default();
     let is_users = payload["actor"] == "user";

@@ -70,3 +70,13 @@ impl std::fmt::Debug for Database {
         }
     }
 }
+
+/// A new SQLite file with our tables, to write to.
+#[cfg(test)]
+pub(crate) async fn new_sqlite(path: &std::path::Path) -> sqlx::SqliteConnection {
+    use sqlx::ConnectOptions;
+    let options = connect::sqlite(path).create_if_missing(true);
+    let mut link = options.connect().await.unwrap();
+    migrate::sqlite(&mut link).await.unwrap();
+    link
+}

@@ -3,14 +3,14 @@
 use std::{path::PathBuf, time::Duration};
 
 use futures_util::StreamExt;
-use sqlx::{ConnectOptions, SqliteConnection};
+use sqlx::SqliteConnection;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::{
     event::EventType,
-    store::{Filter, connect, read::Reader, wake},
+    store::{Filter, new_sqlite, read::Reader, wake},
 };
 
 const SOON: Duration = Duration::from_secs(10);
@@ -36,7 +36,7 @@ impl World {
             retry_after: Duration::from_secs(5),
         };
         change(&mut settings);
-        let db = create(&dir.path().join("headspace.db")).await;
+        let db = new_sqlite(&dir.path().join("headspace.db")).await;
         let stop = CancellationToken::new();
         let reader = Reader::sqlite(&dir.path().join("headspace.db"));
         let hub = Hub::start(
@@ -66,19 +66,6 @@ impl World {
     fn subscribe(&self, start: Start) -> Subscription {
         self.hub.subscribe(Filter::default(), start)
     }
-}
-
-async fn create(path: &std::path::Path) -> SqliteConnection {
-    let mut db = connect::sqlite(path)
-        .create_if_missing(true)
-        .connect()
-        .await
-        .unwrap();
-    sqlx::migrate!("src/store/migrations/sqlite")
-        .run(&mut db)
-        .await
-        .unwrap();
-    db
 }
 
 async fn insert(db: &mut SqliteConnection, count: usize, kind: &str) {
@@ -228,7 +215,7 @@ async fn a_replaced_database_resets_every_subscriber() {
     let mut subscription = world.subscribe(Start::After(2));
     assert_eq!(ids(&mut subscription, 3).await, [3, 4, 5]);
     let other = world.dir.path().join("other.db");
-    let mut db = create(&other).await;
+    let mut db = new_sqlite(&other).await;
     insert(&mut db, 9, "turn_detected").await;
     sqlx::raw_sql("PRAGMA wal_checkpoint(TRUNCATE)")
         .execute(&mut db)
@@ -245,7 +232,7 @@ async fn a_replaced_database_resets_every_subscriber() {
         from: 9,
     };
     assert_eq!(reset(&mut subscription).await, expected);
-    world.db = create(&world.path()).await;
+    world.db = new_sqlite(&world.path()).await;
     world.append(1).await;
     assert_eq!(ids(&mut subscription, 1).await, [10]);
 }
@@ -282,7 +269,7 @@ async fn a_subscriber_waits_for_a_database_that_comes_later() {
             .await
             .is_err()
     );
-    let mut db = create(&path).await;
+    let mut db = new_sqlite(&path).await;
     insert(&mut db, 2, "turn_detected").await;
     assert_eq!(ids(&mut subscription, 2).await, [1, 2]);
 }

@@ -94,6 +94,7 @@ def committed_ms(send, seen, running):
     while not seen(mark):
         if time.monotonic() > started + 20:
             raise Failed(f"it was never committed: {running.watcher.said()}")
+        # Until the next look at the condition: a bound on what is measured, see LOOK_SECONDS.
         time.sleep(LOOK_SECONDS)
     return (time.monotonic() - started) * 1000
 

@@ -219,6 +219,7 @@ fn parent(folder: &Path) -> &Path {
 /// Whether a file was last written before the machine was started: its process is
 /// over, whatever process has the number by now.
 fn is_older_than_boot(file: &Path) -> bool {
+    // Of a file that is gone its age decides nothing.
     let written = fs::metadata(file).and_then(|found| found.modified()).ok();
     let times = written.zip(process::booted());
     times.is_some_and(|(written, booted)| written < booted)

@@ -187,7 +187,7 @@ pub fn asked(
     rule
 }
 
-/// A notice that somebody is wanted: late, and without what it is about.
+/// The CLI's notice that it wants a person: late, and without what it is about.
 pub fn notified(facts: &mut Facts, at: Timestamp, kind: &str) -> u8 {
     let dialog = match kind {
         "permission_prompt" => DialogKind::Permission,

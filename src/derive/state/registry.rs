@@ -49,6 +49,7 @@ fn waiting(facts: &mut Facts, at: Timestamp, waiting_for: Option<&str>) -> u8 {
     if !facts.dialogs.is_empty() || facts.headless {
         return 15;
     }
+    // No word is none of those below.
     let word = waiting_for.unwrap_or_default();
     let call = facts.call_in_question().cloned();
     let kind = match &call {

@@ -12,7 +12,7 @@ pub struct View {
     pub asks: Option<String>,
     /// How many tasks run on after the turn's end.
     pub background: u64,
-    /// It finished, failed or asked, and nobody has looked since.
+    /// It finished, failed or asked, and a person has not looked at it since.
     pub unseen: bool,
     /// Its process is over.
     pub ended: bool,

@@ -219,6 +219,7 @@ fn own(hook: &HookReceived) -> Option<Says> {
 
 /// What the registry said of a process.
 pub fn observation(observed: &SessionObserved, at: Timestamp) -> Input {
+    // Early versions do not say when their process began: then its number is all.
     let started = observed.process_started.as_deref().unwrap_or_default();
     let process = format!("{}/{started}", observed.pid);
     let (witness, says) = match observed.status {
@@ -251,7 +252,7 @@ pub fn of_child(input: &Input, agent: &str) -> Option<Input> {
 }
 
 /// A session's own input, as far as it says something of its subagents: the
-/// registry speaks of the process they share, though not of who waits.
+/// registry speaks of the process they share, though not of which one waits.
 pub fn of_session(input: &Input) -> Option<Input> {
     let shared = match &input.says {
         Says::Status { status, .. } => {

@@ -5,7 +5,7 @@ mod refused;
 use std::time::Duration;
 
 use serde_json::Value;
-use sqlx::{ConnectOptions, SqliteConnection};
+use sqlx::SqliteConnection;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpStream, UnixStream},
@@ -15,7 +15,7 @@ use tokio::{
 
 use super::*;
 use crate::{
-    store::{connect, wake},
+    store::{new_sqlite, wake},
     stream,
 };
 
@@ -38,15 +38,7 @@ impl World {
     async fn with(max_connections: usize, connection_timeout: Duration) -> World {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("headspace.db");
-        let mut db = connect::sqlite(&path)
-            .create_if_missing(true)
-            .connect()
-            .await
-            .unwrap();
-        sqlx::migrate!("src/store/migrations/sqlite")
-            .run(&mut db)
-            .await
-            .unwrap();
+        let db = new_sqlite(&path).await;
         let stop = CancellationToken::new();
         let streams = stream::Settings {
             heartbeat_interval: Duration::from_secs(30),

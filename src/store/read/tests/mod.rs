@@ -12,7 +12,7 @@ use super::*;
 use crate::{
     event::{EventType, Timestamp},
     store::{
-        Filter, connect,
+        Filter, connect, new_sqlite,
         read::server::{Cluster, Database},
     },
 };
@@ -32,7 +32,7 @@ impl World {
 
     async fn sqlite() -> World {
         let dir = tempfile::tempdir().unwrap();
-        let db = sqlite_at(&dir.path().join("headspace.db")).await;
+        let db = new_sqlite(&dir.path().join("headspace.db")).await;
         World::Sqlite(dir, db)
     }
 
@@ -108,19 +108,6 @@ impl World {
                 .await;
         }
     }
-}
-
-async fn sqlite_at(path: &Path) -> SqliteConnection {
-    let mut db = connect::sqlite(path)
-        .create_if_missing(true)
-        .connect()
-        .await
-        .unwrap();
-    sqlx::migrate!("src/store/migrations/sqlite")
-        .run(&mut db)
-        .await
-        .unwrap();
-    db
 }
 
 async fn connect(database: &Database) -> PgConnection {

@@ -83,7 +83,7 @@ async fn a_reader_never_makes_the_file_and_finds_it_when_it_comes() {
     let reader = Reader::sqlite(&path);
     assert!(matches!(reader.head().await, Err(ReadError::Absent)));
     assert!(!path.exists());
-    let db = sqlite_at(&path).await;
+    let db = new_sqlite(&path).await;
     assert_eq!(reader.head().await.unwrap().newest, 0);
     db.close().await.unwrap();
 }
@@ -99,6 +99,6 @@ async fn a_replaced_file_is_opened_anew() {
         let _ = std::fs::remove_file(format!("{}{end}", path.display()));
     }
     assert!(matches!(reader.head().await, Err(ReadError::Absent)));
-    let _other = sqlite_at(&path).await;
+    let _other = new_sqlite(&path).await;
     assert_eq!(reader.head().await.unwrap().newest, 0);
 }
