@@ -6,8 +6,8 @@ use tokio::{process::Command, time::timeout};
 
 use super::{Terminal, Tmux};
 
-/// How long a terminal may take to answer.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// How long a terminal may take to answer, on a machine that is busy.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 impl Terminal {
     /// Shows it to the person; else says why not.

@@ -4,7 +4,7 @@ use std::{fs, os::unix::fs::PermissionsExt, process::Output};
 
 use crate::support::{
     agents::{ago, change, session, subagent},
-    headspace::{Headspace, Kind, eventually},
+    headspace::{Headspace, Kind},
     talk::tamper,
     tmux::Tmux,
 };
@@ -56,10 +56,9 @@ fn from_within_tmux_its_client_is_taken_along_to_another_session() {
         "home:0.0",
         &format!("{program} go shop; cat"),
     ]);
-    eventually("the client is there", || {
-        let shown = tmux.run(&["list-clients", "-F", "#{session_name} #{pane_id}"]);
-        shown == format!("work {shop}")
-    });
+    let screen = tmux.wait_for("home:0.0", "shop is in tmux ");
+    let shown = tmux.run(&["list-clients", "-F", "#{session_name} #{pane_id}"]);
+    assert_eq!(shown, format!("work {shop}"), "{screen}");
 }
 
 #[test]
