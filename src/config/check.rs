@@ -32,7 +32,8 @@ pub(super) fn check(defaults: &Figment, layer: &mut Layer) -> Vec<Problem> {
 
 fn message(kind: Kind, path: &[String]) -> String {
     // A URL may hold a password, also where it does not belong.
-    let is_secret = path.first().is_some_and(|section| section == "database");
+    let section = path.first().map(String::as_str);
+    let is_secret = matches!(section, Some("database" | "notify"));
     match kind {
         Kind::UnknownField(name, known) => unknown(&name, known, path.len() == 1),
         Kind::UnknownVariant(got, known) => {

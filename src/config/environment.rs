@@ -83,7 +83,9 @@ impl Environment {
             let path = format!("{section}.{key}").to_lowercase();
             // A number, `true`, a list such as ["a", "b"], or else the text itself.
             let value = match path.as_str() {
-                "database.url" => Value::from(text),
+                "database.url" | "notify.webhook_url" | "notify.webhook_secret" => {
+                    Value::from(text)
+                }
                 _ => text
                     .parse()
                     .unwrap_or_else(|never: Infallible| match never {}),

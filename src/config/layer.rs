@@ -38,8 +38,10 @@ pub(super) fn above_defaults(
     };
     let file = file.map(|(path, keys)| Layer::new(&path.display().to_string(), keys, base));
     let mut layers = Vec::from_iter(file);
-    if let Some((path, url)) = credential(environment)? {
-        layers.push(one(&path.display().to_string(), "database.url", url.into()));
+    for (name, key) in CREDENTIALS {
+        if let Some((path, secret)) = credential(environment, name)? {
+            layers.push(one(&path.display().to_string(), key, secret.into()));
+        }
     }
     if let Some(url) = environment.text("DATABASE_URL")? {
         layers.push(one("DATABASE_URL", "database.url", url.into()));
@@ -56,12 +58,19 @@ pub(super) fn above_defaults(
     Ok(layers)
 }
 
+/// Files of a service manager, and what they hold.
+const CREDENTIALS: [(&str, &str); 3] = [
+    ("database-url", "database.url"),
+    ("webhook-url", "notify.webhook_url"),
+    ("webhook-secret", "notify.webhook_secret"),
+];
+
 /// The secret that a service manager hands over in a file of its own.
-fn credential(environment: &Environment) -> Result<Option<(PathBuf, String)>, Problem> {
+fn credential(environment: &Environment, name: &str) -> Result<Option<(PathBuf, String)>, Problem> {
     let Some(folder) = environment.folder("CREDENTIALS_DIRECTORY")? else {
         return Ok(None);
     };
-    let path = folder.join("database-url");
+    let path = folder.join(name);
     match fs::read_to_string(&path) {
         Ok(url) => Ok(Some((path, url.trim_end().to_owned()))),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),

@@ -12,8 +12,9 @@
 //! - nothing is ignored in silence: an unknown key, a wrong type and a value out
 //!   of range are all refused at once, each with the file, variable or flag, the
 //!   key, and what would be right
-//! - a password in a database URL is never printed
-//! - nothing in the settings is ever executed
+//! - a password in a database URL, the path of a webhook and its secret are never printed
+//! - nothing in the settings is ever executed, but `notify.command`: one program with its
+//!   arguments, and no shell
 //!
 //! Not here: what the values are for. No stage reads the environment after this.
 
@@ -28,6 +29,7 @@ mod places;
 mod prepare;
 mod sections;
 mod show;
+mod webhook;
 
 pub use database::DatabaseUrl;
 pub use error::{Error, Problem};
@@ -35,10 +37,11 @@ pub use listen::Listen;
 pub use places::Places;
 pub use prepare::prepare;
 pub use sections::{
-    Archive, ArchiveMode, Claude, Database, EventSystem, Hooks, Level, LogFormat, Logging,
+    Archive, ArchiveMode, Claude, Database, EventSystem, Hooks, Level, LogFormat, Logging, Notify,
     Sessions, Settings, Sse, Watch, Web,
 };
 pub use show::show;
+pub use webhook::{Shape, WebhookSecret, WebhookUrl};
 
 use std::path::{Path, PathBuf};
 

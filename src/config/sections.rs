@@ -4,7 +4,9 @@ use std::{collections::BTreeMap, fmt, path::PathBuf};
 
 use serde::{Deserialize, Deserializer, Serialize, de};
 
-use super::{DatabaseUrl, Listen, Places, places::absolute};
+use super::{
+    DatabaseUrl, Listen, Places, WebhookSecret, WebhookUrl, places::absolute, webhook::Shape,
+};
 
 /// For each key, where its value came from.
 pub(super) type Sources = BTreeMap<String, String>;
@@ -21,6 +23,7 @@ pub struct Settings {
     pub web: Web,
     pub archive: Archive,
     pub hooks: Hooks,
+    pub notify: Notify,
     pub logging: Logging,
     #[serde(skip)]
     pub places: Places,
@@ -70,6 +73,20 @@ pub enum Sessions {
 #[serde(deny_unknown_fields)]
 pub struct Hooks {
     pub enabled: bool,
+}
+
+/// How alerts reach a person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Notify {
+    pub desktop: bool,
+    pub webhook_url: Option<WebhookUrl>,
+    pub webhook_secret: Option<WebhookSecret>,
+    pub webhook_shape: Shape,
+    /// A program and its arguments.
+    #[serde(deserialize_with = "command")]
+    pub command: Option<Vec<String>>,
+    pub finished: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -228,5 +245,25 @@ fn hosts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::E
             "expected a host name in lower case such as box.example, \
              without scheme or path, got {wrong:?}"
         ))),
+    }
+}
+
+/// A program alone, or a list of it and its arguments; no shell takes it apart.
+fn command<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<String>>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "a program, or a list of it and its arguments")]
+    enum Words {
+        Program(String),
+        List(Vec<String>),
+    }
+    let words = match Option::<Words>::deserialize(deserializer)? {
+        None => return Ok(None),
+        Some(Words::Program(program)) => vec![program],
+        Some(Words::List(words)) => words,
+    };
+    let is_wrong = |word: &String| word.contains('\0');
+    match words.first() {
+        Some(program) if !program.is_empty() && !words.iter().any(is_wrong) => Ok(Some(words)),
+        _ => Err(de::Error::custom("names no program")),
     }
 }
