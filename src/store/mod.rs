@@ -17,6 +17,7 @@
 //! readers are slow (`stream`).
 
 mod again;
+mod alerts;
 mod answer;
 mod append;
 mod archive;
@@ -35,6 +36,7 @@ mod writer;
 
 use std::path::PathBuf;
 
+pub use alerts::{AlertKey, NewAlert};
 pub use append::rejection_key;
 pub use correction::Correction;
 pub use failure::Failure;

@@ -14,11 +14,12 @@ use std::{
 use sqlx::{ConnectOptions, Connection, PgConnection, SqliteConnection};
 use tokio::time::timeout;
 
-use crate::event::Ending;
+use crate::event::{Ending, Timestamp};
 use crate::tail::Position;
 
 use super::{
     Database, again,
+    alerts::{self, AlertKey, NewAlert},
     append::{self, Outcome},
     archive::merge,
     connect::{self, CONNECT_TIMEOUT, STATEMENT_TIMEOUT},
@@ -170,6 +171,28 @@ impl Writer {
         on_link!(self,
             link => sqlite::registered_sessions(&mut link.log, &host),
             link => postgres::registered_sessions(link, &host))
+    }
+
+    /// Notes alerts that are about to be sent. Those that were noted before are left out
+    /// of the answer.
+    pub async fn tell(&mut self, new: &[NewAlert]) -> Outcome<Vec<AlertKey>> {
+        on_link!(self,
+            link => alerts::tell_sqlite(&mut link.log, new),
+            link => alerts::tell_postgres(link, new))
+    }
+
+    /// Notes that a message is about to be withdrawn; false if that was noted before.
+    pub async fn withdraw(&mut self, message: &str, at: Timestamp) -> Outcome<bool> {
+        on_link!(self,
+            link => alerts::withdraw_sqlite(&mut link.log, message, at),
+            link => alerts::withdraw_postgres(link, message, at))
+    }
+
+    /// Keeps by which its receiver knows a message.
+    pub async fn keep_receipt(&mut self, message: &str, receipt: &str) -> Outcome<()> {
+        on_link!(self,
+            link => alerts::keep_receipt_sqlite(&mut link.log, message, receipt),
+            link => alerts::keep_receipt_postgres(link, message, receipt))
     }
 
     /// Writes the watcher's row.

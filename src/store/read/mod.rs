@@ -90,6 +90,7 @@ mod settle;
 mod sqlite;
 #[cfg(test)]
 mod tests;
+mod waiting;
 
 use std::{path::Path, sync::Arc, time::Duration};
 
@@ -107,6 +108,7 @@ pub use inbox::{InboxRow, SpanRow, WorkRow};
 pub use rows::{
     AfterPage, Head, HookRow, PAGE_BYTES, PAGE_EVENTS, Page, ProjectRow, Settled, WatcherRow,
 };
+pub use waiting::{AlertRow, WaitingRow};
 
 use super::connect;
 
