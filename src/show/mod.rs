@@ -16,6 +16,7 @@ mod terminal;
 #[cfg(test)]
 mod tests;
 mod time;
+mod waits;
 mod words;
 
 use std::collections::HashMap;
@@ -28,6 +29,7 @@ use crate::store::read::AgentRow;
 pub use resume::{resume, resume_command};
 pub use terminal::{Terminal, Tmux};
 pub use time::{Age, age, of_day, seconds_since};
+pub use waits::{Wait, is_blocked, waits};
 pub use words::{Need, first_line, last_words, need, title, todo_counts};
 
 /// What a session shows as, the most pressing first.
