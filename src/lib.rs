@@ -3,6 +3,7 @@
 //! The listing is the path of the data: `tail → dialect → event → derive → store → stream → web`;
 //! `capture` is the loop that drives it.
 
+pub mod alert;
 pub mod archive;
 pub mod capture;
 pub mod cli;

@@ -57,6 +57,7 @@ impl Capture {
         status.counters.sessions = self.activity.open();
         status.counters.bytes_behind =
             self.positions.tail().bytes_behind() + self.backlog.queue.bytes();
+        status.caught_up = self.caught_up;
         status.reason = if self.retry.is_degraded(&self.options.schedule) {
             self.retry.reason().map(str::to_owned)
         } else {

@@ -14,6 +14,8 @@ pub struct Status {
     pub last_write_at: Option<Timestamp>,
     /// Why it is degraded; nothing if it is not.
     pub reason: Option<String>,
+    /// All that was there at the start is read.
+    pub caught_up: bool,
 }
 
 /// Counts what happens, and logs it in summaries.

@@ -13,6 +13,7 @@
 
 mod admin;
 mod agents;
+mod alerts;
 mod columns;
 mod completions;
 mod doctor;

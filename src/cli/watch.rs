@@ -3,6 +3,7 @@
 use std::{
     io::IsTerminal,
     process::ExitCode,
+    sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -13,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{SetupError, say::say};
 use crate::{
+    alert::{self, News},
     capture::{Capture, Options, Report, Rhythm, Schedule, Status},
     config::{self, DatabaseUrl, Sessions, Settings},
     spool::Spool,
@@ -87,7 +89,10 @@ async fn follow(
 ) -> anyhow::Result<ExitCode> {
     let mut signals = super::signals(settings)?;
     let budget = super::budget(settings);
-    let mut capture = capture(settings, false);
+    let news = Arc::new(News::default());
+    let mut capture = capture(settings, false, &news);
+    // In the task of capture: each of the two waits for most of its life.
+    let mut alerts = Box::pin(alerts(settings, &news)?);
     let (roots, database) = (&settings.claude.roots, &settings.database.url);
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"), ?roots, %database,
@@ -97,20 +102,27 @@ async fn follow(
     while !signals.stop.is_cancelled() {
         // A reload ends the run between two pieces of work, never in one.
         let pause = signals.stop.child_token();
-        let report = |progress: Report| report(&progress, &mut is_ready);
+        let report = |progress: Report| {
+            tell(&news, &progress);
+            report(&progress, &mut is_ready);
+        };
         tokio::select! {
             biased;
             () = out_of_time(&signals.stop, budget) => break,
             () = capture.run(&pause, report) => {}
+            () = &mut alerts => {}
             () = when_asked(&mut signals.reload, &pause) => {}
         }
         if !signals.stop.is_cancelled() {
             supervise::reloading();
-            retune(flags, &mut capture);
+            if let Some(settings) = retune(flags, &mut capture, &news) {
+                alerts.set(self::alerts(&settings, &news)?);
+            }
             supervise::ready(&describe(capture.status()));
         }
     }
     supervise::stopping();
+    drop(alerts);
     // Before anything that can hang: a stop that runs into its deadline is no crash.
     ledger.close();
     // Late or not: what is not committed stays in its file for the next start.
@@ -129,7 +141,7 @@ async fn follow(
 
 async fn once(settings: &Settings) -> anyhow::Result<ExitCode> {
     let signals = super::signals(settings)?;
-    let mut capture = capture(settings, true);
+    let mut capture = capture(settings, true, &Arc::default());
     let bar = progress_bar();
     let done = capture
         .run_once(&signals.stop, |status| show(&bar, status))
@@ -150,12 +162,30 @@ async fn once(settings: &Settings) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn capture(settings: &Settings, once: bool) -> Capture {
+fn capture(settings: &Settings, once: bool, news: &Arc<News>) -> Capture {
     let writer = Writer::new(super::database(settings), super::host());
-    Capture::new(options(settings, once), writer)
+    Capture::new(options(settings, once, news), writer)
 }
 
-fn options(settings: &Settings, once: bool) -> Options {
+/// Alerts in the ways that are set, on connections of their own: capture never waits.
+fn alerts(
+    settings: &Settings,
+    news: &Arc<News>,
+) -> anyhow::Result<impl Future<Output = ()> + use<>> {
+    let options = super::alerts::options(settings);
+    let writer = Writer::new(super::database(settings), super::host());
+    let reader = super::reader(settings)?;
+    Ok(alert::run(options, reader, writer, news.clone()))
+}
+
+/// What alerts must know of capture.
+fn tell(news: &News, progress: &Report) {
+    if let Report::Round(status) = progress {
+        news.caught_up(status.caught_up && status.counters.bytes_behind == 0);
+    }
+}
+
+fn options(settings: &Settings, once: bool, news: &Arc<News>) -> Options {
     Options {
         roots: settings.claude.roots.clone(),
         spool: Spool::of(&settings.places.state),
@@ -171,33 +201,40 @@ fn options(settings: &Settings, once: bool) -> Options {
         registered_only: settings.watch.sessions == Sessions::Registered,
         hooks: settings.hooks.enabled,
         state_dir: settings.places.state.to_string_lossy().into_owned(),
-        wake: doorbell(settings),
+        wake: wake(settings, news.clone()),
         rhythm: Rhythm::within(supervise::watchdog_time()),
     }
 }
 
 /// PostgreSQL notifies its readers itself.
-fn doorbell(settings: &Settings) -> Box<dyn Fn() + Send> {
+fn wake(settings: &Settings, news: Arc<News>) -> Box<dyn Fn() + Send> {
     match &settings.database.url {
         DatabaseUrl::Sqlite(_) => {
             let doorbell = Doorbell::new(&settings.places.run);
-            Box::new(move || doorbell.ring())
+            Box::new(move || {
+                doorbell.ring();
+                news.committed();
+            })
         }
-        DatabaseUrl::Postgres(_) => Box::new(|| {}),
+        DatabaseUrl::Postgres(_) => Box::new(move || news.committed()),
     }
 }
 
-/// Takes what may change while running from the settings as they are now.
-fn retune(flags: &config::Flags, capture: &mut Capture) {
+/// Takes what may change while running from the settings as they are now, and gives them.
+fn retune(flags: &config::Flags, capture: &mut Capture, news: &Arc<News>) -> Option<Settings> {
     match config::load(flags) {
         Ok(settings) => {
             if let Err(error) = crate::telemetry::set_level(settings.logging.level.into()) {
                 tracing::warn!(%error, "the log level stays as it was: {error}");
             }
-            capture.retune(options(&settings, false));
+            capture.retune(options(&settings, false, news));
             tracing::info!("settings read again; database and folders change with a restart");
+            Some(settings)
         }
-        Err(error) => tracing::error!(%error, "the settings are wrong; the old ones stay: {error}"),
+        Err(error) => {
+            tracing::error!(%error, "the settings are wrong; the old ones stay: {error}");
+            None
+        }
     }
 }
 

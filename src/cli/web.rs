@@ -91,6 +91,7 @@ pub async fn serve(
         state: settings.places.state.clone(),
         run: settings.places.run.clone(),
         hooks: settings.hooks.enabled,
+        alerts_finished: settings.notify.finished,
         connection_timeout: Duration::from_secs(settings.sse.connection_timeout_seconds),
         drain: super::budget(settings) * 5 / 8,
         idle_timeout,

@@ -23,7 +23,7 @@
 mod lines;
 mod visible;
 
-pub use visible::visible;
+pub use visible::{is_hidden, visible};
 
 use std::io::{self, IsTerminal};
 use std::sync::OnceLock;

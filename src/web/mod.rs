@@ -46,7 +46,7 @@ use pages::assets;
 use routes::{
     agents, events,
     health::{self, Facts},
-    hooks, sessions, stream, views,
+    hooks, sessions, stream, views, waits,
 };
 
 #[derive(Debug, Clone)]
@@ -61,6 +61,8 @@ pub struct Settings {
     pub run: PathBuf,
     /// Hooks are taken in; else they are answered and nothing more.
     pub hooks: bool,
+    /// Browsers alert of long turns that are over, too.
+    pub alerts_finished: bool,
     /// A connection that takes no data for this long is closed.
     pub connection_timeout: Duration,
     /// How long open connections may take to end after the shutdown began.
@@ -77,6 +79,7 @@ struct App {
     facts: Facts,
     intake: Intake,
     hooks: bool,
+    alerts_finished: bool,
     hosts: Hosts,
     roots: Vec<String>,
     today: pages::TodayReader,
@@ -102,6 +105,7 @@ pub async fn serve(
         hosts: Hosts::new(&settings.hosts, listeners.iter().filter_map(Listener::tcp)),
         facts: Facts::new(reader.clone(), &settings),
         hooks: settings.hooks,
+        alerts_finished: settings.alerts_finished,
         intake: Intake::new(&settings.state, settings.host.clone()),
         reader,
         hub: hub.clone(),
@@ -127,6 +131,7 @@ fn router(app: Shared) -> Router {
         .route("/api/agents/{id}/seen", routing::post(views::seen))
         .route("/api/agents/{id}/snooze", routing::post(views::snooze))
         .route("/api/commands/{id}", get(agents::command))
+        .route("/api/waits", get(waits::list))
         .route("/api/sessions", routing::post(sessions::register))
         .route(
             "/api/sessions/{uuid}",

@@ -3,6 +3,7 @@
 //! Real parts only: the executable as it is built, a PostgreSQL server of the
 //! tests' own, real transcripts, real files and signals.
 
+mod alerts;
 mod archive;
 mod browser;
 mod capture;

@@ -8,3 +8,4 @@ pub mod query;
 pub mod sessions;
 pub mod stream;
 pub mod views;
+pub mod waits;

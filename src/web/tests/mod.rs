@@ -52,6 +52,7 @@ impl World {
             state: dir.path().into(),
             run: dir.path().into(),
             hooks: true,
+            alerts_finished: false,
             connection_timeout,
             drain: Duration::from_secs(1),
             idle_timeout: None,

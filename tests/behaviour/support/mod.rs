@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "not every behaviour needs all of it")]
 
 pub mod agents;
+pub mod asking;
 pub mod chromium;
 pub mod conversation;
 pub mod disk;

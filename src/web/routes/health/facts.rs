@@ -210,6 +210,7 @@ mod tests {
             state: "/nowhere".into(),
             run: "/nowhere".into(),
             hooks: true,
+            alerts_finished: false,
             connection_timeout: STILL_GOOD,
             drain: STILL_GOOD,
             idle_timeout: None,

@@ -1,0 +1,186 @@
+//! What is sent: a message as JSON, and as the chats take it.
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::text;
+use crate::{
+    show::{Wait, is_blocked},
+    store::read::AlertRow,
+};
+
+/// Waits named in the words of a message for several.
+const NAMED: usize = 3;
+
+/// What the body of a webhook's request looks like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    Json,
+    Slack,
+    Discord,
+    Ntfy,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Message {
+    /// The same in an alert and its withdrawal.
+    pub id: String,
+    #[serde(rename = "type")]
+    pub kind: Kind,
+    /// When it was sent.
+    pub at: String,
+    pub host: String,
+    /// All in one line: “shop_api · fix login: asks to run `npm test`”.
+    pub text: String,
+    /// It was told before, ten minutes ago.
+    pub repeat: bool,
+    pub waits: Vec<Subject>,
+    /// The same in two parts, as a desktop shows it.
+    #[serde(skip)]
+    pub title: String,
+    #[serde(skip)]
+    pub body: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    Alert,
+    Withdrawn,
+}
+
+/// A wait that a message tells of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Subject {
+    pub agent_id: i64,
+    /// The session that it stands on: the agent, or the root of the subagent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub root_id: Option<i64>,
+    pub session_uuid: String,
+    pub kind: String,
+    /// It keeps the session from going on.
+    pub blocked: bool,
+    pub opened_at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub project: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub words: Option<String>,
+}
+
+impl Message {
+    pub fn alert(id: String, at: String, host: &str, waits: &[&Wait], repeat: bool) -> Message {
+        let subjects: Vec<Subject> = waits.iter().map(|wait| Subject::of(wait)).collect();
+        let (title, body) = match &subjects[..] {
+            [one] => (one.name(), one.words.clone().unwrap_or_default()),
+            many => several(many),
+        };
+        Message {
+            id,
+            kind: Kind::Alert,
+            at,
+            host: host.to_owned(),
+            text: format!("{title}: {}", body.replace('\n', "; ")),
+            repeat,
+            waits: subjects,
+            title,
+            body,
+        }
+    }
+
+    /// Takes a message back; `rows` are what was noted of it.
+    pub fn withdrawn(id: String, at: String, host: &str, rows: &[&AlertRow]) -> Message {
+        let subject = |row: &&AlertRow| Subject {
+            agent_id: row.agent_id,
+            root_id: None,
+            session_uuid: row.session_uuid.clone(),
+            kind: row.kind.clone(),
+            blocked: is_blocked(&row.kind),
+            opened_at: row.opened_at.to_string(),
+            project: None,
+            title: None,
+            words: None,
+        };
+        Message {
+            id,
+            kind: Kind::Withdrawn,
+            at,
+            host: host.to_owned(),
+            text: "answered, seen or put off".to_owned(),
+            repeat: false,
+            waits: rows.iter().map(subject).collect(),
+            title: String::new(),
+            body: String::new(),
+        }
+    }
+
+    /// The body of a webhook's request. The topic is ntfy's name of the address.
+    pub fn shaped(&self, shape: Shape, topic: &str) -> Value {
+        match shape {
+            Shape::Json => json!(self),
+            Shape::Slack => json!({
+                "text": text::markup(&self.text), "mrkdwn": false,
+                "unfurl_links": false, "unfurl_media": false,
+            }),
+            // 4: no previews of what is behind an address.
+            Shape::Discord => json!({
+                "content": escaped(&self.text), "allowed_mentions": {"parse": []}, "flags": 4,
+            }),
+            Shape::Ntfy => json!({
+                "topic": topic, "title": self.title, "message": self.body, "tags": ["headspace"],
+            }),
+        }
+    }
+}
+
+impl Subject {
+    pub fn of(wait: &Wait) -> Subject {
+        Subject {
+            agent_id: wait.agent_id,
+            root_id: Some(wait.root_id),
+            session_uuid: wait.session_uuid.clone(),
+            kind: wait.kind.clone(),
+            blocked: wait.is_blocked(),
+            opened_at: wait.opened_at.clone(),
+            project: Some(text::title(&wait.project)),
+            title: Some(text::title(&wait.title)),
+            words: Some(text::words(&wait.words)),
+        }
+    }
+
+    fn name(&self) -> String {
+        let part = |part: &Option<String>| part.clone().unwrap_or_default();
+        format!("{} · {}", part(&self.project), part(&self.title))
+    }
+}
+
+/// “4 sessions need you”, and the first of them.
+fn several(subjects: &[Subject]) -> (String, String) {
+    let over = subjects.iter().filter(|subject| !subject.blocked).count();
+    let blocked = subjects.len() - over;
+    let title = match (blocked, over) {
+        (0, over) => format!("{over} sessions finished"),
+        (1, 0) => "1 session needs you".to_owned(),
+        (blocked, 0) => format!("{blocked} sessions need you"),
+        (blocked, over) => format!("{blocked} need you, {over} finished"),
+    };
+    let line = |one: &Subject| format!("{}: {}", one.name(), one.words.as_deref().unwrap_or(""));
+    let mut lines: Vec<String> = subjects.iter().take(NAMED).map(line).collect();
+    if subjects.len() > NAMED {
+        lines.push(format!("and {} more", subjects.len() - NAMED));
+    }
+    (title, lines.join("\n"))
+}
+
+/// Text that Discord shows as it is.
+fn escaped(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        if "\\*_~|<>[]()#".contains(c) {
+            plain.push('\\');
+        }
+        plain.push(c);
+    }
+    plain
+}
