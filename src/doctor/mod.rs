@@ -19,6 +19,7 @@
 //! a disk (`df`), the machine's clock, journal and kernel limits.
 
 mod accounts;
+mod alerts;
 mod cleanup;
 mod database;
 mod doors;
@@ -92,6 +93,7 @@ async fn examine_with(settings: &Settings, host: &str) -> Vec<Finding> {
         None => vec![hangs("watcher", state)],
     });
     findings.extend(doors);
+    findings.extend(alerts::examine(&settings.notify));
     findings.extend(units::judge(&managed));
     findings
 }

@@ -7,6 +7,11 @@ use super::{InstallRefused, facts::Request, manifest::Manifest, target::Target};
 use crate::config::{self, Flags};
 
 const URL: &str = "HEADSPACE_DATABASE__URL";
+/// Every user of the machine can read what stands in a unit.
+const SECRETS: [&str; 2] = [
+    "HEADSPACE_NOTIFY__WEBHOOK_URL",
+    "HEADSPACE_NOTIFY__WEBHOOK_SECRET",
+];
 
 pub struct ServiceEnv {
     /// Set by our drop-in: chosen now or at an earlier installation.
@@ -23,6 +28,7 @@ impl ServiceEnv {
     ) -> Result<ServiceEnv, InstallRefused> {
         let mut chosen = earlier.map_or_else(BTreeMap::new, |earlier| earlier.environment.clone());
         chosen.extend(choices(target, &request.shell));
+        refuse_secrets(target, &chosen)?;
         chosen.extend(of_flags(&request.flags)?);
         let secret = secret(&request.shell, &mut chosen, &target.secret_path());
         Ok(ServiceEnv { chosen, secret })
@@ -58,6 +64,20 @@ fn choices(target: &Target, shell: &BTreeMap<String, String>) -> BTreeMap<String
     });
     new.map(|(name, value)| (name.clone(), value.clone()))
         .collect()
+}
+
+fn refuse_secrets(
+    target: &Target,
+    chosen: &BTreeMap<String, String>,
+) -> Result<(), InstallRefused> {
+    match SECRETS.into_iter().find(|name| chosen.contains_key(*name)) {
+        None => Ok(()),
+        Some(name) => Err(InstallRefused(format!(
+            "{name} is a secret, and every user can read a unit's environment: unset it, and set \
+             notify in {}",
+            target.config_folder().join("config.yaml").display()
+        ))),
+    }
 }
 
 /// Flags of this command become settings of the services.
@@ -125,6 +145,21 @@ mod tests {
         let expected = map([("CLAUDE_CONFIG_DIR", "/c"), setting]);
         assert_eq!(choices(&user, &shell), expected);
         assert_eq!(choices(&target(Manager::System), &shell), map([setting]));
+    }
+
+    #[test]
+    fn a_secret_of_alerts_is_refused_and_not_repeated() {
+        let refused = refuse_secrets(
+            &target(Manager::User),
+            &map([("HEADSPACE_NOTIFY__WEBHOOK_URL", "https://host/geheim")]),
+        );
+        let said = refused.unwrap_err().to_string();
+        assert!(
+            said.contains(".config/headspace/config.yaml") && !said.contains("geheim"),
+            "{said}"
+        );
+        let harmless = map([("HEADSPACE_NOTIFY__DESKTOP", "true")]);
+        assert_eq!(refuse_secrets(&target(Manager::User), &harmless), Ok(()));
     }
 
     #[test]

@@ -105,7 +105,12 @@ fn service(facts: &InstallFacts, command: &str) -> String {
             .replace('%', "%%");
         let _ = writeln!(lines, "LoadCredential=database-url:{path}");
     }
-    lines += &addresses(facts);
+    if let Some(host) = facts.settings.database.url.remote_host() {
+        lines += &address(facts, "database", &host);
+    }
+    if command == "watch" {
+        lines += &alerts(facts);
+    }
     if facts.stop_seconds() != SHIPPED_STOP_SECONDS {
         let _ = writeln!(lines, "TimeoutStopSec={}", facts.stop_seconds());
     }
@@ -128,20 +133,38 @@ fn start_limit(facts: &InstallFacts) -> String {
     }
 }
 
-/// A system unit blocks other machines; the database may be one.
-fn addresses(facts: &InstallFacts) -> String {
-    let host = facts.settings.database.url.remote_host();
-    let Some(host) = host.filter(|_| facts.target.is_system()) else {
+/// A system unit blocks other machines; this host may be one.
+fn address(facts: &InstallFacts, what: &str, host: &str) -> String {
+    if !facts.target.is_system() {
         return String::new();
-    };
+    }
     match host.parse::<IpAddr>() {
-        Ok(address) => format!("# The database.\nIPAddressAllow={address}\n"),
+        Ok(address) => format!("# The {what}.\nIPAddressAllow={address}\n"),
         Err(_) => format!(
-            "# The database is {}, a name: its address may change, so all are allowed.\n\
+            "# The {what} is {}, a name: its address may change, so all are allowed.\n\
              # An address in its place narrows this.\nIPAddressAllow=any\n",
             host.replace(char::is_control, "?")
         ),
     }
+}
+
+/// What alerts need that a system unit keeps away.
+fn alerts(facts: &InstallFacts) -> String {
+    let notify = &facts.settings.notify;
+    let host = notify
+        .webhook_url
+        .as_ref()
+        .and_then(|url| url.remote_host());
+    let mut lines = host.map_or(String::new(), |host| address(facts, "webhook", host));
+    if notify.desktop && facts.target.is_system() {
+        let uid = facts.target.account.uid;
+        let _ = write!(
+            lines,
+            "# The desktop's session bus.\nInaccessiblePaths=\n\
+             Environment=DBUS_SESSION_BUS_ADDRESS=unix:path=/run/user/{uid}/bus\n"
+        );
+    }
+    lines
 }
 
 fn socket(facts: &InstallFacts) -> String {

@@ -114,6 +114,27 @@ fn a_drop_in_holds_exactly_what_is_special_here() {
         with(&|facts| remote(facts, "[2001:db8::1]")),
         "# The database.\nIPAddressAllow=2001:db8::1\n"
     );
+    let webhook = |url: &str| {
+        let url = config::WebhookUrl::try_from(url.to_owned()).unwrap();
+        with(&move |facts| facts.settings.notify.webhook_url = Some(url.clone()))
+    };
+    assert_eq!(webhook("http://localhost:8000/geheim"), "");
+    let allowed = "# The webhook.\nIPAddressAllow=10.1.2.3\n";
+    assert_eq!(webhook("http://10.1.2.3/geheim"), allowed);
+    let named = webhook("https://ntfy.sh/geheim");
+    assert!(
+        named.starts_with("# The webhook is ntfy.sh, a name"),
+        "{named}"
+    );
+    assert!(
+        named.ends_with("IPAddressAllow=any\n") && !named.contains("geheim"),
+        "{named}"
+    );
+    assert_eq!(
+        with(&|facts| facts.settings.notify.desktop = true),
+        "# The desktop's session bus.\nInaccessiblePaths=\n\
+         Environment=DBUS_SESSION_BUS_ADDRESS=unix:path=/run/user/501/bus\n"
+    );
     let named = with(&|facts| remote(facts, "db.example"));
     assert!(
         named.starts_with("# The database is db.example, a name"),

@@ -1,5 +1,6 @@
 //! The units as they are shipped, on a real systemd of the tests' own.
 
+mod alerts;
 mod bad_settings;
 mod crash_loop;
 mod door;
