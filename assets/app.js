@@ -2,7 +2,7 @@
 // by id. Everything that comes from a transcript arrives as HTML that the server made.
 
 import { pauseBefore, share } from "/sse-client.js";
-import { alertOn } from "/alerts.js";
+import { alertOn, alertsBegin } from "/alerts.js";
 import "/keys.js";
 
 const TYPES = ["session_registered", "session_ended", "turn_detected", "state_transition", "hook_received", "session_observed", "session_viewed"];
@@ -62,7 +62,7 @@ function heard(type, event) {
   if (event.agent_id === null || type === "session_observed") return;
   changed("agents");
   changed(`agent-${event.agent_id}`);
-  alertOn(type, event, stream);
+  alertOn(type, stream);
 }
 
 // The connection.
@@ -102,6 +102,7 @@ const stream = share("/api/events/stream", {
     if (state === "waiting") lost("no connection", detail.pause);
     if (state !== "open") return;
     found();
+    alertsBegin(stream);
     // What happened between the page and the stream, or while it was cut.
     if (!isFirst || performance.now() > 1000) all();
     isFirst = false;

@@ -1,6 +1,7 @@
 //! The page in a real browser.
 
 mod access;
+mod alerts;
 mod hostile_hooks;
 mod hostile_text;
 mod live;

@@ -159,6 +159,13 @@ impl Tab<'_> {
         self.ask("Page.navigate", json!({"url": address}));
     }
 
+    /// As if a person had allowed it to pages of this origin.
+    pub fn grant(&mut self, permission: &str, origin: &str) {
+        let it = json!({"permissions": [permission], "origin": origin});
+        self.browser
+            .ask("Browser.grantPermissions", it, &Value::Null);
+    }
+
     /// Without scripts, from the next page on.
     pub fn without_scripts(&mut self) {
         let off = json!({"value": true});
