@@ -3,6 +3,7 @@
 
 import { pauseBefore, share } from "/sse-client.js";
 import { alertOn, alertsBegin } from "/alerts.js";
+import { refill, visited } from "/talk.js";
 import "/keys.js";
 
 const TYPES = ["session_registered", "session_ended", "turn_detected", "state_transition", "hook_received", "session_observed", "session_viewed"];
@@ -14,6 +15,7 @@ const OLD_MS = 60000; // words of time alone can change what is shown
 
 const page = () => document.getElementById("page");
 const part = (id) => document.getElementById(id);
+const main = () => part("main");
 
 // The log can be held while it is read; what comes is counted.
 let held = null;
@@ -181,21 +183,8 @@ function shown() {
     sessionStorage.setItem("order", ids.join(" "));
   }
   visited();
+  refill();
   tick();
-}
-
-// The first turn that was not there at the last visit.
-const main = () => part("main");
-const visit = `visit ${location.pathname}`;
-const before = Number(localStorage.getItem(visit) ?? 0);
-const atFirst = Number(main()?.dataset.newest ?? 0);
-function visited() {
-  const newest = main()?.dataset.newest;
-  if (newest === undefined) return;
-  const turns = [...document.querySelectorAll(".turn")];
-  const first = before > 0 && before < atFirst && turns.find((turn) => Number(turn.id.slice(1)) > before);
-  if (first) first.dataset.js = "new";
-  localStorage.setItem(visit, newest);
 }
 
 // Times go on while there is a connection.

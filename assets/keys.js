@@ -21,12 +21,14 @@ async function copy(text, told) {
   }
 }
 
-async function post(id, verb, body = {}) {
-  const answer = await fetch(`/api/agents/${id}/${verb}`, {
-    method: "POST",
-    headers: { "Content-Type": "application/json" },
-    body: JSON.stringify(body),
-  }).catch(() => null);
+const ask = (id, verb, body = {}) => fetch(`/api/agents/${id}/${verb}`, {
+  method: "POST",
+  headers: { "Content-Type": "application/json" },
+  body: JSON.stringify(body),
+}).catch(() => null);
+
+async function post(id, verb, body) {
+  const answer = await ask(id, verb, body);
   if (answer?.ok) tell("refresh");
   return answer?.ok ?? false;
 }
@@ -38,6 +40,16 @@ async function resume(item) {
   return `cd ${folder} && claude --resume ${agent.session_uuid}`;
 }
 
+// The server goes there if it can reach the terminal; else the command is copied.
+async function go(item) {
+  const id = item.dataset.agent;
+  const answer = await ask(id, "go");
+  const said = await answer?.json().catch(() => null);
+  if (answer?.ok) return toast(`Shown: ${said.said}.`);
+  const why = said?.detail ?? "headspace does not answer";
+  copy(`headspace go ${id}`, `Copied: headspace go ${id}. Not shown from here: ${why}`);
+}
+
 async function why(item) {
   const answer = await fetch(`/fragments/agents/${item.dataset.agent}/why`, { headers: { "HX-Request": "true" } });
   if (!answer.ok) return;
@@ -47,7 +59,7 @@ async function why(item) {
 
 // Each takes the session it is for.
 const doings = {
-  go: (item) => copy(`headspace go ${item.dataset.agent}`, `Copied: headspace go ${item.dataset.agent}. It brings its terminal to the front.`),
+  go,
   copy: async (item) => copy(await resume(item), "Copied the resume command."),
   read: (item) => post(item.dataset.agent, "seen"),
   snooze: async (item) => (await post(item.dataset.agent, "snooze", { minutes: 10 })) && toast("Snoozed for 10 minutes, or until it changes."),

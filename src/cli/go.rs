@@ -4,16 +4,13 @@ use std::process::ExitCode;
 
 use jiff::Timestamp;
 
-use super::{
-    agents,
-    say::say,
-    terminal::{self, Terminal},
-};
+use super::{agents, say::say};
 use crate::{
     config,
     show::{self, Mark},
     store::read::{AgentRow, Reader},
     telemetry::visible,
+    terminal,
 };
 
 pub const GO_EXAMPLES: &str = "Examples:
@@ -86,22 +83,5 @@ async fn to(agent: &AgentRow) -> anyhow::Result<ExitCode> {
 
 /// Goes to its terminal. Both answers are a sentence that says where that is.
 pub async fn reach(agent: &AgentRow) -> Result<String, String> {
-    let here = super::host();
-    let terminal = Terminal::of(agent);
-    let places = terminal::places(std::iter::once(agent), &here).await;
-    let place = places.get(&agent.id).map(String::as_str);
-    let gone = match &terminal {
-        _ if !agent.open => Err("it has ended".to_owned()),
-        _ if agent.host != here => Err("this is another machine".to_owned()),
-        None => Err("no hook said where it is".to_owned()),
-        Some(terminal) => terminal.focus().await,
-    };
-    let said = format!(
-        "{} is in {}",
-        show::title(agent),
-        place.unwrap_or("an unknown terminal")
-    );
-    let said = visible(&said).into_owned();
-    gone.map(|()| said.clone())
-        .map_err(|why| format!("{said}: {}", visible(&why)))
+    terminal::reach(agent, &super::host()).await
 }

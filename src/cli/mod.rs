@@ -33,7 +33,6 @@ mod resume;
 mod say;
 mod show;
 mod status;
-mod terminal;
 mod up;
 mod verify;
 mod wait;

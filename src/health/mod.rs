@@ -26,6 +26,7 @@ pub use evidence::{Beat, Local, beat};
 use std::fmt;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::supervise::{
@@ -36,7 +37,7 @@ use crate::supervise::{
 /// A watcher that has not written its row for this long is not taken for alive.
 const FRESH_SECONDS: f64 = 30.0;
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Watcher {
     pub running: bool,
     supervisor: &'static str,

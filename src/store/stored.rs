@@ -1,12 +1,14 @@
 //! An event with its id and commit time, as readers get it.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::event::{EventType, Timestamp};
 
 /// A committed event. Serialised, it is what the API and the stream send.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(rename = "Event")]
 pub struct Stored {
     pub id: i64,
     pub event_type: String,
@@ -18,6 +20,8 @@ pub struct Stored {
     pub agent_id: Option<i64>,
     pub command_id: Option<i64>,
     pub turn_id: Option<i64>,
+    /// Of `event_type`: see `config/schema`.
+    #[schemars(with = "serde_json::Value")]
     pub payload: Box<RawValue>,
 }
 

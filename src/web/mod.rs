@@ -20,6 +20,7 @@ mod error;
 mod intake;
 mod pages;
 mod post;
+mod requests;
 mod routes;
 #[cfg(test)]
 mod tests;
@@ -43,10 +44,11 @@ use crate::{store::read::Reader, stream::Hub};
 use door::{Hosts, guard};
 use intake::Intake;
 use pages::assets;
+use requests::Requests;
 use routes::{
     agents, events,
     health::{self, Facts},
-    hooks, sessions, stream, views, waits,
+    hooks, metrics, openapi, sessions, stream, transcript, views, waits,
 };
 
 #[derive(Debug, Clone)]
@@ -80,9 +82,13 @@ struct App {
     intake: Intake,
     hooks: bool,
     alerts_finished: bool,
+    /// How the watcher's row names this machine.
+    host: String,
     hosts: Hosts,
     roots: Vec<String>,
     today: pages::TodayReader,
+    history: pages::History,
+    requests: Requests,
     started: Instant,
 }
 
@@ -106,11 +112,14 @@ pub async fn serve(
         facts: Facts::new(reader.clone(), &settings),
         hooks: settings.hooks,
         alerts_finished: settings.alerts_finished,
+        host: settings.host.clone(),
         intake: Intake::new(&settings.state, settings.host.clone()),
         reader,
         hub: hub.clone(),
         roots: settings.roots.clone(),
         today: pages::TodayReader::default(),
+        history: pages::History::default(),
+        requests: Requests::default(),
         started: Instant::now(),
     });
     app.facts.prepare().await;
@@ -121,6 +130,8 @@ pub async fn serve(
 fn router(app: Shared) -> Router {
     Router::new()
         .route("/health", get(health::show))
+        .route("/metrics", get(metrics::show))
+        .route("/openapi.json", get(openapi::show))
         .route("/api/events", get(events::show))
         .route("/api/events/stream", get(stream::show))
         .route("/api/projects", get(agents::projects))
@@ -128,8 +139,10 @@ fn router(app: Shared) -> Router {
         .route("/api/agents/{id}", get(agents::show))
         .route("/api/agents/{id}/turns", get(agents::turns))
         .route("/api/agents/{id}/transitions", get(agents::transitions))
+        .route("/api/agents/{id}/transcript", get(transcript::show))
         .route("/api/agents/{id}/seen", routing::post(views::seen))
         .route("/api/agents/{id}/snooze", routing::post(views::snooze))
+        .route("/api/agents/{id}/go", routing::post(views::go))
         .route("/api/commands/{id}", get(agents::command))
         .route("/api/waits", get(waits::list))
         .route("/api/sessions", routing::post(sessions::register))
@@ -142,15 +155,21 @@ fn router(app: Shared) -> Router {
         .route("/hook/{name}", routing::post(hooks::take_named))
         .route("/", get(pages::home))
         .route("/agents/{id}", get(pages::session))
+        .route("/agents/{id}/calls/{call}", get(pages::call))
         .route("/log", get(pages::log))
         .route("/log/{id}", get(pages::event))
         .route("/fragments/home", get(pages::home_fragment))
         .route("/fragments/agents/{id}", get(pages::session_fragment))
         .route("/fragments/agents/{id}/why", get(pages::why))
+        .route(
+            "/fragments/agents/{id}/calls/{call}",
+            get(pages::call_fragment),
+        )
         .route("/fragments/log", get(pages::log_fragment))
         .route("/app.js", get(assets::app))
         .route("/keys.js", get(assets::keys))
         .route("/alerts.js", get(assets::alerts))
+        .route("/talk.js", get(assets::talk))
         .route("/problem.js", get(assets::problem))
         .route("/sse-client.js", get(assets::sse_client))
         .route("/htmx.js", get(assets::htmx))

@@ -8,7 +8,7 @@ use std::{
 };
 
 /// What each module may use. A module that is missing here fails the test.
-const MAY_USE: [(&str, &[&str]); 21] = [
+const MAY_USE: [(&str, &[&str]); 23] = [
     ("event", &[]),
     ("config", &[]),
     ("telemetry", &[]),
@@ -32,10 +32,13 @@ const MAY_USE: [(&str, &[&str]); 21] = [
     ("health", &["store", "supervise"]),
     ("show", &["derive", "store"]),
     ("alert", &["event", "show", "store", "telemetry"]),
+    ("terminal", &["show", "store", "telemetry"]),
+    ("content", &["archive", "event", "store"]),
     (
         "web",
         &[
             "alert",
+            "content",
             "event",
             "spool",
             "store",
@@ -43,6 +46,7 @@ const MAY_USE: [(&str, &[&str]); 21] = [
             "health",
             "show",
             "supervise",
+            "terminal",
         ],
     ),
     (
@@ -79,6 +83,7 @@ const MAY_USE: [(&str, &[&str]); 21] = [
             "stream",
             "health",
             "show",
+            "terminal",
             "web",
         ],
     ),

@@ -12,7 +12,7 @@ AGENTS = 200
 TURNS = 5000
 CALLS = 2000
 REQUESTS = 200
-ASSETS = ["style.css", "htmx.js", "app.js", "keys.js", "alerts.js", "sse-client.js"]
+ASSETS = ["style.css", "htmx.js", "app.js", "keys.js", "alerts.js", "talk.js", "sse-client.js"]
 # Of a hundred open sessions so many each: they wait, finished, work, have tasks in the background; the rest is idle.
 SHARES = {"need": 6, "done": 5, "work": 29, "back": 5, "idle": 55}
 SAID = "All 412 tests pass. The only breaking change was the path syntax; I updated 14 routes and the guide."

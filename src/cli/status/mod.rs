@@ -9,11 +9,12 @@ use std::{collections::HashMap, process::ExitCode};
 
 use jiff::{Timestamp, Zoned};
 
-use super::{agents, columns::Paper, say::say, terminal};
+use super::{agents, columns::Paper, say::say};
 use crate::{
     config::{self, Settings},
     show::{self, Mark, Session},
     store::read::{ReadError, Reader},
+    terminal,
 };
 use list::Beside;
 

@@ -1,5 +1,6 @@
 //! Agents, their commands and their turns, as they are derived from the log.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use sqlx::{Database, Encode, QueryBuilder, Type};
 
@@ -34,7 +35,7 @@ pub const NEEDS: [&str; 8] = [
 ];
 
 /// An agent with its project and what the view `agent_states` shows of it.
-#[derive(Debug, Clone, Serialize, sqlx::FromRow)]
+#[derive(Debug, Clone, Serialize, JsonSchema, sqlx::FromRow)]
 pub struct AgentRow {
     pub id: i64,
     pub session_uuid: String,
@@ -77,7 +78,7 @@ pub struct AgentRow {
     pub end_reason: Option<String>,
 }
 
-#[derive(Debug, Clone, Serialize, sqlx::FromRow)]
+#[derive(Debug, Clone, Serialize, JsonSchema, sqlx::FromRow)]
 pub struct CommandRow {
     pub id: i64,
     pub agent_id: i64,
@@ -88,7 +89,7 @@ pub struct CommandRow {
     pub completed_at: Option<UtcText>,
 }
 
-#[derive(Debug, Clone, Serialize, sqlx::FromRow)]
+#[derive(Debug, Clone, Serialize, JsonSchema, sqlx::FromRow)]
 pub struct TurnRow {
     pub id: i64,
     pub command_id: i64,
@@ -101,7 +102,7 @@ pub struct TurnRow {
     pub event_id: i64,
 }
 
-#[derive(Debug, Clone, Serialize, sqlx::FromRow)]
+#[derive(Debug, Clone, Serialize, JsonSchema, sqlx::FromRow)]
 pub struct ToolUseRow {
     pub id: i64,
     pub agent_id: i64,
@@ -264,6 +265,12 @@ impl Reader {
         let sql = concat!(tool_uses!(), " WHERE command_id = $1 ORDER BY id LIMIT $2");
         let limit = PAGE_ROWS as i64;
         fetch!(self, fetch_all, query_as(sql), command_id, limit)
+    }
+
+    /// A call of an agent.
+    pub async fn tool_use(&self, agent_id: i64, id: i64) -> Result<Option<ToolUseRow>> {
+        let sql = concat!(tool_uses!(), " WHERE agent_id = $1 AND id = $2");
+        fetch!(self, fetch_optional, query_as(sql), agent_id, id)
     }
 
     /// An agent's next calls of tools behind the one of this id, in the order of ids.

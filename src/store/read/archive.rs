@@ -1,9 +1,14 @@
 //! The archive: which files it has something of, and their bytes piece by piece.
 
+use std::ops::Range;
+
 use serde::Serialize;
 
-use super::{Arm, Reader, Result, UtcText};
-use crate::archive::{PIECE_BYTES, Piece};
+use super::{Arm, Reader, Result, UtcText, columns::At, page::push_list};
+use crate::{
+    archive::{PIECE_BYTES, Piece},
+    event::Timestamp,
+};
 
 /// A file that was read.
 #[derive(Debug, Clone, sqlx::FromRow)]
@@ -26,6 +31,15 @@ pub struct ArchiveFacts {
     pub transcript_bytes: i64,
     /// How many of them the archive holds.
     pub held_bytes: i64,
+}
+
+/// Where the bytes of a file are kept that is read now.
+#[derive(Debug, Clone, Copy, sqlx::FromRow)]
+pub struct KeptFile {
+    pub checkpoint_id: i64,
+    /// Up to where it was read since it was last rewritten, and how often it was.
+    pub offset: i64,
+    pub rewrites: i64,
 }
 
 /// A session, and the file of it that is known.
@@ -83,11 +97,70 @@ impl Reader {
             at - PIECE_BYTES as i64,
             at
         )?;
-        Ok(row.map(|(offset, length, content)| Piece {
-            offset: offset.cast_unsigned(),
-            length: length.cast_unsigned(),
-            content,
-        }))
+        Ok(row.map(piece))
+    }
+
+    /// A file of a host by its path.
+    pub async fn kept_file(&self, host: &str, path: &str) -> Result<Option<KeptFile>> {
+        let sql = r#"SELECT id AS checkpoint_id, "offset", rewrites FROM checkpoints
+                     WHERE host = $1 AND path = $2"#;
+        fetch!(self, fetch_optional, query_as(sql), host, path)
+    }
+
+    /// The pieces of a file that have something of a span, in their order.
+    pub async fn pieces(
+        &self,
+        checkpoint_id: i64,
+        generation: i64,
+        span: Range<u64>,
+    ) -> Result<Vec<Piece>> {
+        let sql = r#"SELECT "offset", length, content FROM archive
+                     WHERE checkpoint_id = $1 AND generation = $2 AND "offset" > $3
+                         AND "offset" + length > $4 AND "offset" < $5
+                     ORDER BY "offset""#;
+        let (start, end) = (span.start.cast_signed(), span.end.cast_signed());
+        let rows: Vec<(i64, i64, Vec<u8>)> = fetch!(
+            self,
+            fetch_all,
+            query_as(sql),
+            checkpoint_id,
+            generation,
+            start - PIECE_BYTES as i64,
+            start,
+            end
+        )?;
+        Ok(rows.into_iter().map(piece).collect())
+    }
+
+    /// The places of a file's pieces, in their order: where each begins, and its length.
+    pub async fn extents(&self, checkpoint_id: i64, generation: i64) -> Result<Vec<(i64, i64)>> {
+        let sql = r#"SELECT "offset", length FROM archive
+                     WHERE checkpoint_id = $1 AND generation = $2 ORDER BY "offset""#;
+        fetch!(self, fetch_all, query_as(sql), checkpoint_id, generation)
+    }
+
+    /// The last line of a file, by its offset, whose event happened at that time or before.
+    pub async fn line_before(&self, checkpoint_id: i64, at: Timestamp) -> Result<Option<i64>> {
+        let sql = "SELECT source_offset FROM events \
+                   WHERE checkpoint_id = $1 AND timestamp <= $2 AND source_offset IS NOT NULL \
+                   ORDER BY source_offset DESC LIMIT 1";
+        fetch!(
+            self,
+            fetch_optional,
+            query_scalar(sql),
+            checkpoint_id,
+            At(at)
+        )
+    }
+
+    /// The lines that these events come from: the file's checkpoint, and the offset in it.
+    pub async fn lines_of(&self, events: &[i64]) -> Result<Vec<(i64, i64)>> {
+        if events.is_empty() {
+            return Ok(Vec::new());
+        }
+        let sql = "SELECT checkpoint_id, source_offset FROM events \
+                   WHERE checkpoint_id IS NOT NULL AND source_offset IS NOT NULL AND id IN ";
+        fetch_among!(self, sql, events.iter().copied())
     }
 
     /// What there is of all files. A segment of the spool is no transcript.
@@ -105,6 +178,14 @@ impl Reader {
                   FROM checkpoints c
                   WHERE path NOT LIKE '%/spool/____________________.jsonl') one"#;
         fetch!(self, fetch_one, query_as(sql))
+    }
+}
+
+fn piece((offset, length, content): (i64, i64, Vec<u8>)) -> Piece {
+    Piece {
+        offset: offset.cast_unsigned(),
+        length: length.cast_unsigned(),
+        content,
     }
 }
 

@@ -3,6 +3,7 @@
 
 use std::{borrow::Cow, fmt, ops::Deref};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use sqlx::{
@@ -21,9 +22,10 @@ const TIMESTAMPTZ: Oid = Oid(1184);
 const JSONB: Oid = Oid(3802);
 
 /// A time in the fixed width form: text in SQLite, `timestamptz` in PostgreSQL.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(transparent)]
-pub struct UtcText(String);
+#[schemars(inline)]
+pub struct UtcText(#[schemars(extend("format" = "date-time"))] String);
 
 /// A time to compare such a column with.
 #[derive(Clone, Copy)]
@@ -34,9 +36,10 @@ pub(super) struct At(pub Timestamp);
 pub(super) struct JsonText(pub String);
 
 /// JSON as it goes on to readers.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
-pub struct Json(Box<RawValue>);
+#[schemars(inline)]
+pub struct Json(#[schemars(with = "serde_json::Value")] Box<RawValue>);
 
 impl Deref for UtcText {
     type Target = str;

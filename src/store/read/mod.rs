@@ -97,7 +97,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 pub use agents::{
     AgentCursor, AgentFilter, AgentRow, CommandRow, NEEDS, PAGE_ROWS, STATES, ToolUseRow, TurnRow,
 };
-pub use archive::{ArchiveFacts, ArchivedFile, SessionFile};
+pub use archive::{ArchiveFacts, ArchivedFile, KeptFile, SessionFile};
 pub use audit::{CheckpointFacts, StoredSession, StoredTurn, Totals};
 pub use columns::{Json, UtcText};
 pub use condition::{Condition, Integrity, condition};

@@ -1,5 +1,6 @@
 //! What readers ask for and get, the same from both databases.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -72,7 +73,7 @@ pub struct WatcherRow {
 }
 
 /// The hooks of a type that were received.
-#[derive(Debug, Clone, Serialize, sqlx::FromRow)]
+#[derive(Debug, Clone, Serialize, JsonSchema, sqlx::FromRow)]
 pub struct HookRow {
     pub hook_type: String,
     pub count: i64,
@@ -80,7 +81,7 @@ pub struct HookRow {
 }
 
 /// A project with the numbers of its agents.
-#[derive(Debug, Clone, Serialize, sqlx::FromRow)]
+#[derive(Debug, Clone, Serialize, JsonSchema, sqlx::FromRow)]
 pub struct ProjectRow {
     pub id: i64,
     pub host: String,

@@ -65,6 +65,7 @@ pub async fn guard(
         Some(problem) => problem.into_response(),
         None => next.run(request).await,
     };
+    app.requests.count(response.status());
     with_headers(response)
 }
 

@@ -32,6 +32,14 @@ pub async fn keys(headers: HeaderMap) -> Response {
     )
 }
 
+pub async fn talk(headers: HeaderMap) -> Response {
+    file(
+        &headers,
+        JAVASCRIPT,
+        include_str!("../../../assets/talk.js"),
+    )
+}
+
 pub async fn problem(headers: HeaderMap) -> Response {
     file(
         &headers,

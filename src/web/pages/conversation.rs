@@ -1,12 +1,19 @@
 //! A window of a session's turns, with what was done between them, as it is read: a
-//! pure function of rows.
+//! pure function of rows and marks.
 
 use std::collections::HashMap;
 
 use jiff::Zoned;
 
-use super::{markdown::Markdown, rows::cut, today::span, visible::visible, when::When};
+use super::{
+    markdown::Markdown,
+    rows::cut,
+    today::{many, span},
+    visible::visible,
+    when::When,
+};
 use crate::{
+    content::{Mark, MarkedAt, Marks},
     show::{first_line, seconds_since},
     store::read::{CommandRow, ToolUseRow, TurnRow},
 };
@@ -15,6 +22,10 @@ use crate::{
 const CALLS: usize = 3;
 /// What is shown of a turn at most; its event has all of it.
 const TURN_CHARS: usize = 20_000;
+/// What is shown of all thoughts together, each with its share,
+const THOUGHTS_CHARS: usize = 60_000;
+/// which is this at least.
+const THOUGHT_CHARS: usize = 300;
 /// A call that took this long says so.
 const LONG_SECONDS: i64 = 1;
 
@@ -34,15 +45,17 @@ pub enum Item {
         at: When,
         is_cut: bool,
     },
-    Calls(Calls),
+    Steps(Steps),
     Rule(String),
 }
 
-pub struct Calls {
-    pub id: i64,
+/// What was done and thought between two turns.
+pub struct Steps {
+    /// As long as more is done, it is that of the first one.
+    pub id: String,
     /// Of many calls, the line that stands for them.
     pub fold: Option<Fold>,
-    pub calls: Vec<Call>,
+    pub steps: Vec<Step>,
 }
 
 pub struct Fold {
@@ -50,10 +63,17 @@ pub struct Fold {
     pub failed: usize,
 }
 
+pub enum Step {
+    Call(Call),
+    Thought(Thought),
+}
+
 pub struct Call {
     pub id: i64,
     pub name: String,
     pub line: String,
+    /// Of an edit, the lines that it added and removed.
+    pub change: Option<(usize, usize)>,
     pub summary: String,
     /// `41 s · failed`
     pub end: String,
@@ -62,41 +82,146 @@ pub struct Call {
     pub at: When,
 }
 
-/// All three oldest first.
+pub struct Thought {
+    /// Its place in the transcript.
+    pub offset: u64,
+    pub line: String,
+    pub text: String,
+}
+
+/// What stands between turns.
+enum Between<'a> {
+    Use(&'a ToolUseRow),
+    Mark(&'a MarkedAt),
+}
+
+/// Turns, calls and marks oldest first.
 pub fn items(
     turns: &[TurnRow],
     uses: &[ToolUseRow],
     commands: &[CommandRow],
+    marks: &Marks,
     now: &Zoned,
 ) -> Vec<Item> {
     let commands: HashMap<i64, &CommandRow> = commands.iter().map(|row| (row.id, row)).collect();
-    let mut items = Vec::new();
-    let mut uses = uses.iter().peekable();
-    let mut calls = Vec::new();
+    let mut between = between(uses, marks).into_iter().peekable();
+    let mut talk = Talk::new(marks, now);
     let mut last = None;
     for turn in turns {
-        while let Some(call) = uses.next_if(|call| *call.started_at < *turn.timestamp) {
-            calls.push(call);
+        while let Some((_, one)) = between.next_if(|(at, _)| **at < *turn.timestamp) {
+            talk.add(&one);
         }
-        flush(&mut items, &mut calls, now);
         let command = commands.get(&turn.command_id);
         let is_new = last != Some(turn.command_id);
         if is_new {
-            items.extend(
-                last.and_then(|id| commands.get(&id))
-                    .and_then(|row| rule(row)),
-            );
+            talk.end(last.and_then(|id| commands.get(&id)));
         }
         last = Some(turn.command_id);
-        items.push(item(turn, is_new, command.copied(), now));
+        talk.push(item(turn, is_new, command.copied(), now));
     }
-    calls.extend(uses);
-    flush(&mut items, &mut calls, now);
-    items.extend(
-        last.and_then(|id| commands.get(&id))
-            .and_then(|row| rule(row)),
-    );
-    items
+    for (_, one) in between {
+        talk.add(&one);
+    }
+    talk.end(last.and_then(|id| commands.get(&id)));
+    talk.close();
+    talk.items
+}
+
+/// Calls and marks by their time; of one moment the mark stands first.
+fn between<'a>(uses: &'a [ToolUseRow], marks: &'a Marks) -> Vec<(String, Between<'a>)> {
+    let marks = marks
+        .marks
+        .iter()
+        .map(|one| (one.at.to_string(), Between::Mark(one)));
+    let uses = uses
+        .iter()
+        .map(|row| (row.started_at.to_string(), Between::Use(row)));
+    let mut all: Vec<_> = marks.chain(uses).collect();
+    all.sort_by(|(a, _), (b, _)| a.cmp(b));
+    all
+}
+
+/// The items as they grow.
+struct Talk<'a> {
+    items: Vec<Item>,
+    steps: Vec<Step>,
+    marks: &'a Marks,
+    thought_chars: usize,
+    now: &'a Zoned,
+}
+
+impl<'a> Talk<'a> {
+    fn new(marks: &'a Marks, now: &'a Zoned) -> Talk<'a> {
+        let thoughts = marks.marks.iter();
+        let thoughts = thoughts.filter(|one| matches!(one.mark, Mark::Thought(_)));
+        let share = THOUGHTS_CHARS / thoughts.count().max(1);
+        Talk {
+            items: Vec::new(),
+            steps: Vec::new(),
+            marks,
+            thought_chars: share.max(THOUGHT_CHARS),
+            now,
+        }
+    }
+
+    fn push(&mut self, item: Item) {
+        self.close();
+        self.items.push(item);
+    }
+
+    fn add(&mut self, one: &Between<'_>) {
+        match one {
+            Between::Use(row) => {
+                let change = self.marks.changes.get(&row.tool_use_id);
+                self.steps
+                    .push(Step::Call(call(row, change.copied(), self.now)));
+            }
+            Between::Mark(one) => match &one.mark {
+                Mark::Thought(text) => self.steps.push(Step::Thought(Thought {
+                    offset: one.offset,
+                    line: cut(first_line(text), 100),
+                    text: cut(text, self.thought_chars),
+                })),
+                Mark::Compaction { trigger, tokens } => {
+                    self.push(Item::Rule(compaction(trigger.as_deref(), *tokens)));
+                }
+                Mark::Error(text) => {
+                    self.push(Item::Rule(format!("error: {}", cut(first_line(text), 160))));
+                }
+            },
+        }
+    }
+
+    /// How a command ended, if that is to be seen.
+    fn end(&mut self, command: Option<&&CommandRow>) {
+        let words = match command.and_then(|row| row.outcome.as_deref()) {
+            Some("interrupted") => "interrupted",
+            Some("failed") => "failed",
+            Some("abandoned") => "left hanging",
+            Some("superseded") => "overtaken by the next prompt",
+            _ => return,
+        };
+        self.push(Item::Rule(words.to_owned()));
+    }
+
+    fn close(&mut self) {
+        let steps = std::mem::take(&mut self.steps);
+        let id = match steps.first() {
+            None => return,
+            Some(Step::Call(call)) => format!("c{}", call.id),
+            Some(Step::Thought(thought)) => format!("s{}", thought.offset),
+        };
+        let calls = || {
+            steps.iter().filter_map(|step| match step {
+                Step::Call(call) => Some(call),
+                Step::Thought(_) => None,
+            })
+        };
+        let count = calls().count();
+        let failed = calls().filter(|call| call.is_bad).count();
+        let fold = (count > CALLS).then_some(Fold { count, failed });
+        self.items.push(Item::Steps(Steps { id, fold, steps }));
+    }
 }
 
 fn item(turn: &TurnRow, is_first: bool, command: Option<&CommandRow>, now: &Zoned) -> Item {
@@ -125,37 +250,22 @@ fn item(turn: &TurnRow, is_first: bool, command: Option<&CommandRow>, now: &Zone
     }
 }
 
-/// How a command ended, if that is to be seen.
-fn rule(command: &CommandRow) -> Option<Item> {
-    let words = match command.outcome.as_deref()? {
-        "interrupted" => "interrupted",
-        "failed" => "failed",
-        "abandoned" => "left hanging",
-        "superseded" => "overtaken by the next prompt",
-        _ => return None,
-    };
-    Some(Item::Rule(words.to_owned()))
+/// `context compacted by itself at 155 k tokens`
+fn compaction(trigger: Option<&str>, tokens: Option<u64>) -> String {
+    let mut words = "context compacted".to_owned();
+    match trigger {
+        Some("auto") => words += " by itself",
+        Some("manual") => words += " by /compact",
+        _ => {}
+    }
+    if let Some(tokens) = tokens {
+        let tokens = i64::try_from(tokens).unwrap_or(i64::MAX);
+        words += &format!(" at {} tokens", many(tokens));
+    }
+    words
 }
 
-fn flush(items: &mut Vec<Item>, calls: &mut Vec<&ToolUseRow>, now: &Zoned) {
-    let Some(first) = calls.first() else {
-        return;
-    };
-    let id = first.id;
-    let shown: Vec<Call> = calls.drain(..).map(|row| call(row, now)).collect();
-    let failed = shown.iter().filter(|call| call.is_bad).count();
-    let fold = (shown.len() > CALLS).then_some(Fold {
-        count: shown.len(),
-        failed,
-    });
-    items.push(Item::Calls(Calls {
-        id,
-        fold,
-        calls: shown,
-    }));
-}
-
-fn call(row: &ToolUseRow, now: &Zoned) -> Call {
+pub fn call(row: &ToolUseRow, change: Option<(usize, usize)>, now: &Zoned) -> Call {
     let ended = row.ended_at.as_deref().and_then(|at| at.parse().ok());
     let took = ended.map(|ended| seconds_since(&row.started_at, ended));
     let took = took.filter(|seconds| *seconds >= LONG_SECONDS).map(span);
@@ -170,6 +280,7 @@ fn call(row: &ToolUseRow, now: &Zoned) -> Call {
         id: row.id,
         name: cut(&row.name, 80),
         line: cut(first_line(&row.summary), 160),
+        change,
         summary: visible(&row.summary).into_owned(),
         end: end.join(" · "),
         is_bad: word.is_some(),

@@ -1,6 +1,6 @@
 //! What stands around every page: the counts, the search, the state of headspace.
 
-use super::inbox::Inbox;
+use super::inbox::{Inbox, MUCH_BEHIND};
 use crate::{
     show::{Mark, Session},
     web::routes::health::Verdict,
@@ -22,9 +22,15 @@ pub struct Frame {
     /// Why headspace is not well.
     pub sentence: Option<String>,
     /// How much of the history is still to be read.
-    pub behind: Option<String>,
+    pub behind: Option<Behind>,
     /// The page's place in the bar at the bottom: `need`, `all`, `log` or none.
     pub tab: &'static str,
+}
+
+pub struct Behind {
+    pub left: String,
+    /// What has been read of what was to be read at most, in hundredths.
+    pub done: u64,
 }
 
 /// How many sessions show as a mark; a link to these alone.
@@ -35,9 +41,6 @@ pub struct Count {
     pub words: String,
     pub is_chosen: bool,
 }
-
-/// Below this many bytes a watcher is just at work.
-const MUCH: u64 = 1 << 20;
 
 impl Frame {
     pub fn new(inbox: &Inbox, sessions: &[Session<'_>], title: &str) -> Frame {
@@ -71,7 +74,10 @@ impl Frame {
                 Verdict::Unhealthy => "bad",
             },
             sentence: inbox.health.reasons.first().cloned(),
-            behind: (behind >= MUCH).then(|| format!("{} MB", behind >> 20)),
+            behind: (behind >= MUCH_BEHIND).then(|| Behind {
+                left: format!("{} MB", behind >> 20),
+                done: 100 - behind * 100 / inbox.most_behind.max(behind),
+            }),
             tab: "",
         }
     }

@@ -1,5 +1,7 @@
 //! Home: an inbox of what needs a person, then what goes on.
 
+use std::collections::HashSet;
+
 use askama::Template;
 use axum::extract::State;
 
@@ -44,6 +46,8 @@ struct Home {
     needs: Option<Vec<Card>>,
     sections: Vec<Section>,
     today: Option<Today>,
+    /// How long sessions waited for a person today.
+    waited: Option<String>,
 }
 
 struct Section {
@@ -94,6 +98,11 @@ async fn home(app: &Shared, choice: &Choice) -> Result<Home, Problem> {
         .filter(|session| choice.takes(&inbox, session))
         .collect();
     let (needs, sections) = sections(&inbox, choice, &chosen);
+    let today = today.ok();
+    let waiting: HashSet<i64> = all.iter().filter_map(|one| Some(one.asker?.id)).collect();
+    let waited = today
+        .as_ref()
+        .and_then(|today| today.waited(|id| waiting.contains(&id)));
     Ok(Home {
         is_chosen: choice.is_narrow(),
         is_empty: chosen.is_empty(),
@@ -103,7 +112,8 @@ async fn home(app: &Shared, choice: &Choice) -> Result<Home, Problem> {
         grouping: choice.grouping(),
         needs,
         sections,
-        today: today.ok(),
+        today,
+        waited,
         frame: frame(&inbox, choice, &all),
     })
 }

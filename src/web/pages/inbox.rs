@@ -1,6 +1,9 @@
 //! What every page begins with: the sessions of now, and how headspace is doing.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::atomic::{AtomicU64, Ordering},
+};
 
 use jiff::{SignedDuration, Zoned};
 
@@ -20,13 +23,32 @@ const IDLE_HOURS: i64 = 12;
 /// What ended in the midst of something is shown for this long.
 const LEFT_HOURS: i64 = 24;
 
+/// Below this many bytes a watcher is just at work.
+pub const MUCH_BEHIND: u64 = 1 << 20;
+
 pub struct Inbox {
     pub now: Zoned,
     pub health: Health,
     /// Nothing was ever recorded: there is no database yet.
     pub is_blank: bool,
+    /// The most bytes that were still to be read since this reading of history began.
+    pub most_behind: u64,
     agents: Vec<AgentRow>,
     work: HashMap<i64, WorkRow>,
+}
+
+/// How much there was to be read when the reading of history began.
+#[derive(Debug, Default)]
+pub struct History(AtomicU64);
+
+impl History {
+    /// When little is left, the next one begins anew.
+    fn most(&self, behind: u64) -> u64 {
+        if behind < MUCH_BEHIND {
+            self.0.store(0, Ordering::Relaxed);
+        }
+        self.0.fetch_max(behind, Ordering::Relaxed).max(behind)
+    }
 }
 
 impl Inbox {
@@ -44,10 +66,12 @@ impl Inbox {
             Err(ReadError::Absent | ReadError::SchemaMissing) => (Vec::new(), true),
             rows => (rows?, false),
         };
+        let behind = health.bytes_behind();
         let mut inbox = Inbox {
             now,
             health,
             is_blank,
+            most_behind: app.history.most(behind),
             agents: Vec::new(),
             work: HashMap::new(),
         };

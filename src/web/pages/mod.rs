@@ -18,6 +18,7 @@
 
 pub mod assets;
 mod beside;
+mod call;
 mod choice;
 mod conversation;
 mod frame;
@@ -30,6 +31,7 @@ mod rows;
 mod session;
 mod today;
 mod visible;
+mod waits;
 mod when;
 
 use askama::Template;
@@ -40,7 +42,9 @@ use axum::{
 
 use super::error::Problem;
 
+pub use call::{fragment as call_fragment, show as call};
 pub use home::{fragment as home_fragment, show as home};
+pub use inbox::History;
 pub use log::{event, fragment as log_fragment, show as log};
 pub use problem::explain;
 pub use session::{fragment as session_fragment, show as session, why};

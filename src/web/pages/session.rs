@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::{
     Answer,
     beside::{Beside, Moves},
-    conversation::{Item, items},
+    conversation::{Item, Step, items},
     frame::{Frame, name, state_word},
     html,
     inbox::Inbox,
@@ -16,6 +16,7 @@ use super::{
     when::When,
 };
 use crate::{
+    content::{self, Kept, Lost, Marks},
     event::Timestamp,
     show::{self, Mark, Session},
     store::read::{AgentRow, CommandRow, PAGE_ROWS, ToolUseRow, TurnRow},
@@ -70,9 +71,16 @@ struct Page {
     earlier: Option<i64>,
     later: Option<i64>,
     newest: i64,
+    origin: Option<Origin>,
     items: Vec<Item>,
     beside: Beside,
     moves: Moves,
+}
+
+/// The session that this one was forked from; its id if it is in the log.
+struct Origin {
+    id: Option<i64>,
+    title: String,
 }
 
 /// Why an agent shows as what it does.
@@ -133,7 +141,9 @@ async fn page(app: &Shared, id: Id, choice: &Choice) -> Result<Page, Problem> {
         app.reader.tokens_of(agent.id)
     );
     let (window, mut beside) = (window?, beside?);
-    let (uses, commands) = done_in(app, &agent, &window).await?;
+    let (done, (marks, origin)) =
+        tokio::join!(done_in(app, &agent, &window), between(app, &agent, &window));
+    let (uses, commands) = done?;
     let known = of(&inbox, &agent);
     let shown = Shown::of(&inbox, &agent, known.as_ref());
     let sessions = inbox.sessions();
@@ -165,7 +175,8 @@ async fn page(app: &Shared, id: Id, choice: &Choice) -> Result<Page, Problem> {
         earlier: window.earlier,
         later: window.later,
         newest: window.turns.last().map_or(0, |turn| turn.id),
-        items: items(&window.turns, &uses, &commands, now),
+        origin,
+        items: items(&window.turns, &uses, &commands, &marks, now),
         beside,
         moves: moves?,
         title,
@@ -261,6 +272,59 @@ async fn bounded(
         earlier,
         later,
     })
+}
+
+/// What the transcript holds between the turns of a window, and at its beginning. Where it
+/// cannot be read, the page does without.
+async fn between(app: &Shared, agent: &AgentRow, window: &Window) -> (Marks, Option<Origin>) {
+    let read = async {
+        let kept = Kept::of(&app.reader, agent, &app.host).await?;
+        let marks = marks(app, &kept, window).await?;
+        let origin = match window.earlier {
+            None => content::origin(&app.reader, &kept).await?,
+            Some(_) => None,
+        };
+        Ok::<_, Lost>((marks, origin))
+    };
+    let (marks, origin) = read.await.unwrap_or_else(|lost| {
+        tracing::debug!(agent = agent.id, %lost, "a page does without its transcript: {lost}");
+        (Marks::default(), None)
+    });
+    let origin = match origin {
+        Some(uuid) => Some(Origin::of(app, uuid).await),
+        None => None,
+    };
+    (marks, origin)
+}
+
+async fn marks(app: &Shared, kept: &Kept, window: &Window) -> Result<Marks, Lost> {
+    let events: Vec<i64> = window.turns.iter().map(|turn| turn.event_id).collect();
+    let lines = app.reader.lines_of(&events).await?.into_iter();
+    let own = lines.filter(|(checkpoint, _)| *checkpoint == kept.checkpoint_id);
+    let own: Vec<u64> = own.map(|(_, line)| line.cast_unsigned()).collect();
+    let first = match (own.iter().min(), window.turns.is_empty()) {
+        (Some(first), _) => *first,
+        (None, true) => 0,
+        (None, false) => return Ok(Marks::default()),
+    };
+    let until = match window.later {
+        Some(_) => own.iter().max().copied().unwrap_or(first),
+        None => u64::MAX,
+    };
+    content::marks(&app.reader, kept, first..until).await
+}
+
+impl Origin {
+    async fn of(app: &Shared, session_uuid: String) -> Origin {
+        let known = app.reader.session(&session_uuid).await.ok().flatten();
+        Origin {
+            id: known.as_ref().map(|agent| agent.id),
+            title: match &known {
+                Some(agent) => cut(show::title(agent), 80),
+                None => cut(&session_uuid, 80),
+            },
+        }
+    }
 }
 
 /// What was done within a window, oldest first, and the commands it belongs to.

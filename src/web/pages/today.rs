@@ -7,6 +7,7 @@ use std::{
 
 use jiff::Zoned;
 
+use super::waits::Waits;
 use crate::{
     event::Timestamp,
     show::seconds_since,
@@ -21,6 +22,7 @@ pub struct Today {
     pub turns: i64,
     pub working: String,
     pub tokens: Option<String>,
+    waits: Waits,
 }
 
 #[derive(Default)]
@@ -30,27 +32,41 @@ pub struct TodayReader {
 
 impl TodayReader {
     pub async fn read(&self, reader: &Reader) -> Result<Today, ReadError> {
-        if let Some((at, today)) = &*self.last.lock().expect("no panic while held")
-            && at.elapsed() < GOOD_FOR
-        {
-            return Ok(today.clone());
-        }
-        let today = count(reader).await?;
+        let last = self.last.lock().expect("no panic while held").clone();
+        let known = match last {
+            Some((at, today)) if at.elapsed() < GOOD_FOR => return Ok(today),
+            last => last.map(|(_, today)| today.waits),
+        };
+        let today = count(reader, known).await?;
         *self.last.lock().expect("no panic while held") = Some((Instant::now(), today.clone()));
         Ok(today)
     }
 }
 
-async fn count(reader: &Reader) -> Result<Today, ReadError> {
+impl Today {
+    /// How long sessions waited for a person; `lasts` says which still do.
+    pub fn waited(&self, lasts: impl Fn(i64) -> bool) -> Option<String> {
+        let seconds = self.waits.total(jiff::Timestamp::now(), lasts);
+        (seconds > 0).then(|| span(seconds))
+    }
+}
+
+async fn count(reader: &Reader, known: Option<Waits>) -> Result<Today, ReadError> {
     let now = Zoned::now();
     let midnight = now
         .start_of_day()
         .map_or(now.timestamp(), |day| day.timestamp());
     let from = Timestamp::from_micros(midnight.as_microsecond());
-    let (numbers, spans) = tokio::join!(
+    let mut waits = match known {
+        Some(known) => known.of(midnight),
+        None => Waits::since(midnight),
+    };
+    let (numbers, spans, waited) = tokio::join!(
         reader.turns_and_tokens_since(from),
-        reader.spans_since(from)
+        reader.spans_since(from),
+        waits.read(reader)
     );
+    waited?;
     let (turns, tokens) = numbers?;
     let from = from.to_string();
     let spans = spans?;
@@ -63,6 +79,7 @@ async fn count(reader: &Reader) -> Result<Today, ReadError> {
         turns,
         working: span(seconds.sum()),
         tokens: (tokens > 0).then(|| many(tokens)),
+        waits,
     })
 }
 

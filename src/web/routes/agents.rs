@@ -6,6 +6,7 @@ use axum::{
     http::{StatusCode, header},
     response::IntoResponse,
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::query::{AgentsQuery, BeforeQuery, Query, cursor_text};
@@ -18,43 +19,43 @@ use crate::{
     web::{Shared, error::Problem},
 };
 
-#[derive(Serialize)]
-struct Projects {
+#[derive(Serialize, JsonSchema)]
+pub struct Projects {
     projects: Vec<ProjectRow>,
 }
 
-#[derive(Serialize)]
-struct Agents {
+#[derive(Serialize, JsonSchema)]
+pub struct Agents {
     agents: Vec<AgentRow>,
     /// Ask with `cursor` of this for the next ones.
     next_cursor: Option<String>,
 }
 
-#[derive(Serialize)]
-struct Agent {
+#[derive(Serialize, JsonSchema)]
+pub struct Agent {
     #[serde(flatten)]
     agent: AgentRow,
     /// Its subagents, the one seen last first.
     children: Vec<AgentRow>,
 }
 
-#[derive(Serialize)]
-struct Turns {
+#[derive(Serialize, JsonSchema)]
+pub struct Turns {
     /// Newest first.
     turns: Vec<TurnRow>,
     /// Ask with `before` of this for the next older ones.
     next_before: Option<i64>,
 }
 
-#[derive(Serialize)]
-struct Transitions {
+#[derive(Serialize, JsonSchema)]
+pub struct Transitions {
     /// Newest first.
     transitions: Vec<Stored>,
     next_before: Option<i64>,
 }
 
-#[derive(Serialize)]
-struct Command {
+#[derive(Serialize, JsonSchema)]
+pub struct Command {
     #[serde(flatten)]
     command: CommandRow,
     /// Oldest first, as the calls of tools; at most 500 of each.

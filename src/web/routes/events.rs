@@ -6,6 +6,7 @@ use axum::{
     http::{HeaderMap, header},
     response::{IntoResponse, Response},
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
@@ -17,8 +18,9 @@ use crate::{
     web::{Shared, error::Problem},
 };
 
-#[derive(Serialize)]
-struct PageBody {
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Events")]
+pub struct PageBody {
     events: Vec<Stored>,
     /// Ask with `before` of this for the next older ones.
     next_before: Option<i64>,

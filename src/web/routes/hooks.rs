@@ -6,6 +6,7 @@ use axum::{
     http::header,
     response::IntoResponse,
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -34,22 +35,24 @@ pub async fn take_named(
     append(&app, post, Some(hook_name(&name))).await
 }
 
-#[derive(Serialize)]
-struct Status {
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "HookStatus")]
+pub struct Status {
     mode: Mode,
     last_event: Option<LastEvent>,
     hooks: Vec<HookRow>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct LastEvent {
     hook_type: String,
     received_at: UtcText,
 }
 
 /// What tells at present what sessions do: their hooks, or their files alone.
-#[derive(Debug, PartialEq, Serialize)]
+#[derive(Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[schemars(rename = "HookMode")]
 enum Mode {
     Hooks,
     Polling,

@@ -1,11 +1,14 @@
-//! `/api/agents/{id}/seen` and `/snooze`: a person looked at a session, or puts it off.
+//! `/api/agents/{id}/seen` and `/snooze`: a person looked at a session, or puts it off;
+//! `/go`: a person wants to be at its terminal.
 //!
-//! Both go through the spool, in its order, and are answered when they are in the
-//! log, or as accepted when that takes too long.
+//! The first two go through the spool, in its order, and are answered when they are in the
+//! log, or as accepted when that takes too long. The third runs what the terminal documents,
+//! as the user of this process, and leaves no trace.
 
 use axum::{
     Json,
-    extract::State,
+    extract::{Path, State},
+    http::StatusCode,
     response::{IntoResponse, Response},
 };
 use serde::Deserialize;
@@ -18,10 +21,13 @@ use super::{
 use crate::{
     event::{EventType, Timestamp},
     spool::Body,
+    terminal,
     web::{Shared, error::Problem, post::Post},
 };
 
 const SNOOZE_MINUTES: u64 = 10;
+/// Subagents below subagents.
+const MAX_DEPTH: usize = 16;
 const MAX_MINUTES: u64 = 7 * 24 * 60;
 
 #[derive(Deserialize)]
@@ -47,6 +53,24 @@ pub async fn snooze(State(app): State<Shared>, id: Id, post: Post) -> Result<Res
     }
     let until = Timestamp::now().plus_seconds(minutes * 60);
     view(&app, id, post, Some(until)).await
+}
+
+/// A subagent is where its session is.
+pub async fn go(State(app): State<Shared>, id: Id, post: Post) -> Result<Response, Problem> {
+    let Nothing {} = fields(&post)?;
+    // The way to a terminal takes seconds if it does not answer, and holds no body.
+    drop(post);
+    let mut agent = agent(&app, id).await?;
+    for _ in 0..MAX_DEPTH {
+        let Some(parent) = agent.parent_agent_id else {
+            break;
+        };
+        agent = self::agent(&app, Ok(Path(parent))).await?;
+    }
+    match terminal::reach(&agent, &app.host).await {
+        Ok(said) => Ok(Json(json!({"status": "shown", "said": said})).into_response()),
+        Err(why) => Err(Problem::new(StatusCode::CONFLICT, why)),
+    }
 }
 
 async fn view(

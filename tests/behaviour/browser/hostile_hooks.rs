@@ -6,8 +6,10 @@ use super::page::serve;
 use crate::{
     spool::lines,
     support::{
+        agents::session,
         chromium::Chromium,
         headspace::{Headspace, Kind},
+        tmux::Tmux,
         web::Web,
     },
 };
@@ -18,6 +20,16 @@ const HOOK: &str = r#"{"session_id":"evil","cwd":"/","hook_event_name":"Stop"}"#
 #[test]
 fn a_page_cannot_send_a_hook_or_a_session_and_neither_can_a_rebound_name() {
     let headspace = Headspace::on(Kind::Sqlite);
+    let mut tmux = Tmux::start(&headspace);
+    tmux.attach("work");
+    let pane = tmux.window("cat");
+    session(
+        &headspace,
+        "shop",
+        &format!("terminal = '{}'", tmux.variables(&pane)),
+    );
+    let shown = tmux.run(&["display-message", "-p", "#{pane_id}"]);
+    assert_ne!(shown, pane);
     let web = Web::start(&headspace);
     let port = web.port;
     let mut browser = Chromium::start(headspace.dir());
@@ -40,6 +52,12 @@ fn a_page_cannot_send_a_hook_or_a_session_and_neither_can_a_rebound_name() {
         "show: refused",
         "status: refused",
         "socket: refused",
+        "seen: refused",
+        "seen blind: refused",
+        "snooze: refused",
+        "snooze blind: refused",
+        "go: refused",
+        "go blind: refused",
     ]);
     let (report, _) = page.split_once("</pre>").expect("its report");
     assert!(!report.contains("read: "), "{report}");
@@ -60,6 +78,12 @@ fn a_page_cannot_send_a_hook_or_a_session_and_neither_can_a_rebound_name() {
         ("DELETE", "/api/sessions/s"),
         ("GET", "/api/sessions/s"),
         ("GET", "/hook/status"),
+        ("POST", "/api/agents/1/seen"),
+        ("POST", "/api/agents/1/snooze"),
+        ("POST", "/api/agents/1/go"),
+        ("GET", "/api/agents/1/transcript"),
+        ("GET", "/metrics"),
+        ("GET", "/openapi.json"),
     ];
     for (method, path) in ways {
         let asked =
@@ -67,6 +91,11 @@ fn a_page_cannot_send_a_hook_or_a_session_and_neither_can_a_rebound_name() {
         assert_eq!(tab.evaluate(&asked), json!(403), "{method} {path}");
     }
     assert_eq!(lines(&headspace), Vec::<String>::new());
+    assert_eq!(
+        tmux.run(&["display-message", "-p", "#{pane_id}"]),
+        shown,
+        "no pane moved"
+    );
     // It is the name that is refused: the same browser may by ours.
     let mut tab = browser.open(&format!("http://localhost:{port}/"));
     tab.wait_for(&["<title>headspace</title>"]);
@@ -98,6 +127,12 @@ fn hostile_page(port: u16) -> String {
         send('end blind', sessions + '/s', {{method: 'DELETE', body: null, mode: 'no-cors'}});
         send('show', sessions + '/s', {{method: 'GET', body: null}});
         send('status', to + '/status', {{method: 'GET', body: null}});
+        for (const verb of ['seen', 'snooze', 'go']) {{
+          const address = 'http://localhost:{port}/api/agents/1/' + verb;
+          send(verb, address, {{headers: json, body: '{{}}'}});
+          send(verb + ' blind', address, {{mode: 'no-cors', headers: json, body: '{{}}'}});
+          navigator.sendBeacon(address, '{{}}');
+        }}
         navigator.sendBeacon(sessions, session);
         const opened = new WebSocket('ws://localhost:{port}/hook');
         opened.onopen = () => report('socket', 'read: open');

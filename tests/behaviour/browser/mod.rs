@@ -5,5 +5,6 @@ mod alerts;
 mod hostile_hooks;
 mod hostile_text;
 mod live;
+mod opened;
 mod page;
 mod sse_client;

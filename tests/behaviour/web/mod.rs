@@ -3,12 +3,15 @@
 mod agents;
 mod bind;
 mod file_modes;
+mod go;
 mod health;
 mod home;
 mod hooks;
 mod host;
 mod idle;
+mod inside;
 mod limits;
+mod machines;
 mod other_user;
 mod pages;
 mod passed_on;

@@ -96,6 +96,7 @@ fn assets_are_asked_for_again_and_sent_once() {
         "/app.js",
         "/keys.js",
         "/alerts.js",
+        "/talk.js",
         "/sse-client.js",
         "/htmx.js",
         "/problem.js",

@@ -17,6 +17,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::query::{HealthQuery, Query};
@@ -47,7 +48,7 @@ pub struct Findings<'a> {
     pub dropped_slow: u64,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
     Healthy,
@@ -55,18 +56,21 @@ pub enum Verdict {
     Unhealthy,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Health {
     pub status: Verdict,
     version: &'static str,
-    uptime_seconds: u64,
+    pub uptime_seconds: u64,
     pub watcher: Watcher,
     database: DatabaseHealth,
-    sse: SseHealth,
+    pub sse: SseHealth,
     pub reasons: Vec<String>,
+    /// What the watchers counted that are shown.
+    #[serde(skip)]
+    counters: Counters,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct DatabaseHealth {
     status: &'static str,
     backend: &'static str,
@@ -82,15 +86,27 @@ struct DatabaseHealth {
     age_seconds: Option<f64>,
 }
 
-#[derive(Debug, Serialize)]
-struct SseHealth {
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct SseHealth {
     status: Verdict,
-    active_connections: usize,
-    max_connections: usize,
-    dropped_slow: u64,
+    pub active_connections: usize,
+    pub max_connections: usize,
+    pub dropped_slow: u64,
 }
 
 impl Health {
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    pub fn events(&self) -> i64 {
+        self.database.events
+    }
+
+    pub fn rejected(&self) -> i64 {
+        self.database.rejected_count
+    }
+
     /// How much of its input the watcher has not read yet.
     pub fn bytes_behind(&self) -> u64 {
         self.database.bytes_behind
@@ -173,7 +189,8 @@ pub fn judge(evidence: &Findings) -> Health {
     let mut reasons = vec![];
     let beats = evidence.database.ok().map(|readings| &*readings.beats);
     let watcher = health::judge(&evidence.local, beats, evidence.now, &mut reasons);
-    let database = judge_database(evidence, &mut reasons);
+    let counters = counted(evidence);
+    let database = judge_database(evidence, &counters, &mut reasons);
     let sse = judge_sse(evidence, &mut reasons);
     let status = match (evidence.database.is_err(), reasons.is_empty()) {
         (true, _) => Verdict::Unhealthy,
@@ -189,19 +206,20 @@ pub fn judge(evidence: &Findings) -> Health {
         database,
         sse,
         reasons,
+        counters,
     }
 }
 
-fn judge_database(evidence: &Findings, reasons: &mut Vec<String>) -> DatabaseHealth {
+fn judge_database(
+    evidence: &Findings,
+    counters: &Counters,
+    reasons: &mut Vec<String>,
+) -> DatabaseHealth {
     let readings = evidence.database;
     if let Err(why) = readings {
         reasons.push(why.to_owned());
     }
-    let known = readings
-        .ok()
-        .or(evidence.last.map(|(readings, _)| readings));
-    let watchers = known.map_or(Vec::new(), |known| counting(evidence, &known.beats));
-    let sum = |count: fn(&Counters) -> u64| watchers.iter().map(|beat| count(&beat.counters)).sum();
+    let known = known(evidence);
     DatabaseHealth {
         status: if readings.is_ok() {
             "connected"
@@ -211,15 +229,37 @@ fn judge_database(evidence: &Findings, reasons: &mut Vec<String>) -> DatabaseHea
         backend: evidence.backend,
         schema_version: known.map(|known| known.schema_version),
         last_write_timestamp: known.and_then(|known| known.last_write.clone()),
-        failed_write_count: sum(|counters| counters.failed_writes),
-        failed_beat_count: sum(|counters| counters.failed_beats),
+        failed_write_count: counters.failed_writes,
+        failed_beat_count: counters.failed_beats,
         rejected_count: known.map_or(0, |known| known.rejected),
         events: known.map_or(0, |known| known.events),
-        bytes_behind: sum(|counters| counters.bytes_behind),
+        bytes_behind: counters.bytes_behind,
         age_seconds: match readings {
             Ok(_) => None,
             Err(_) => evidence.last.map(|(_, age)| age),
         },
+    }
+}
+
+/// What the database says, or said last.
+fn known<'a>(evidence: &Findings<'a>) -> Option<&'a Readings> {
+    let last = evidence.last.map(|(readings, _)| readings);
+    evidence.database.ok().or(last)
+}
+
+/// What the watchers counted, together.
+fn counted(evidence: &Findings) -> Counters {
+    let watchers = known(evidence).map_or(Vec::new(), |known| counting(evidence, &known.beats));
+    let sum = |count: fn(&Counters) -> u64| watchers.iter().map(|beat| count(&beat.counters)).sum();
+    Counters {
+        events_written: sum(|counters| counters.events_written),
+        duplicates: sum(|counters| counters.duplicates),
+        failed_writes: sum(|counters| counters.failed_writes),
+        failed_beats: sum(|counters| counters.failed_beats),
+        retries: sum(|counters| counters.retries),
+        rejected: sum(|counters| counters.rejected),
+        bytes_behind: sum(|counters| counters.bytes_behind),
+        sessions: sum(|counters| counters.sessions),
     }
 }
 

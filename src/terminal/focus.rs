@@ -4,33 +4,31 @@ use std::{env, process::Stdio, time::Duration};
 
 use tokio::{process::Command, time::timeout};
 
-use super::{Terminal, Tmux};
+use crate::show::{Terminal, Tmux};
 
 /// How long a terminal may take to answer, on a machine that is busy.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-impl Terminal {
-    /// Shows it to the person; else says why not.
-    pub async fn focus(&self) -> Result<(), String> {
-        match self {
-            Terminal::Tmux(tmux) => focus_pane(tmux).await,
-            Terminal::Kitty { window, listen_on } => {
-                let mut words = vec!["@"];
-                if let Some(address) = listen_on {
-                    words.extend(["--to", address]);
-                }
-                let window = format!("id:{window}");
-                words.extend(["focus-window", "--match", &window]);
-                run("kitten", &words).await.map(drop)
+/// Shows it to the person; else says why not.
+pub async fn focus(terminal: &Terminal) -> Result<(), String> {
+    match terminal {
+        Terminal::Tmux(tmux) => focus_pane(tmux).await,
+        Terminal::Kitty { window, listen_on } => {
+            let mut words = vec!["@"];
+            if let Some(address) = listen_on {
+                words.extend(["--to", address]);
             }
-            Terminal::Wezterm(pane) => {
-                let words = ["cli", "activate-pane", "--pane-id", pane];
-                run("wezterm", &words).await.map(drop)
-            }
-            Terminal::Iterm(id) => run("osascript", &["-e", &iterm_script(id)]).await.map(drop),
-            Terminal::VsCode | Terminal::Tty(_) => {
-                Err("this terminal cannot be gone to from outside".into())
-            }
+            let window = format!("id:{window}");
+            words.extend(["focus-window", "--match", &window]);
+            run("kitten", &words).await.map(drop)
+        }
+        Terminal::Wezterm(pane) => {
+            let words = ["cli", "activate-pane", "--pane-id", pane];
+            run("wezterm", &words).await.map(drop)
+        }
+        Terminal::Iterm(id) => run("osascript", &["-e", &iterm_script(id)]).await.map(drop),
+        Terminal::VsCode | Terminal::Tty(_) => {
+            Err("this terminal cannot be gone to from outside".into())
         }
     }
 }
