@@ -123,6 +123,10 @@ fn write_turn(turn: &Stored, paper: Paper, out: &mut impl Write) -> io::Result<(
     let payload: Value = serde_json::from_str(turn.payload.get()).unwrap_or_default();
     let text = payload["text"].as_str().unwrap_or_default();
     let is_users = payload["actor"] == "user";
+    let text = match is_users {
+        true => show::typed(text),
+        false => text.into(),
+    };
     if payload["part"].is_null() {
         let time = turn.timestamp.get(..16).unwrap_or(&turn.timestamp);
         let time = paper.faint(&time.replace('T', " "));

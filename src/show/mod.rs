@@ -16,6 +16,7 @@ mod terminal;
 #[cfg(test)]
 mod tests;
 mod time;
+mod typed;
 mod waits;
 mod words;
 
@@ -29,6 +30,7 @@ use crate::store::read::AgentRow;
 pub use resume::{resume, resume_command};
 pub use terminal::{Terminal, Tmux};
 pub use time::{Age, age, of_day, seconds_since};
+pub use typed::typed;
 pub use waits::{Wait, is_blocked, waits};
 pub use words::{Need, first_line, last_words, need, title, todo_counts};
 

@@ -104,10 +104,11 @@ impl Need {
     }
 }
 
-/// What it is called; without a name, by its session's uuid.
+/// What it is called; without a name, by its session's uuid, a subagent by its own id.
 pub fn title(agent: &AgentRow) -> &str {
     let title = agent.title.as_deref().map(str::trim);
-    let short = agent.session_uuid.get(..8).unwrap_or(&agent.session_uuid);
+    let id = agent.session_uuid.rsplit('/').next().unwrap_or_default();
+    let short = id.get(..8).unwrap_or(id);
     title.filter(|title| !title.is_empty()).unwrap_or(short)
 }
 

@@ -70,7 +70,7 @@ impl Reader {
 
     /// An agent's newest prompts, newest first.
     pub async fn prompts_of(&self, agent_id: i64, limit: usize) -> Result<Vec<PromptRow>> {
-        let sql = "SELECT t.id, substr(t.text, 1, 120) AS text, t.timestamp FROM turns t \
+        let sql = "SELECT t.id, substr(t.text, 1, 400) AS text, t.timestamp FROM turns t \
                    JOIN commands c ON c.id = t.command_id \
                    WHERE c.agent_id = $1 AND actor = 'user' ORDER BY t.id DESC LIMIT $2";
         fetch!(self, fetch_all, query_as(sql), agent_id, limit as i64)

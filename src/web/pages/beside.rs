@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     event::EventType,
-    show::{self, Mark, first_line},
+    show::{self, Mark, first_line, typed},
     store::{
         Filter, Stored,
         read::{AgentFilter, AgentRow, FileRow},
@@ -113,7 +113,7 @@ impl Beside {
             .into_iter()
             .map(|row| Prompt {
                 id: row.id,
-                line: cut(first_line(&row.text), 80),
+                line: cut(first_line(&typed(&row.text)), 80),
                 is_shown: false,
             })
             .collect();
@@ -127,7 +127,7 @@ impl Beside {
             todos: todos.unwrap_or_default(),
             todo_counts: show::todo_counts(agent),
             subagents: children?.iter().map(subagent).collect(),
-            files: files?,
+            files: files?.into_iter().map(|file| below(agent, file)).collect(),
         })
     }
 
@@ -137,6 +137,17 @@ impl Beside {
             prompt.is_shown = prompt.id >= first;
         }
     }
+}
+
+/// Named as from the session's folder.
+fn below(agent: &AgentRow, mut file: FileRow) -> FileRow {
+    let folder = [&agent.working_directory, &agent.project_path];
+    let rest = folder.into_iter().find_map(|folder| {
+        let rest = file.path.strip_prefix(&**folder)?.strip_prefix('/')?;
+        Some(rest.to_owned())
+    });
+    file.path = rest.unwrap_or(file.path);
+    file
 }
 
 fn subagent(row: &AgentRow) -> Subagent {
@@ -171,7 +182,9 @@ impl Moves {
             .iter()
             .take(LAST_MOVES)
             .map(|(event, one)| one.shown(event, now));
-        let end = agent.ended_at.as_deref().and_then(|at| at.parse().ok());
+        // What ended by silence did nothing since it was seen last.
+        let ended = agent.ended_at.as_ref().map(|_| &*agent.last_seen_at);
+        let end = ended.and_then(|at| at.parse().ok());
         let spans = spans(&moves, end.unwrap_or(now.timestamp()));
         let sum = |mark: Mark| {
             let own = spans.iter().filter(|(own, ..)| *own == mark);
@@ -207,7 +220,7 @@ impl Transition {
                 .map(|rule| format!("rule {}", bare(rule))),
         );
         because.extend(self.confidence.map(|c| format!("{:.0} % sure", c * 100.0)));
-        because.extend(self.evidence.as_ref().map(bare));
+        because.extend(self.evidence.as_ref().and_then(place));
         let to = match self.needs.as_deref() {
             Some(needs) if needs != "none" => format!("{}, {needs}", self.to_state),
             _ => self.to_state.clone(),
@@ -220,6 +233,23 @@ impl Transition {
             because: cut(&because.join(" · "), 200),
         }
     }
+}
+
+/// Where the evidence stands: a hook, an event of the log, or a place in a file.
+fn place(evidence: &serde_json::Value) -> Option<String> {
+    if let Some(hook) = evidence["hook"].as_str() {
+        return Some(format!("hook {hook}"));
+    }
+    let id = evidence["event"].as_i64().or(evidence["event_id"].as_i64());
+    if let Some(id) = id {
+        return Some(format!("event {id}"));
+    }
+    let source = evidence["source"].as_str()?;
+    let name = source.rsplit('/').next().unwrap_or(source);
+    Some(match evidence["offset"].as_u64() {
+        Some(offset) => format!("{name} at byte {offset}"),
+        None => name.to_owned(),
+    })
 }
 
 /// A text without its quotes.

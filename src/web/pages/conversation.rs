@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     content::{Mark, MarkedAt, Marks},
-    show::{first_line, seconds_since},
+    show::{first_line, seconds_since, typed},
     store::read::{CommandRow, ToolUseRow, TurnRow},
 };
 
@@ -226,11 +226,10 @@ impl<'a> Talk<'a> {
 
 fn item(turn: &TurnRow, is_first: bool, command: Option<&CommandRow>, now: &Zoned) -> Item {
     let at = When::clock(&turn.timestamp, now);
-    let text = cut(&turn.text, TURN_CHARS);
     let is_cut = turn.text.chars().nth(TURN_CHARS).is_some();
     let (id, event_id) = (turn.id, turn.event_id);
     if turn.actor != "user" {
-        let html = Markdown::new(&text);
+        let html = Markdown::new(&cut(&turn.text, TURN_CHARS));
         return Item::Said {
             id,
             event_id,
@@ -239,6 +238,7 @@ fn item(turn: &TurnRow, is_first: bool, command: Option<&CommandRow>, now: &Zone
             is_cut,
         };
     }
+    let text = cut(&typed(&turn.text), TURN_CHARS);
     let is_queued = command.is_some_and(|row| row.origin == "queued") && is_first;
     Item::Prompt {
         id,

@@ -14,7 +14,7 @@ use serde_json::Value;
 use super::{Answer, frame::Frame, html, inbox::Inbox, rows::cut, when::When};
 use crate::{
     event::EventType,
-    show::{self, first_line},
+    show::{self, first_line, typed},
     store::{
         Filter, Stored,
         read::{AgentFilter, AgentRow},
@@ -47,6 +47,8 @@ struct Log {
     lines: Vec<Line>,
     older: Option<String>,
     is_live: bool,
+    /// Nothing is filtered.
+    is_all: bool,
 }
 
 #[derive(Template)]
@@ -62,7 +64,8 @@ struct Event {
 /// How a part of headspace does.
 struct StateLine {
     name: &'static str,
-    is_well: bool,
+    /// `good`, `bad`, or neither.
+    tone: &'static str,
     text: String,
 }
 
@@ -117,10 +120,15 @@ pub async fn event(State(app): State<Shared>, id: Result<Path<i64>, PathRejectio
 
 async fn log(app: &Shared, choice: &Choice) -> Result<Log, Problem> {
     let filter = choice.filter()?;
-    let (inbox, page, hooks) = tokio::join!(
+    let observed = Filter {
+        types: vec![EventType::SessionObserved],
+        ..Filter::default()
+    };
+    let (inbox, page, hooks, observed) = tokio::join!(
         Inbox::read(app),
         app.reader.page(&filter, choice.before, None, EVENTS),
-        app.reader.hooks()
+        app.reader.hooks(),
+        app.reader.page(&observed, None, None, 1)
     );
     let (inbox, page) = (inbox?, page?);
     let agents = agents_of(app, &page.events).await?;
@@ -128,20 +136,18 @@ async fn log(app: &Shared, choice: &Choice) -> Result<Log, Problem> {
     frame.tab = "log";
     frame.on = "log".to_owned();
     frame.fragment = choice.address("/fragments/log", choice.before);
-    let hooks = match hooks?.as_slice() {
-        [] => "none has come; headspace hooks install shows dialogs at once".to_owned(),
-        rows => rows
-            .iter()
-            .map(|row| {
-                let age = show::age(&row.last_received_at, inbox.now.timestamp());
-                format!("{} {} ago", row.hook_type, age.words())
-            })
-            .collect::<Vec<_>>()
-            .join(" · "),
-    };
+    let ago = |at: &str| format!("{} ago", show::age(at, inbox.now.timestamp()).words());
+    let hooks = hooks?;
+    let hooks = hooks
+        .iter()
+        .map(|row| format!("{} {}", row.hook_type, ago(&row.last_received_at)));
+    let observed = observed?.events;
+    let observed = observed
+        .first()
+        .map(|event| format!("last change {}", ago(&event.timestamp)));
     let oldest = page.events.last().map(|event| event.id);
     Ok(Log {
-        states: states(&inbox.health, hooks),
+        states: states(&inbox.health, hooks.collect(), observed),
         chips: choice.chips(),
         lines: page
             .events
@@ -152,6 +158,7 @@ async fn log(app: &Shared, choice: &Choice) -> Result<Log, Problem> {
             .filter(|_| page.more)
             .map(|id| choice.address("/log", Some(id))),
         is_live: choice.before.is_none(),
+        is_all: filter == Filter::default() && choice.before.is_none(),
         frame,
     })
 }
@@ -172,18 +179,30 @@ async fn agents_of(app: &Shared, events: &[Stored]) -> Result<HashMap<i64, Agent
     Ok(agents.into_iter().map(|agent| (agent.id, agent)).collect())
 }
 
-fn states(health: &Health, hooks: String) -> Vec<StateLine> {
-    let (watcher, is_watched) = (health.watcher.to_string(), health.watcher.running);
-    let well = |name, is_well, text| StateLine {
-        name,
-        is_well,
-        text,
-    };
+/// A part that has said nothing yet is neither well nor ill.
+fn states(health: &Health, hooks: Vec<String>, observed: Option<String>) -> Vec<StateLine> {
+    let line = |name, tone, text| StateLine { name, tone, text };
+    let well = |name, is_well, text| line(name, if is_well { "good" } else { "bad" }, text);
     vec![
-        well("Watcher", is_watched, watcher),
+        well(
+            "Watcher",
+            health.watcher.running,
+            health.watcher.to_string(),
+        ),
         well("Database", health.is_connected(), health.database()),
         well("Stream", true, health.streams()),
-        well("Hooks", true, hooks),
+        match hooks.is_empty() {
+            true => line(
+                "Hooks",
+                "",
+                "none has come; headspace hooks install shows dialogs at once".into(),
+            ),
+            false => well("Hooks", true, hooks.join(" · ")),
+        },
+        match observed {
+            None => line("Registry", "", "no session was seen in it".into()),
+            Some(observed) => well("Registry", true, observed),
+        },
     ]
 }
 
@@ -222,7 +241,7 @@ fn summary(event: &Stored) -> String {
         Some(EventType::SessionRegistered) => text("working_directory"),
         Some(EventType::SessionEnded) => format!("{} {}", text("reason"), text("detail")),
         Some(EventType::TurnDetected) => {
-            format!("{}: {}", text("actor"), first_line(&text("text")))
+            format!("{}: {}", text("actor"), first_line(&typed(&text("text"))))
         }
         Some(EventType::StateTransition) => {
             let needs = Some(text("needs")).filter(|needs| !needs.is_empty() && needs != "none");

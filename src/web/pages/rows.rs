@@ -78,7 +78,10 @@ impl Card {
             thing,
             is_code: need.tool.is_some(),
             subagent: (asker.id != agent.id).then(|| cut(show::title(asker), LINE_CHARS)),
-            prompt: inbox.work(agent).prompt.map(|prompt| line(&prompt)),
+            prompt: inbox
+                .work(agent)
+                .prompt
+                .map(|prompt| line(&show::typed(&prompt))),
             resume: show::resume_command(agent),
             terminal: terminal(agent),
             waits: !["error", "limit"].contains(&asker.needs.as_str()),

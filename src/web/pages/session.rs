@@ -61,6 +61,8 @@ struct Page {
     thing: Option<String>,
     is_code: bool,
     since: When,
+    /// It happened then, and does not last.
+    is_over: bool,
     place: String,
     about: String,
     started: When,
@@ -90,6 +92,7 @@ struct Why {
     title: String,
     sentence: String,
     since: When,
+    is_over: bool,
     moves: Moves,
 }
 
@@ -111,6 +114,7 @@ pub async fn why(State(app): State<Shared>, id: Id) -> Answer {
         title: cut(show::title(&agent), 160),
         sentence: shown.sentence,
         since: shown.since,
+        is_over: shown.is_over,
         moves,
     })
 }
@@ -122,6 +126,7 @@ struct Shown {
     thing: Option<String>,
     is_code: bool,
     since: When,
+    is_over: bool,
 }
 
 struct Window {
@@ -165,6 +170,7 @@ async fn page(app: &Shared, id: Id, choice: &Choice) -> Result<Page, Problem> {
         thing: shown.thing,
         is_code: shown.is_code,
         since: shown.since,
+        is_over: shown.is_over,
         place: place(&agent, inbox.has_several_hosts()),
         about: about(&agent, tokens?),
         started: When::clock(&agent.started_at, now),
@@ -204,12 +210,17 @@ impl Shown {
             Some(need) => need.what.clone(),
             None => state_word(session.mark).to_owned(),
         };
+        let is_over = [Mark::Finished, Mark::Ended].contains(&session.mark);
         Shown {
             mark: session.mark,
             sentence,
             is_code: need.as_ref().is_some_and(|need| need.tool.is_some()),
             thing: need.and_then(|need| need.thing),
-            since: When::lasting(session.since(), &inbox.now),
+            since: match is_over {
+                true => When::ago(session.since(), &inbox.now),
+                false => When::lasting(session.since(), &inbox.now),
+            },
+            is_over,
         }
     }
 }

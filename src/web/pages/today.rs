@@ -20,6 +20,8 @@ const GOOD_FOR: Duration = Duration::from_secs(15);
 #[derive(Clone)]
 pub struct Today {
     pub turns: i64,
+    /// All work together.
+    pub seconds: i64,
     pub working: String,
     pub tokens: Option<String>,
     waits: Waits,
@@ -75,9 +77,11 @@ async fn count(reader: &Reader, known: Option<Waits>) -> Result<Today, ReadError
         let end = span.completed_at.as_deref().and_then(|at| at.parse().ok());
         seconds_since(started, end.unwrap_or(now.timestamp()))
     });
+    let seconds = seconds.sum();
     Ok(Today {
         turns,
-        working: span(seconds.sum()),
+        seconds,
+        working: span(seconds),
         tokens: (tokens > 0).then(|| many(tokens)),
         waits,
     })

@@ -2,6 +2,8 @@
 
 mod access;
 mod alerts;
+mod axe;
+mod event_source;
 mod hostile_hooks;
 mod hostile_text;
 mod live;

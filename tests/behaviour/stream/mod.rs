@@ -11,6 +11,7 @@ mod live;
 mod memory;
 mod newer_log;
 mod odd_cursors;
+mod others;
 mod replaced;
 mod seam;
 mod slow_reader;

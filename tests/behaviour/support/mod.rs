@@ -4,6 +4,7 @@
 
 pub mod agents;
 pub mod asking;
+pub mod axe;
 pub mod chromium;
 pub mod conversation;
 pub mod disk;

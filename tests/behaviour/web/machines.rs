@@ -137,7 +137,7 @@ fn routes() -> BTreeSet<String> {
                     || path.starts_with("/log")
             }
         };
-        if FOR_PEOPLE.iter().any(|known| is_for_people(known)) {
+        if FOR_PEOPLE.iter().any(is_for_people) {
             continue;
         }
         for method in ["get", "post", "delete"] {

@@ -55,7 +55,7 @@ on_both! {
              SELECT timestamp, recorded_at, 1, 'state_transition', '{payload}', {key} FROM events WHERE id = 1;"));
         let web = Web::start(&headspace);
         let why = web.get("/fragments/agents/1/why").body;
-        for text in ["asks to run", "processing → awaiting input, permission", "hook · rule 14 · 100 % sure", "{&#34;event&#34;:7}"] {
+        for text in ["asks to run", "processing → awaiting input, permission", "hook · rule 14 · 100 % sure", "100 % sure · event 7"] {
             assert!(why.contains(text), "{text}: {why}");
         }
         let page = web.get("/agents/1").body;
