@@ -50,7 +50,8 @@ pub enum Kind {
 }
 
 /// A wait that a message tells of.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "Wait")]
 pub struct Subject {
     pub agent_id: i64,
     /// The session that it stands on: the agent, or the root of the subagent.

@@ -10,6 +10,7 @@ use super::{
     events::PageBody,
     health::Health,
     hooks,
+    waits::Waits,
 };
 use crate::{
     event::EventType,
@@ -161,6 +162,12 @@ impl Api {
                     "A file to save",
                 ),
             ),
+        );
+        let waits = self.json::<Waits>("The waits");
+        self.add(
+            "get",
+            "/api/waits",
+            get("What a person may be alerted of", vec![]).answer(200, waits),
         );
         let command = self.json::<Command>("The command");
         self.add(

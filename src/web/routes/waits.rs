@@ -2,6 +2,7 @@
 
 use axum::{Json, extract::State, http::header, response::IntoResponse};
 use jiff::Zoned;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
@@ -10,8 +11,8 @@ use crate::{
     web::{Shared, error::Problem},
 };
 
-#[derive(Serialize)]
-struct Waits {
+#[derive(Serialize, JsonSchema)]
+pub struct Waits {
     waits: Vec<Subject>,
 }
 

@@ -60,6 +60,7 @@ on_both! {
             ("/api/commands/{id}", "/api/commands/1".into()),
             ("/api/sessions/{uuid}", format!("/api/sessions/{uuid}")),
             ("/hook/status", "/hook/status".into()),
+            ("/api/waits", "/api/waits".into()),
         ] {
             let schema = of(path);
             assert!(schema.is_object(), "{path}");
