@@ -36,6 +36,12 @@ impl Activity {
         }
     }
 
+    /// A session was not over, though it was time: it is given again after this long.
+    pub fn declined(&mut self, session: &str, pause: Duration, now: Instant) {
+        let due = now + pause.min(self.timeout);
+        self.due.entry(session.to_owned()).or_insert(due);
+    }
+
     /// A session is over.
     pub fn ended(&mut self, session: &str) {
         self.due.remove(session);
@@ -89,5 +95,11 @@ mod tests {
         assert_eq!(activity.next_over(), Some(now + hour));
         assert!(!activity.is_any_over(now + hour / 2) && activity.is_any_over(now + hour));
         assert_eq!(activity.take_over(now + hour, 9), ["a"]);
+        // It lives: it is judged again, and not at once.
+        let pause = Duration::from_secs(300);
+        activity.declined("a", pause, now + hour);
+        assert!(activity.take_over(now + hour, 9).is_empty());
+        assert_eq!(activity.next_over(), Some(now + hour + pause));
+        assert_eq!(activity.take_over(now + hour + pause, 9), ["a"]);
     }
 }

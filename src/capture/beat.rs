@@ -71,8 +71,10 @@ impl Capture {
     pub(super) fn succeeded(&mut self, work: Work) {
         if let Some(failures) = self.retry.succeeded(work) {
             tracing::info!(failures, "the database is back, after {failures} failures");
+            let now = Now::read().steady;
             // The row may still say otherwise.
-            self.row.write_at_once(Now::read().steady);
+            self.row.write_at_once(now);
+            self.hold_verdicts(now);
         }
     }
 

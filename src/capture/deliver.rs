@@ -131,6 +131,9 @@ impl Capture {
         for (segment, found) in segments.iter().zip(found) {
             self.note_sessions(segment, found.idle.unwrap_or_default(), now);
         }
+        for session in &appended.quiet {
+            self.quiet.noted(session, now.steady);
+        }
         for (session, reason) in &appended.ended {
             self.activity.ended(session);
             let reason = reason.as_str();
@@ -287,7 +290,11 @@ fn log_entries(segment: &Segment, new_rejections: bool) {
                     "line rejected, at byte {offset} of {transcript}: {reason}"
                 );
             }
-            What::Seen(_) | What::Ended(_) | What::Evidence(_) | What::Rejected(_) => {}
+            What::Seen(_)
+            | What::Ended(_)
+            | What::Followed(_)
+            | What::Evidence(_)
+            | What::Rejected(_) => {}
         }
     }
 }

@@ -9,6 +9,7 @@ use std::{
 use crate::{
     dialect::{Place, Watched},
     spool::Spool,
+    store::OpenSession,
     tail::Tail,
 };
 
@@ -97,6 +98,13 @@ impl Discovery {
         }
         self.pending.everywhere |= changed.everywhere;
         self.pending.add(changed.paths);
+    }
+
+    /// Compares the processes of open sessions with those that are there; true if that
+    /// was done for all of them.
+    pub fn compare(&self, sessions: &[OpenSession]) -> bool {
+        let registry = self.registry.as_ref();
+        registry.is_none_or(|registry| registry.compare(sessions))
     }
 
     /// Queues what the hints name, and when it is time for it every file that

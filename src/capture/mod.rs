@@ -36,6 +36,7 @@ mod patience;
 mod positions;
 mod quarantine;
 mod queue;
+mod quiet;
 mod registry;
 mod reread;
 mod rest;
@@ -45,6 +46,7 @@ mod row;
 mod run;
 mod scan;
 mod status;
+mod verdicts;
 
 pub use options::{Options, Rhythm};
 pub use reread::{Reread, reread, reread_from};

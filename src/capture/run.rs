@@ -10,7 +10,6 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     dialect::{Place, Watched},
-    event::{EndReason, Ending, EndsAt, EventType},
     store::{Failure, OpenSession, Writer},
 };
 
@@ -18,24 +17,24 @@ use super::{
     activity::Activity,
     alarm::Alarm,
     backlog::Backlog,
-    clock::Now,
+    clock::{Now, Slept},
     discover::Discovery,
     merging::Merging,
     options::Options,
     patience::Patience,
     positions::Positions,
+    quiet::Quiet,
     registry::Registry,
     rest::Rest,
     retry::{Retry, Work},
     row::Row,
     status::{Status, Tally},
+    verdicts::{Verdicts, hold},
 };
 
 /// A piece of work that takes longer than this is stuck: the database gives up
 /// on each of its statements much sooner.
 const STUCK: Duration = Duration::from_secs(60);
-/// Sessions that are ended in one transaction.
-const MAX_ENDINGS: usize = 16;
 
 /// What the loop says while it works.
 pub enum Report<'a> {
@@ -52,6 +51,9 @@ pub struct Capture {
     pub(super) backlog: Backlog,
     pub(super) positions: Positions,
     pub(super) activity: Activity,
+    pub(super) quiet: Quiet,
+    pub(super) verdicts: Verdicts,
+    slept: Slept,
     pub(super) retry: Retry,
     pub(super) tally: Tally,
     pub(super) row: Row,
@@ -67,6 +69,9 @@ impl Capture {
         Capture {
             discovery: Discovery::new(&options.roots, options.spool.clone(), now.steady),
             activity: Activity::new(options.inactivity_timeout),
+            quiet: Quiet::default(),
+            verdicts: Verdicts::new(now.steady + hold(options.inactivity_timeout)),
+            slept: Slept::new(),
             row: Row::new(now.timestamp(), now.steady),
             options,
             writer,
@@ -93,6 +98,7 @@ impl Capture {
         self.discovery.watch_all(Now::read());
         self.observe_registry();
         while !stop.is_cancelled() {
+            self.notice_sleep();
             if Now::read().steady >= self.row.next_look() {
                 patience.report_during(self.tick(), &mut report).await;
                 report(Report::Round(&self.tally.status));
@@ -116,6 +122,19 @@ impl Capture {
                 () = self.discovery.hinted() => {}
                 () = alarm.wait(wake, now) => {}
             }
+        }
+    }
+
+    fn notice_sleep(&mut self) {
+        if let Some(slept) = self.slept.woke() {
+            let seconds = slept.as_secs();
+            let now = Now::read().steady;
+            tracing::info!(
+                seconds,
+                "the machine slept for {seconds} s; looking at everything"
+            );
+            self.discovery.scan_at_once(now);
+            self.hold_verdicts(now);
         }
     }
 
@@ -196,8 +215,7 @@ impl Capture {
         if (self.caught_up || self.options.once) && self.read_again().await {
             return true;
         }
-        if self.activity.is_any_over(now.steady) {
-            self.end_sessions(now.steady).await;
+        if !self.options.once && self.judge(now.steady).await {
             return true;
         }
         if self.merge(now.steady).await {
@@ -267,6 +285,9 @@ impl Capture {
         let idle = written.and_then(|at| now.wall.duration_since(at).ok());
         let idle = idle.unwrap_or_default();
         self.activity.seen(&session.session_uuid, idle, now.steady);
+        if session.is_quiet {
+            self.quiet.noted(&session.session_uuid, now.steady);
+        }
     }
 
     fn look_around(&mut self, now: Now) {
@@ -278,33 +299,6 @@ impl Capture {
         );
         if everywhere {
             self.positions.forget_repositories();
-        }
-    }
-
-    async fn end_sessions(&mut self, now: Instant) {
-        let over = self.activity.take_over(now, MAX_ENDINGS);
-        let idle_seconds = self.options.inactivity_timeout.as_secs();
-        let ending = |session: &String| Ending {
-            session_uuid: session.clone(),
-            reason: EndReason::Timeout,
-            detail: None,
-            at: EndsAt::Idle(idle_seconds),
-        };
-        let endings: Vec<Ending> = over.iter().map(ending).collect();
-        match self.writer.end(&endings).await {
-            Ok(appended) => {
-                self.succeeded(Work::Write);
-                (self.options.wake)();
-                self.tally.status.counters.events_written += appended.stored;
-                appended.ended.iter().for_each(log_ending);
-            }
-            Err(failure) => {
-                self.failed(Work::Write, &failure, "end sessions");
-                let timeout = self.options.inactivity_timeout;
-                for session in over {
-                    self.activity.seen(&session, timeout, now);
-                }
-            }
         }
     }
 
@@ -347,7 +341,7 @@ impl Capture {
             Some(until) => until,
             None => [
                 self.backlog.next_due(),
-                self.activity.next_over(),
+                self.next_verdict(),
                 self.merging.next_due(self.quiet()),
             ]
             .into_iter()
@@ -356,14 +350,4 @@ impl Capture {
         };
         work.min(self.row.next_look())
     }
-}
-
-fn log_ending((session, reason): &(String, EndReason)) {
-    let reason = reason.as_str();
-    tracing::info!(
-        event_type = EventType::SessionEnded.as_str(),
-        session,
-        reason,
-        "session {session} ended after inactivity"
-    );
 }

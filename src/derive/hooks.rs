@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::event::{
-    Actor, EndReason, Ending, EndsAt, Event, FactKey, HookReceived, Moment, ObservedStatus,
-    Payload, SessionObserved, Timestamp, TurnDetected, TurnSource,
+    Actor, EndReason, Ending, EndsAt, Event, FactKey, Followed, HookReceived, Moment,
+    ObservedStatus, Payload, SessionObserved, Timestamp, TurnDetected, TurnSource,
 };
 
 use super::{
@@ -54,6 +54,11 @@ impl Planner<'_> {
     /// A hook that is new.
     pub(super) fn hook(&mut self, hook: &HookReceived, at: Timestamp, source: LineOrigin) {
         self.see_terminal(hook, at);
+        if let Some(agent) = self.known.agents.get_mut(&hook.claude_session_id)
+            && !std::mem::replace(&mut agent.open_facts.hooked, true)
+        {
+            self.change(&hook.claude_session_id);
+        }
         // A subagent's words are no turns.
         if hook.fields.contains_key("agent_id") {
             return;
@@ -79,6 +84,7 @@ impl Planner<'_> {
         let process = Process {
             pid: seen.pid,
             started: seen.process_started.clone(),
+            host: Some(self.known.host.clone()),
         };
         if seen.status != ObservedStatus::Gone {
             if agent.open_facts.joined(process) {
@@ -88,7 +94,7 @@ impl Planner<'_> {
         }
         let processes = &mut agent.open_facts.processes;
         let before = processes.len();
-        processes.retain(|known| *known != process);
+        processes.retain(|known| !known.is(&process));
         let (is_changed, is_alone) = (processes.len() < before, processes.is_empty());
         if is_changed {
             self.change(session);
@@ -102,6 +108,38 @@ impl Planner<'_> {
             };
             self.ended(&ending, Some(source));
         }
+    }
+
+    /// A process is no longer in this session: the session it went on in is shown in
+    /// its place.
+    pub(super) fn followed(&mut self, followed: &Followed, source: LineOrigin) {
+        let (session, successor) = (&followed.session_uuid, &followed.successor_uuid);
+        let successor_id = self.known.agents.get(successor).map(|agent| agent.id);
+        let host = Some(self.known.host.clone());
+        let Some(agent) = self.known.agents.get_mut(session) else {
+            return;
+        };
+        let process = Process {
+            pid: followed.pid,
+            started: followed.process_started.clone(),
+            host,
+        };
+        agent
+            .open_facts
+            .processes
+            .retain(|known| !known.is(&process));
+        if !agent.open_facts.processes.is_empty() {
+            return self.change(session);
+        }
+        agent.successor_id = successor_id.or(agent.successor_id);
+        self.change(session);
+        let ending = Ending {
+            session_uuid: session.clone(),
+            reason: EndReason::Closed,
+            detail: Some(format!("went on in {successor}")),
+            at: EndsAt::Moment(followed.at),
+        };
+        self.ended(&ending, Some(source));
     }
 
     /// Whether a record's words are a turn that a hook made before: then its keys

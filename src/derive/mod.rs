@@ -1,6 +1,6 @@
 //! What a batch adds to the log, decided from what the log already knows.
 //!
-//! In: [`Cause`]s (a line's entry, the end of a session), and the rows and
+//! In: [`Cause`]s (a line's entry, the end of a session, a wait that is over), and the rows and
 //! reserved ids that [`questions`] asks for, as [`Known`].
 //! Out: a [`Plan`]: whole rows, with their ids and those of the rows they name.
 //!
@@ -36,7 +36,7 @@ use crate::event::{
 
 pub use commands::{ChangedTurn, Command, Linked, Turn, TurnOf};
 pub use hooks::Terminal;
-pub use open::OpenFacts;
+pub use open::{OpenFacts, Process};
 pub use questions::{Questions, questions};
 use states::OpenLine;
 pub use states::{Intent, Shown, States};
@@ -49,11 +49,15 @@ pub enum Cause<'a> {
     /// A line of the input with this checkpoint.
     Line(i64, &'a Entry),
     Ended(&'a Ending),
+    /// The registry said idle of this session, and so long ago that no end will come.
+    Passed(&'a str),
 }
 
 /// What the database said about the facts and sessions a batch speaks of.
 #[derive(Debug, Default, Clone)]
 pub struct Known {
+    /// The machine that the batch was read on.
+    pub host: String,
     /// Keys that are stored, with their event.
     pub facts: HashMap<StoredKey, KnownEvent>,
     pub groups: HashMap<StoredGroup, KnownGroup>,
@@ -179,10 +183,24 @@ pub struct Agent {
     pub work: Work,
     #[serde(default)]
     pub shown: Shown,
+    /// The session that its process went on in.
+    #[serde(default)]
+    pub successor_id: Option<i64>,
+    /// The session that it began as a copy of.
+    #[serde(default)]
+    pub forked_from_id: Option<i64>,
+    /// The machine of its project, which is no column of its row,
+    #[serde(default)]
+    pub host: String,
+    /// and others that it was seen on.
+    #[serde(default, deserialize_with = "or_none")]
+    pub other_hosts: Vec<String>,
 }
 
-/// NULL is no open fact.
-fn or_none<'de, D: Deserializer<'de>>(from: D) -> Result<OpenFacts, D::Error> {
+/// NULL is nothing.
+fn or_none<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
+    from: D,
+) -> Result<T, D::Error> {
     Option::deserialize(from).map(Option::unwrap_or_default)
 }
 
@@ -205,6 +223,10 @@ pub struct Plan<'a> {
     pub registered: Vec<String>,
     /// Sessions that end, and why.
     pub ended: Vec<(String, EndReason)>,
+    /// Sessions at their prompt whose turn has no end yet.
+    pub quiet: Vec<String>,
+    /// Sessions that no clock ends: they live, or wait.
+    pub declined: Vec<String>,
     pub events: Vec<NewEvent>,
     /// Each call and each message once.
     pub tool_uses: Vec<ToolUse<'a>>,
@@ -300,6 +322,10 @@ impl<'a> Planner<'a> {
                 self.on_line(None);
                 return self.ended(ending, None);
             }
+            Cause::Passed(session) => {
+                self.on_line(None);
+                return self.passed(session);
+            }
         };
         let source = LineOrigin {
             checkpoint_id,
@@ -309,6 +335,7 @@ impl<'a> Planner<'a> {
         match &entry.what {
             What::Seen(seen) => self.seen(seen, source),
             What::Ended(ending) => self.ended(ending, Some(source)),
+            What::Followed(followed) => self.followed(followed, source),
             What::Event(event) => self.event(event, source),
             What::Evidence(evidence) => {
                 self.shown(evidence);
@@ -326,6 +353,7 @@ impl<'a> Planner<'a> {
     fn finish(mut self) -> Plan<'a> {
         self.interrupt_calls();
         self.end_line();
+        self.catch_up_children();
         let (mut plan, agents) = (self.plan, self.known.agents);
         plan.ended
             .retain(|(session, _)| agents[session].ended_at.is_some());

@@ -30,6 +30,9 @@ pub struct OpenFacts {
     /// Processes of the CLI that were seen in the session and are not gone.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub processes: Vec<Process>,
+    /// A hook of the session came.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub hooked: bool,
     /// What it does and needs.
     pub states: States,
     /// When the hook came that the terminal is known from.
@@ -60,6 +63,9 @@ pub struct Heard {
 pub struct Process {
     pub pid: u32,
     pub started: Option<String>,
+    /// The machine that it was seen on; none if an earlier version saw it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
 }
 
 impl OpenFacts {
@@ -144,11 +150,19 @@ impl OpenFacts {
 
     /// Takes in that a process is in the session; false if that was known.
     pub fn joined(&mut self, process: Process) -> bool {
-        let is_new = !self.processes.contains(&process);
+        let is_new = !self.processes.iter().any(|known| known.is(&process));
         if is_new {
             push(&mut self.processes, process, MAX_PROCESSES);
         }
         is_new
+    }
+}
+
+impl Process {
+    pub fn is(&self, other: &Process) -> bool {
+        let host = self.host.as_ref().zip(other.host.as_ref());
+        (self.pid, &self.started) == (other.pid, &other.started)
+            && host.is_none_or(|(one, other)| one == other)
     }
 }
 

@@ -4,7 +4,9 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
-use crate::event::{Event, FactKey, Payload, SessionSeen, StoredGroup, StoredKey, What};
+use crate::event::{
+    Event, FactKey, Payload, PromptKind, SessionSeen, Shows, StoredGroup, StoredKey, What,
+};
 
 use super::Cause;
 
@@ -16,6 +18,8 @@ pub struct Questions<'a> {
     /// Paths of projects that a session may need.
     pub projects: Vec<&'a str>,
     pub sessions: Vec<Cow<'a, str>>,
+    /// Sessions whose subagents at work hear of it too.
+    pub shared: Vec<&'a str>,
     /// How many turns and commands may begin, at most.
     pub turns: usize,
 }
@@ -27,17 +31,31 @@ pub fn questions<'a>(causes: &[Cause<'a>]) -> Questions<'a> {
             Cause::Line(_, entry) => match &entry.what {
                 What::Event(event) => asked.event(event),
                 What::Seen(seen) => asked.seen(seen),
-                What::Ended(ending) => asked.session(&ending.session_uuid),
-                What::Evidence(evidence) => asked.session(&evidence.session_uuid),
+                What::Ended(ending) => asked.shared(&ending.session_uuid),
+                What::Followed(followed) => {
+                    asked.shared(&followed.session_uuid);
+                    asked.session(&followed.successor_uuid);
+                }
+                What::Evidence(evidence) if is_shared(&evidence.shows) => {
+                    asked.shared(&evidence.session_uuid);
+                }
+                What::Evidence(evidence) => {
+                    asked.session(&evidence.session_uuid);
+                    if let Shows::ForkedFrom { session_uuid } = &evidence.shows {
+                        asked.session(session_uuid);
+                    }
+                }
                 What::Rejected(_) => {}
             },
-            Cause::Ended(ending) => asked.session(&ending.session_uuid),
+            Cause::Ended(ending) => asked.shared(&ending.session_uuid),
+            Cause::Passed(session) => asked.session(session),
         }
     }
     sort(&mut asked.keys);
     sort(&mut asked.groups);
     sort(&mut asked.projects);
     sort(&mut asked.sessions);
+    sort(&mut asked.shared);
     asked
 }
 
@@ -49,8 +67,17 @@ impl<'a> Questions<'a> {
     fn event(&mut self, event: &'a Event) {
         self.keys.extend(event.keys.iter().map(FactKey::as_stored));
         self.groups.extend(event.group.as_ref().map(|g| g.stored()));
-        if let Some(session) = event.payload.session() {
-            self.session(session);
+        let is_shared = match &event.payload {
+            Payload::SessionObserved(_) => true,
+            Payload::HookReceived(hook) => {
+                ["SessionEnd", "PostToolUseFailure"].contains(&hook.hook_type.as_str())
+            }
+            _ => false,
+        };
+        match event.payload.session() {
+            Some(session) if is_shared => self.shared(session),
+            Some(session) => self.session(session),
+            None => {}
         }
         if let Payload::HookReceived(hook) = &event.payload
             && let Some(agent) = hook.fields.get("agent_id").and_then(Value::as_str)
@@ -69,6 +96,12 @@ impl<'a> Questions<'a> {
         }
     }
 
+    /// A session, and those that work for it.
+    fn shared(&mut self, uuid: &'a str) {
+        self.session(uuid);
+        self.shared.push(uuid);
+    }
+
     /// If the session has no row it must be known how often it had one.
     fn seen(&mut self, seen: &'a SessionSeen) {
         let registrations = FactKey::registrations(&seen.session_uuid);
@@ -77,6 +110,15 @@ impl<'a> Questions<'a> {
         self.session(&seen.session_uuid);
         self.sessions
             .extend(seen.parent.as_deref().map(Cow::Borrowed));
+    }
+}
+
+/// Whether it is said of the session's subagents as well.
+fn is_shared(shows: &Shows) -> bool {
+    match shows {
+        Shows::Interruption { .. } => true,
+        Shows::Prompted(prompted) => prompted.kind == PromptKind::BuiltIn,
+        _ => false,
     }
 }
 

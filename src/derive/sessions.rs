@@ -5,19 +5,33 @@ use crate::event::{
     SessionSeen, Timestamp, project_name,
 };
 
-use super::{Agent, LineOrigin, NewEvent, OpenFacts, Planner, Project, Shown, Work};
+use super::{
+    Agent, Known, LineOrigin, NewEvent, OpenFacts, Planner, Project, Shown, Work,
+    state::{Needs, State},
+};
 
+/// Machines of one session, beside that of its project.
+const MAX_HOSTS: usize = 8;
 /// Activity so soon after the CLI closed a session belongs to its end.
 const CLOSING_SECONDS: u64 = 1;
 
 impl Planner<'_> {
     pub(super) fn seen(&mut self, seen: &SessionSeen, source: LineOrigin) {
-        let Some(agent) = self.known.agents.get_mut(&seen.session_uuid) else {
+        let Known { agents, host, .. } = &mut self.known;
+        let Some(agent) = agents.get_mut(&seen.session_uuid) else {
             return self.register(seen, source);
         };
+        let mut elsewhere = false;
+        let known_there = agent.host == *host || agent.other_hosts.contains(host);
+        if !known_there && agent.other_hosts.len() < MAX_HOSTS {
+            // A synced home: it stays one session.
+            agent.other_hosts.push(host.clone());
+            elsewhere = true;
+        }
         // A copy read again is no activity: it has nothing newer than the last time.
         let active = seen.last > agent.last_seen_at;
-        if !active && seen.first >= agent.started_at && !agent.learns_from(seen) {
+        let learns = elsewhere || agent.learns_from(seen);
+        if !active && seen.first >= agent.started_at && !learns {
             return;
         }
         agent.take_in(seen, active);
@@ -27,6 +41,7 @@ impl Planner<'_> {
             agent.ended_at = None;
             agent.end_reason = None;
             agent.registrations += 1;
+            agent.successor_id = None;
         }
         self.change(&seen.session_uuid);
         if reopens {
@@ -46,17 +61,18 @@ impl Planner<'_> {
         // No clock ends what lives or waits.
         let is_idle = matches!(ending.at, EndsAt::Idle(_));
         if is_idle && (!agent.open_facts.processes.is_empty() || agent.shown.is_waiting()) {
+            self.plan.declined.push(session.clone());
             return;
         }
         let at = match ending.at {
             EndsAt::Idle(seconds) => agent.last_seen_at.plus_seconds(seconds),
             // It went on since, or this is read again.
-            EndsAt::Moment(at)
+            EndsAt::Moment(at) | EndsAt::Exit(at)
                 if at.plus_seconds(closing_seconds(ending.reason)) < agent.last_seen_at =>
             {
                 return;
             }
-            EndsAt::Moment(at) => at.max(agent.started_at),
+            EndsAt::Moment(at) | EndsAt::Exit(at) => at.max(agent.started_at),
         };
         agent.open_facts.processes.clear();
         agent.ended_at = Some(at);
@@ -70,7 +86,7 @@ impl Planner<'_> {
             detail: ending.detail.clone(),
         });
         self.change(session);
-        self.over(session, at);
+        self.over(session, at, ending.at);
         self.plan.ended.push((session.clone(), ending.reason));
         self.add(session, &payload, at, &key, source);
     }
@@ -113,6 +129,10 @@ impl Planner<'_> {
             },
             shown: Shown::default(),
             work: Work::default(),
+            successor_id: None,
+            forked_from_id: None,
+            host: self.known.host.clone(),
+            other_hosts: Vec::new(),
         };
         self.known.agents.insert(seen.session_uuid.clone(), agent);
         self.change(&seen.session_uuid);
@@ -198,6 +218,18 @@ fn closing_seconds(reason: EndReason) -> u64 {
 }
 
 impl Agent {
+    /// As the store finds subagents that hear of their session.
+    pub(super) fn is_at_work(&self) -> bool {
+        let shown = &self.shown;
+        shown.state != State::Idle
+            || shown.needs != Needs::None
+            || self.open_facts.states.is_under_way()
+    }
+
+    pub(super) fn is_at_rest(&self) -> bool {
+        self.ended_at.is_some() || self.shown.is_at_rest()
+    }
+
     fn is_over(&self) -> bool {
         self.ended_at.is_some()
     }

@@ -15,6 +15,7 @@ pub enum What {
     Seen(SessionSeen),
     Event(Box<Event>),
     Ended(Ending),
+    Followed(Followed),
     /// Only if the reader asked for it.
     Evidence(Box<Evidence>),
     Rejected(Rejection),
@@ -92,4 +93,16 @@ pub enum EndsAt {
     Idle(u64),
     /// When a program said so.
     Moment(Timestamp),
+    /// When the program that it ran in was over.
+    Exit(Timestamp),
+}
+
+/// A process of the CLI that went on in another session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Followed {
+    pub session_uuid: String,
+    pub successor_uuid: String,
+    pub pid: u32,
+    pub process_started: Option<String>,
+    pub at: Timestamp,
 }

@@ -44,6 +44,10 @@ fn row(id: i64, change: impl FnOnce(&mut AgentRow)) -> AgentRow {
         last_seen_at: at.into(),
         ended_at: None,
         end_reason: None,
+        successor_id: None,
+        forked_from_id: None,
+        other_hosts: None,
+        witnessed: false,
     };
     change(&mut row);
     row

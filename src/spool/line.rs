@@ -37,6 +37,15 @@ pub enum Body {
     Session { session: Registration },
     /// A session that a program ended.
     Unregistered { session_uuid: String },
+    /// A session whose program is over: a launcher waited for it.
+    Exited {
+        session_uuid: String,
+        /// Its exit code, or the signal that ended it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        code: Option<i32>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        signal: Option<i32>,
+    },
     /// A session that a person looked at, or put off until then.
     Viewed {
         session_uuid: String,
@@ -76,6 +85,9 @@ pub struct Observation {
     pub process_started: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub working_directory: Option<String>,
+    /// The session that the process went on in, if it is gone from this one alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub successor: Option<String>,
     /// Since when it does so: milliseconds since 1970.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status_updated_at: Option<i64>,

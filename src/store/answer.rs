@@ -32,6 +32,7 @@ impl KnownJson {
         let groups = questions.groups.iter().copied();
         let agents = self.agents.into_iter();
         Known {
+            host: String::new(),
             facts: facts
                 .map(|(n, id, agent_id, turn_id)| {
                     let event = KnownEvent {

@@ -4,7 +4,7 @@
 use crate::{
     archive::Piece,
     derive::{Cause, EventOf, Known, LineOrigin, Plan, Questions, plan, questions},
-    event::{Ending, Rejection, StoredKey, hex_digest},
+    event::{Rejection, StoredKey, hex_digest},
     tail::Position,
 };
 
@@ -84,21 +84,23 @@ pub struct Written {
     pub rejected: u64,
 }
 
-/// Stores what the causes add and moves the segments' checkpoints, all or nothing.
+/// Stores what the segments' lines and the causes beside them add and moves the
+/// segments' checkpoints, all or nothing.
 pub async fn append(
     mut tx: impl Transaction,
     host: &str,
     segments: &[Segment],
-    endings: &[Ending],
+    beside: &[Cause<'_>],
 ) -> Outcome<Appended> {
     let moves = lock(&mut tx, host, segments).await?;
-    let causes = causes(segments, &moves, endings);
+    let causes = causes(segments, &moves, beside);
     let questions = questions(&causes);
     let mut known = if questions.is_empty() {
         Known::default()
     } else {
         tx.ask(host, &questions).await?
     };
+    known.host = host.to_owned();
     known.known_until = moves.iter().map(|to| (to.id, to.known_until)).collect();
     let paths = moves.iter().map(|to| (to.id, to.path.to_owned()));
     known.paths = paths.collect();
@@ -134,14 +136,14 @@ async fn lock<'a>(
 fn causes<'a>(
     segments: &'a [Segment],
     moves: &[Moved<'a>],
-    endings: &'a [Ending],
+    beside: &[Cause<'a>],
 ) -> Vec<Cause<'a>> {
     let lines = segments.iter().zip(moves).flat_map(|(segment, to)| {
         let id = to.id;
         let entries = segment.entries.iter();
         entries.map(move |entry| Cause::Line(id, entry))
     });
-    lines.chain(endings.iter().map(Cause::Ended)).collect()
+    lines.chain(beside.iter().copied()).collect()
 }
 
 impl<'a> Rows<'a> {
@@ -171,6 +173,8 @@ impl<'a> Rows<'a> {
             duplicates: duplicates.collect(),
             registered: self.plan.registered.clone(),
             ended: self.plan.ended.clone(),
+            quiet: self.plan.quiet.clone(),
+            declined: self.plan.declined.clone(),
         }
     }
 }

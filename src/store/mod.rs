@@ -36,6 +36,7 @@ mod writer;
 
 use std::path::PathBuf;
 
+pub use crate::derive::Process;
 pub use alerts::{AlertKey, NewAlert};
 pub use append::rejection_key;
 pub use correction::Correction;

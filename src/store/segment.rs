@@ -1,9 +1,11 @@
 //! What goes into the log together, and what comes back.
 
 use serde::{Deserialize, Serialize};
+use sqlx::types::Json;
 
 use crate::{
     archive::Piece,
+    derive::Process,
     event::{EndReason, Entry, Timestamp, What},
     tail::Position,
 };
@@ -66,6 +68,10 @@ pub struct Appended {
     pub registered: Vec<String>,
     /// Sessions that ended, and why.
     pub ended: Vec<(String, EndReason)>,
+    /// Sessions at their prompt whose turn has no end yet.
+    pub quiet: Vec<String>,
+    /// Sessions that no clock ends: they live, or wait.
+    pub declined: Vec<String>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -90,6 +96,16 @@ pub struct CheckpointRow {
 pub struct OpenSession {
     pub session_uuid: String,
     pub transcript_path: Option<String>,
+    /// It is at its prompt, and its turn has no end yet.
+    pub is_quiet: bool,
+    /// Processes of the CLI that were seen in it and are not gone.
+    processes: Option<Json<Vec<Process>>>,
+}
+
+impl OpenSession {
+    pub fn processes(&self) -> &[Process] {
+        self.processes.as_ref().map_or(&[], |known| &known.0)
+    }
 }
 
 /// The watcher's row: that it lives, and what it has done since it started.

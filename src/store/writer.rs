@@ -14,8 +14,11 @@ use std::{
 use sqlx::{ConnectOptions, Connection, PgConnection, SqliteConnection};
 use tokio::time::timeout;
 
-use crate::event::{Ending, Timestamp};
-use crate::tail::Position;
+use crate::{
+    derive::Cause,
+    event::{Ending, Timestamp},
+    tail::Position,
+};
 
 use super::{
     Database, again,
@@ -65,7 +68,7 @@ macro_rules! on_link {
             Link::Sqlite($sqlite) => timeout(LOST, $on_sqlite).await,
             Link::Postgres($postgres) => timeout(LOST, $on_postgres).await,
         };
-        $writer.settle(done.unwrap_or_else(|_| Err(no_answer())))
+        $writer.judge(done.unwrap_or_else(|_| Err(no_answer())))
     }};
 }
 
@@ -95,13 +98,26 @@ impl Writer {
 
     /// Ends sessions; one that has ended already stays as it is.
     pub async fn end(&mut self, endings: &[Ending]) -> Outcome<Appended> {
+        let causes: Vec<Cause<'_>> = endings.iter().map(Cause::Ended).collect();
+        self.take_in(&causes).await
+    }
+
+    /// Closes the turns of sessions that are at their prompt for so long that no end
+    /// will come; one that went on stays as it is.
+    pub async fn settle(&mut self, sessions: &[String]) -> Outcome<Appended> {
+        let passed = sessions.iter().map(|session| Cause::Passed(session));
+        let causes: Vec<Cause<'_>> = passed.collect();
+        self.take_in(&causes).await
+    }
+
+    async fn take_in(&mut self, causes: &[Cause<'_>]) -> Outcome<Appended> {
         let host = self.host.clone();
         on_link!(self,
         link => async {
-            append::append(SqliteTransaction::begin(&mut link.log).await?, &host, &[], endings).await
+            append::append(SqliteTransaction::begin(&mut link.log).await?, &host, &[], causes).await
         },
         link => async {
-            append::append(PostgresTransaction::begin(link).await?, &host, &[], endings).await
+            append::append(PostgresTransaction::begin(link).await?, &host, &[], causes).await
         })
     }
 
@@ -273,7 +289,7 @@ impl Writer {
         }
     }
 
-    fn settle<T>(&mut self, done: Outcome<T>) -> Outcome<T> {
+    fn judge<T>(&mut self, done: Outcome<T>) -> Outcome<T> {
         if let Err(Failure::Away(_)) = &done {
             self.link = None;
         }

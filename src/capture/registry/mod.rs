@@ -1,7 +1,7 @@
 //! The session registry: `<root>/sessions/<pid>.json`, one file a process of the
 //! CLI, rewritten when what it does changes.
 //!
-//! In: hints of the kernel where to look, ends of processes.
+//! In: hints of the kernel where to look, ends of processes; what the log has of them.
 //! Out: a line of the spool for each change.
 //!
 //! Promises
@@ -10,6 +10,7 @@
 //!   again and again
 //! - a process that is hidden from us lives until the kernel says that it ended
 //! - nothing but `<pid>.json` is opened: the keys beside it are never read
+//! - a process that is in another session than before left the one before
 //!
 //! Not here: what a change means for a session (`derive`).
 
@@ -31,6 +32,7 @@ use tokio::{
 use crate::{
     process,
     spool::{Observation, Spool},
+    store::{OpenSession, Process},
 };
 
 use super::hints::Hints;
@@ -45,6 +47,7 @@ const MAX_WAITING: usize = 1024;
 
 pub struct Registry {
     folders: Vec<PathBuf>,
+    host: String,
     observer: Observer,
     /// One waits for the end of each process that has a file.
     ends: JoinSet<PathBuf>,
@@ -58,8 +61,9 @@ impl Registry {
     /// Appends to the spool from now on, in a task of its own: its disk may be slow.
     pub fn start(roots: &[PathBuf], spool: Spool, host: String) -> Registry {
         let (news, changes) = mpsc::channel(MAX_WAITING);
-        tokio::spawn(append_all(spool, host, changes));
+        tokio::spawn(append_all(spool, host.clone(), changes));
         Registry {
+            host,
             folders: roots.iter().map(|root| sessions_of(root)).collect(),
             observer: Observer::default(),
             ends: JoinSet::new(),
@@ -160,6 +164,28 @@ impl Registry {
         }
     }
 
+    /// Compares the processes that the log has in its open sessions with those that are
+    /// there: while this did not run, one may have ended, or gone on in another session.
+    /// False if there was no room to say all of it.
+    pub fn compare(&self, sessions: &[OpenSession]) -> bool {
+        for session in sessions {
+            let uuid = &session.session_uuid;
+            let own = session.processes().iter().filter(|known| {
+                let host = known.host.as_ref();
+                host.is_none_or(|host| *host == self.host)
+            });
+            for Process { pid, started, .. } in own {
+                if self.is_full() {
+                    return false;
+                }
+                let started = started.as_deref();
+                let lives = || process::lives(*pid, started) || process::is_hidden(*pid);
+                self.pass_on(self.observer.compare(uuid, *pid, started, lives));
+            }
+        }
+        true
+    }
+
     /// The file may be another process's by now: then it is read anew.
     fn ended(&mut self, file: &Path) {
         self.waiting.remove(file);
@@ -195,12 +221,12 @@ impl Registry {
         self.pass_on(news);
     }
 
-    /// Room for the two changes that the end of a process may bring.
+    /// Room for the changes that a look may bring: two of a reading, and an end.
     fn is_full(&self) -> bool {
-        self.news.capacity() < 2
+        self.news.capacity() < 3
     }
 
-    fn pass_on(&self, news: Option<Observation>) {
+    fn pass_on(&self, news: impl IntoIterator<Item = Observation>) {
         // There is room, and the receiver ends only with the runtime.
         news.into_iter()
             .for_each(|news| drop(self.news.try_send(news)));
@@ -247,9 +273,10 @@ mod tests {
             let entry = serde_json::json!({"pid": pid, "sessionId": "s", "status": status});
             fs::write(&file, entry.to_string()).unwrap();
         };
-        let (news, mut changes) = mpsc::channel(2);
+        let (news, mut changes) = mpsc::channel(3);
         let mut registry = Registry {
             folders: vec![dir.path().to_owned()],
+            host: String::new(),
             observer: Observer::default(),
             ends: JoinSet::new(),
             waiting: HashMap::new(),

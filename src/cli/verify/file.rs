@@ -253,7 +253,7 @@ fn sorted(entries: Vec<Entry>) -> (Vec<Expected>, Vec<(u64, Rejection)>) {
         match what {
             What::Event(event) => expected.push(Expected { offset, event }),
             What::Rejected(rejection) => rejections.push((offset, rejection)),
-            What::Seen(_) | What::Ended(_) | What::Evidence(_) => {}
+            What::Seen(_) | What::Ended(_) | What::Followed(_) | What::Evidence(_) => {}
         }
     }
     (expected, rejections)

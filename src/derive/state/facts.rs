@@ -183,7 +183,7 @@ impl Facts {
             quiet: None,
             awaits: None,
         });
-        self.ended = None;
+        self.revive();
         self.starting = None;
         self.starts = 0;
         self.error = None;
@@ -231,6 +231,13 @@ impl Facts {
         }
     }
 
+    /// The session goes on: what was left hanging at its end is so no more.
+    pub fn revive(&mut self) {
+        if self.ended.take().is_some() {
+            self.dialogs.clear();
+        }
+    }
+
     /// The turn is over, with its tools and its dialogs.
     pub fn close_turn(&mut self, at: Timestamp, outcome: Outcome, rule: u8) {
         if self.turn.take().is_none() {
@@ -261,6 +268,11 @@ impl Facts {
         if self.error.as_ref().is_some_and(|error| error.retries) {
             self.error = None;
         }
+    }
+
+    /// How many calls of agents have no result yet.
+    pub fn agents_called(&self) -> usize {
+        self.tools.iter().filter(|call| call.is_agent()).count()
     }
 
     pub fn open_call(&mut self, call: Call) {
@@ -318,8 +330,7 @@ impl Facts {
     /// The call that a dialog may be about: a question, else the first that waits.
     /// An agent is no such call; its own calls are.
     pub fn call_in_question(&self) -> Option<&Call> {
-        let is_agent = |call: &Call| ["Agent", "Task"].contains(&call.name.as_str());
-        let waits = |call: &&Call| !self.answered.contains(&call.id) && !is_agent(call);
+        let waits = |call: &&Call| !self.answered.contains(&call.id) && !call.is_agent();
         let mut waiting = self.tools.iter().filter(waits);
         let is_question = |call: &&Call| DialogKind::of_tool(&call.name) != DialogKind::Permission;
         waiting.clone().find(is_question).or(waiting.next())
@@ -357,6 +368,13 @@ impl Facts {
     pub fn run_on(&mut self, mut running: Running) {
         running.tasks.truncate(MAX_TASKS);
         self.background = running;
+    }
+}
+
+impl Call {
+    /// It starts an agent: old versions have another name for it.
+    fn is_agent(&self) -> bool {
+        ["Agent", "Task"].contains(&self.name.as_str())
     }
 }
 

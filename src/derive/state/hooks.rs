@@ -91,16 +91,17 @@ pub fn ended(
         } else if facts.command().is_some_and(|command| {
             command.closed_by == 26 && command.outcome == Some(Outcome::Interrupted)
         }) {
-            let words = facts.said.clone().map(|said| said.words);
+            let said = facts.said.as_ref();
+            let outcome = said.map_or(Outcome::Done, |said| outcome(facts, &said.words));
             let command = facts.command().expect("there is one");
-            command.outcome = Some(words.as_ref().map_or(Outcome::Done, outcome));
+            command.outcome = Some(outcome);
             command.closed_by = 20;
         }
         return rule;
     }
     let since = facts.turn.as_ref().map(|turn| turn.since);
     let said = facts.said.as_ref().filter(|said| since <= Some(said.at));
-    let outcome = said.map_or(Outcome::Done, |said| outcome(&said.words));
+    let outcome = said.map_or(Outcome::Done, |said| outcome(facts, &said.words));
     let rule = if outcome == Outcome::Asked { 23 } else { rule };
     facts.close_turn(at, outcome, rule);
     rule
@@ -220,8 +221,9 @@ fn idle_prompt(facts: &mut Facts, at: Timestamp) -> u8 {
     let busy = facts.is_any(ObservedStatus::Busy) || facts.is_any(ObservedStatus::Waiting);
     let is_later = facts.turn.as_ref().is_some_and(|turn| turn.since < at);
     if is_later && !busy {
-        let said = facts.said.clone().map(|said| said.words);
-        facts.close_turn(at, said.as_ref().map_or(Outcome::Done, outcome), 30);
+        let said = facts.said.as_ref();
+        let outcome = said.map_or(Outcome::Done, |said| outcome(facts, &said.words));
+        facts.close_turn(at, outcome, 30);
     }
     30
 }
@@ -237,14 +239,16 @@ pub fn begun(facts: &mut Facts, at: Timestamp, source: &str) -> u8 {
         facts.close_turn(at, Outcome::Abandoned, 39);
         facts.dialogs.clear();
     }
-    facts.ended = None;
+    facts.revive();
     39
 }
 
-pub fn over(facts: &mut Facts, at: Timestamp) -> u8 {
-    if facts.turn.as_ref().is_some_and(|turn| turn.since > at) {
+/// What its process left hanging when it went stays as it is.
+pub fn over(facts: &mut Facts, at: Timestamp, rule: u8) -> u8 {
+    let is_over = facts.ended.is_some_and(|ended| ended <= at);
+    if is_over || facts.turn.as_ref().is_some_and(|turn| turn.since > at) {
         return 46;
     }
-    prompts::over(facts, at);
-    40
+    prompts::over(facts, at, rule);
+    rule
 }

@@ -87,6 +87,10 @@ pub enum Says {
     },
     /// The session is over.
     Over,
+    /// The program that a launcher started is over, and the session with it.
+    Exited,
+    /// No witness said anything for too long.
+    TimedOut,
     /// A subagent works on.
     ChildActs {
         agent: String,

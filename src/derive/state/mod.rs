@@ -31,6 +31,7 @@ mod work;
 pub use facts::{Command, Dialog, DialogKind, Facts, Outcome};
 pub use input::{Call, Input, Meaning, Prompt, Queue, Running, Says, Stop, Text, Witness, Words};
 pub use merge::OpenFacts;
+pub use registry::{passed, rest};
 pub use rules::{RULES, Rule};
 pub use shown::{Needs, State, View, view};
 pub use witness::{Whose, evidence, hook, observation, of_child, of_session};
@@ -77,7 +78,9 @@ fn take_in(facts: &mut Facts, input: &Input) -> u8 {
         Says::Output { shell } => prompts::output(facts, at, *shell),
         Says::Filler => prompts::filler(facts, at),
         Says::Begun { source } => hooks::begun(facts, at, source),
-        Says::Over => hooks::over(facts, at),
+        Says::Over => hooks::over(facts, at, 40),
+        Says::TimedOut => hooks::over(facts, at, 44),
+        Says::Exited => registry::exited(facts, at),
         says => others(facts, at, says),
     };
     if rule == 0 || rule == 46 {

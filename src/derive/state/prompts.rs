@@ -14,6 +14,13 @@ const JOIN_MICROS: i64 = 10_000_000;
 /// Commands of the CLI that end the session.
 const LEAVES: [&str; 4] = ["/exit", "/quit", "exit", "quit"];
 
+impl Prompt {
+    /// It ends the session.
+    pub fn leaves(&self) -> bool {
+        self.kind == PromptKind::BuiltIn && LEAVES.contains(&self.text.as_str())
+    }
+}
+
 /// Each function gives the number of the rule it follows.
 pub fn prompt(facts: &mut Facts, at: Timestamp, prompt: &Prompt) -> u8 {
     facts.headless |= prompt.headless;
@@ -31,16 +38,16 @@ pub fn prompt(facts: &mut Facts, at: Timestamp, prompt: &Prompt) -> u8 {
 
 fn built_in(facts: &mut Facts, at: Timestamp, prompt: &Prompt) -> u8 {
     facts.starting = None;
-    if !LEAVES.contains(&prompt.text.as_str()) {
+    if !prompt.leaves() {
         return 6;
     }
-    over(facts, at);
+    over(facts, at, 40);
     40
 }
 
 /// The session is over, and what was under way with it.
-pub fn over(facts: &mut Facts, at: Timestamp) {
-    facts.close_turn(at, Outcome::Abandoned, 40);
+pub fn over(facts: &mut Facts, at: Timestamp, rule: u8) {
+    facts.close_turn(at, Outcome::Abandoned, rule);
     facts.dialogs.clear();
     facts.starting = None;
     facts.compacting = None;
@@ -86,6 +93,7 @@ fn new_command(facts: &mut Facts, at: Timestamp, prompt: &Prompt) {
 }
 
 fn human(facts: &mut Facts, at: Timestamp, prompt: &Prompt) -> u8 {
+    facts.revive();
     facts.starting = None;
     facts.queued.retain(|queued| *queued != prompt.text);
     if fills(facts, at, prompt) {

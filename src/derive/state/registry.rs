@@ -2,7 +2,10 @@
 
 use crate::event::{ObservedStatus, Timestamp};
 
-use super::facts::{Dialog, DialogKind, Facts, Outcome, Process};
+use super::{
+    facts::{Dialog, DialogKind, Facts, Outcome, Process},
+    input::{Input, Says, Witness},
+};
 
 /// An idle that no end followed for so long was Esc.
 const ESC_MICROS: i64 = 2_000_000;
@@ -27,7 +30,7 @@ pub fn status(
     // The process that ended it says some more on its way out, or before it shows
     // the next session's id.
     if facts.ended.is_some_and(|ended| ended < at) && !is_known {
-        facts.ended = None;
+        facts.revive();
     }
     if status == ObservedStatus::Waiting {
         return waiting(facts, at, waiting_for);
@@ -111,6 +114,35 @@ fn quiet(facts: &mut Facts, at: Timestamp, status: ObservedStatus) -> u8 {
     }
 }
 
+/// That nothing followed for so long, after the registry said idle then.
+pub fn passed(quiet: Timestamp) -> Input {
+    Input {
+        at: Timestamp::from_micros(quiet.micros() + ESC_MICROS + 1),
+        witness: Witness::Clock,
+        says: Says::Passed,
+    }
+}
+
+/// That a session is over or at its prompt, said once more, for a subagent that was
+/// heard of later.
+pub fn rest(facts: &Facts) -> Vec<Input> {
+    if let Some(at) = facts.ended {
+        let (witness, says) = (Witness::Process, Says::Over);
+        return vec![Input { at, witness, says }];
+    }
+    let idle = |process: &&Process| process.status == ObservedStatus::Idle;
+    let said = facts.registry.iter().filter(idle).map(|process| Input {
+        at: process.at,
+        witness: Witness::Registry,
+        says: Says::Status {
+            status: process.status,
+            waiting_for: None,
+            process: process.id.clone(),
+        },
+    });
+    said.collect()
+}
+
 /// What nothing followed for a while was the end.
 pub fn settle(facts: &mut Facts, now: Timestamp) -> u8 {
     let quiet = facts.turn.as_ref().and_then(|turn| turn.quiet);
@@ -141,12 +173,27 @@ pub fn gone(facts: &mut Facts, at: Timestamp, id: &str) -> u8 {
     if lives_on || began_later || over || !(known || facts.registry.is_empty()) {
         return 41;
     }
+    leave(facts, at, 41);
+    41
+}
+
+/// The launcher's child is over, by whatever witness that was known before.
+pub fn exited(facts: &mut Facts, at: Timestamp) -> u8 {
+    let began_later = facts.turn.as_ref().is_some_and(|turn| turn.since > at);
+    if began_later || facts.ended.is_some() {
+        return 46;
+    }
+    facts.registry.clear();
+    leave(facts, at, 42);
+    42
+}
+
+fn leave(facts: &mut Facts, at: Timestamp, rule: u8) {
     let dialogs = std::mem::take(&mut facts.dialogs);
-    facts.close_turn(at, Outcome::Abandoned, 41);
+    facts.close_turn(at, Outcome::Abandoned, rule);
     facts.dialogs = dialogs;
     facts.starting = None;
     facts.compacting = None;
     facts.background = Default::default();
     facts.ended = Some(at);
-    41
 }

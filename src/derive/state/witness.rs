@@ -258,7 +258,13 @@ pub fn of_session(input: &Input) -> Option<Input> {
         Says::Status { status, .. } => {
             matches!(status, ObservedStatus::Busy | ObservedStatus::Idle)
         }
-        Says::Gone { .. } | Says::Over => true,
+        Says::Gone { .. } | Says::Over | Says::Exited | Says::TimedOut => true,
+        Says::Prompt(prompt) if prompt.leaves() => {
+            return Some(Input {
+                says: Says::Over,
+                ..input.clone()
+            });
+        }
         _ => false,
     };
     shared.then(|| input.clone())

@@ -141,11 +141,12 @@ pub fn text(facts: &mut Facts, at: Timestamp, text: &Text) -> u8 {
         return 20;
     }
     went_on(facts, at);
-    let asks = text.words.mean == Meaning::Asks;
+    let outcome = outcome(facts, &text.words);
+    let asks = outcome == Outcome::Asked;
     match (text.stop, text.words.mean) {
         (Stop::Ends, _) => {
             let rule = if asks { 23 } else { 20 };
-            facts.close_turn(at, outcome(&text.words), rule);
+            facts.close_turn(at, outcome, rule);
             rule
         }
         (Stop::GoesOn, _) if opened => 10,
@@ -155,7 +156,7 @@ pub fn text(facts: &mut Facts, at: Timestamp, text: &Text) -> u8 {
         (Stop::Unsaid, _) if !facts.tools.is_empty() => 22,
         (Stop::Unsaid, _) => {
             let rule = if asks { 23 } else { 22 };
-            facts.close_turn(at, outcome(&text.words), rule);
+            facts.close_turn(at, outcome, rule);
             rule
         }
     }
@@ -163,22 +164,24 @@ pub fn text(facts: &mut Facts, at: Timestamp, text: &Text) -> u8 {
 
 /// A text that comes after the turn's end belongs to its command.
 pub fn joins(facts: &mut Facts, words: &Words) {
+    let outcome = outcome(facts, words);
     let Some(command) = facts.commands.last_mut() else {
         return;
     };
     let is_end = matches!(command.outcome, Some(Outcome::Done | Outcome::Asked));
     let taken_for_esc = command.outcome == Some(Outcome::Interrupted) && command.closed_by == 26;
     if is_end || taken_for_esc {
-        command.outcome = Some(outcome(words));
+        command.outcome = Some(outcome);
         command.closed_by = 20;
         facts.unseen = true;
     }
 }
 
-pub fn outcome(words: &Words) -> Outcome {
+/// A subagent's words go to the agent that called it: no person is asked.
+pub fn outcome(facts: &Facts, words: &Words) -> Outcome {
     match words.mean {
-        Meaning::Asks => Outcome::Asked,
-        Meaning::Announces | Meaning::Reports => Outcome::Done,
+        Meaning::Asks if !facts.is_child => Outcome::Asked,
+        _ => Outcome::Done,
     }
 }
 

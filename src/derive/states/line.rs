@@ -1,8 +1,8 @@
 //! What a line says, taken into the facts of the agents it speaks of.
 
 use crate::event::{
-    Evidence, HookReceived, SessionObserved, SessionViewed, StoredGroup, StoredKey, Timestamp,
-    TurnDetected,
+    EndsAt, Evidence, HookReceived, SessionObserved, SessionViewed, Shows, StoredGroup, StoredKey,
+    Timestamp, TurnDetected,
 };
 
 use super::super::{
@@ -111,6 +111,9 @@ impl Planner<'_> {
     /// What a transcript shows, of a session and of the one it works for.
     pub(in crate::derive) fn shown(&mut self, evidence: &Evidence) {
         let session = &evidence.session_uuid;
+        if let Shows::ForkedFrom { session_uuid } = &evidence.shows {
+            self.forked(session, session_uuid);
+        }
         let is_copy = self.line.is_copy
             || self
                 .known
@@ -126,6 +129,18 @@ impl Planner<'_> {
             self.say(parent, &input);
         }
         self.say(session, &input);
+    }
+
+    /// A record names the session that it was copied from.
+    fn forked(&mut self, session: &str, from: &str) {
+        let origin = self.known.agents.get(from).map(|agent| agent.id);
+        let Some(agent) = self.known.agents.get_mut(session) else {
+            return;
+        };
+        if origin.is_some() && agent.forked_from_id != origin && origin != Some(agent.id) {
+            agent.forked_from_id = origin;
+            self.change(session);
+        }
     }
 
     pub(in crate::derive) fn hook_says(
@@ -155,9 +170,22 @@ impl Planner<'_> {
         self.say(&seen.claude_session_id, &state::observation(seen, at));
     }
 
+    /// The registry says idle for so long that no end of the turn will come.
+    pub(in crate::derive) fn passed(&mut self, session: &str) {
+        let agent = self.known.agents.get(session);
+        let quiet = agent.and_then(|agent| agent.open_facts.states.quiet_since());
+        if let Some(input) = quiet.map(state::passed) {
+            self.say(session, &input);
+        }
+    }
+
     /// A session is over: by a hook, a program, its process or the time-out.
-    pub(in crate::derive) fn over(&mut self, session: &str, at: Timestamp) {
-        let (witness, says) = (Witness::Process, Says::Over);
+    pub(in crate::derive) fn over(&mut self, session: &str, at: Timestamp, ends: EndsAt) {
+        let (witness, says) = match ends {
+            EndsAt::Moment(_) => (Witness::Process, Says::Over),
+            EndsAt::Exit(_) => (Witness::Process, Says::Exited),
+            EndsAt::Idle(_) => (Witness::Clock, Says::TimedOut),
+        };
         self.say(session, &Input { at, witness, says });
     }
 
@@ -180,7 +208,7 @@ impl Planner<'_> {
         }
     }
 
-    fn say(&mut self, session: &str, input: &Input) {
+    pub(super) fn tell(&mut self, session: &str, input: &Input) {
         let Some(agent) = self.known.agents.get_mut(session) else {
             return;
         };

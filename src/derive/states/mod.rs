@@ -8,6 +8,7 @@
 //! All that a line says is taken in first. Then the rows that follow from the facts
 //! are compared with those that are there, and each difference is planned.
 
+mod children;
 mod commands;
 mod line;
 mod turns;
@@ -79,6 +80,17 @@ impl States {
         }
     }
 
+    /// Since when the registry says idle, though the turn has no end.
+    pub fn quiet_since(&self) -> Option<Timestamp> {
+        self.facts.facts().turn.as_ref()?.quiet
+    }
+
+    /// A command is not over.
+    pub fn is_under_way(&self) -> bool {
+        let mut commands = self.commands.iter();
+        commands.any(|known| known.row.state != "complete")
+    }
+
     #[cfg(test)]
     pub fn command_ids(&self) -> impl Iterator<Item = i64> {
         let rows = self.commands.iter().map(|known| known.row.id);
@@ -91,6 +103,11 @@ impl Shown {
     pub fn is_waiting(&self) -> bool {
         use Needs::{Dialog, Permission, Plan, Question};
         matches!(self.needs, Permission | Question | Plan | Dialog)
+    }
+
+    /// Nothing goes on, and nothing is wanted.
+    pub fn is_at_rest(&self) -> bool {
+        self.state == State::Idle && self.needs == Needs::None && self.background == 0
     }
 
     fn take_in(&mut self, view: &View) {

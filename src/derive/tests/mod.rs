@@ -1,3 +1,4 @@
+mod children;
 mod hooks;
 
 use std::sync::atomic::{AtomicU64, Ordering};

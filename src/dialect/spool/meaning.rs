@@ -5,8 +5,8 @@ use serde_json::{Map, Value};
 use super::Terms;
 use crate::{
     event::{
-        EndReason, Ending, EndsAt, Event, FactKey, HookReceived, Moment, Payload, SessionSeen,
-        SessionViewed, Timestamp, What, hex_digest, storable,
+        EndReason, Ending, EndsAt, Event, FactKey, Followed, HookReceived, Moment, Payload,
+        SessionSeen, SessionViewed, Timestamp, What, hex_digest, storable,
     },
     spool::{self, Body, Observation, Registration, Sender},
 };
@@ -41,6 +41,20 @@ pub fn mean(line: spool::Line, terms: &Terms<'_>) -> Result<Vec<What>, String> {
             reason: EndReason::Unregistered,
             detail: None,
             at: EndsAt::Moment(moment.at),
+        })]),
+        Body::Exited {
+            session_uuid,
+            code,
+            signal,
+        } => Ok(vec![What::Ended(Ending {
+            session_uuid: storable(session_uuid),
+            reason: EndReason::Closed,
+            detail: Some(match (code, signal) {
+                (_, Some(signal)) => format!("ended by signal {signal}"),
+                (Some(code), None) => format!("exit code {code}"),
+                (None, None) => "exited".into(),
+            }),
+            at: EndsAt::Exit(moment.at),
         })]),
         Body::Garbage { reason, length, .. } => {
             Err(format!("hook_received: {reason}, of {length} bytes"))
@@ -152,6 +166,13 @@ fn observed(observation: Observation, received: Moment) -> Result<Vec<What>, Str
     let folder = observation.working_directory.clone();
     let folder = folder.filter(|_| observation.status != Observation::GONE);
     let active = folder.map(|folder| seen(&observation.claude_session_id, folder, moment));
+    let followed = observation.successor.clone().map(|successor| Followed {
+        session_uuid: storable(observation.claude_session_id.clone()),
+        successor_uuid: storable(successor),
+        pid: observation.pid,
+        process_started: observation.process_started.clone(),
+        at: received.at,
+    });
     let fields = serde_json::json!({
         "claude_session_id": observation.claude_session_id,
         "status": observation.status,
@@ -164,7 +185,9 @@ fn observed(observation: Observation, received: Moment) -> Result<Vec<What>, Str
         .and_then(|payload| Event::new(payload, moment, vec![key], None))
         .map_err(|refusal| refusal.to_string())?;
     let event = What::Event(Box::new(event));
-    Ok(active.map(What::Seen).into_iter().chain([event]).collect())
+    let active = active.map(What::Seen);
+    let whats = active.into_iter().chain(followed.map(What::Followed));
+    Ok(whats.chain([event]).collect())
 }
 
 fn seen(session: &str, folder: String, moment: Moment) -> SessionSeen {

@@ -75,6 +75,7 @@ impl<'a> Intake<'a> {
                 What::Seen(seen) => Some(&*seen.session_uuid),
                 What::Event(event) => event.payload.session(),
                 What::Ended(ending) => Some(&*ending.session_uuid),
+                What::Followed(followed) => Some(&*followed.session_uuid),
                 What::Evidence(_) | What::Rejected(_) => None,
             };
             let is_watched = |session: &str| {

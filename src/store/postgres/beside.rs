@@ -92,8 +92,11 @@ pub async fn checkpoint(link: &mut PgConnection, host: &str, path: &str) -> Outc
 
 pub async fn open_sessions(link: &mut PgConnection, host: &str) -> Outcome<Vec<OpenSession>> {
     let sessions = sqlx::query_as(
-        "SELECT session_uuid, transcript_path FROM agents
-         JOIN projects ON projects.id = project_id WHERE host = $1 AND ended_at IS NULL",
+        "SELECT session_uuid, transcript_path, EXISTS (
+             SELECT 1 FROM commands c WHERE c.agent_id = a.id AND c.state = 'idle') AS is_quiet,
+                open_facts -> 'processes' AS processes
+         FROM agents a JOIN projects ON projects.id = project_id
+         WHERE host = $1 AND ended_at IS NULL",
     );
     Ok(sessions.bind(host).fetch_all(link).await?)
 }

@@ -67,6 +67,7 @@ impl Transaction for PostgresTransaction<'_> {
             .bind(&questions.projects)
             .bind(&questions.sessions)
             .bind(i64::try_from(questions.turns).unwrap_or(i64::MAX))
+            .bind(&questions.shared)
             .fetch_one(&mut *self.0)
             .await?;
         Ok(answer.0.to(questions))

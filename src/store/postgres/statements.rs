@@ -37,9 +37,19 @@ WITH made AS (
 )
 SELECT * FROM made UNION ALL SELECT * FROM locked"#;
 
-/// Sequences give each id once, so what is drawn here is not given to another writer.
+/// Sequences give each id once, so what is drawn here is not given to another writer:
+/// one for each thing said and each subagent that hears of it, and some for what a late
+/// witness changes.
 /// The agents' rows are locked, in one order: they stay as they are until they are written.
 pub const ASK: &str = r#"
+WITH children AS MATERIALIZED (
+    SELECT child.id FROM agents root JOIN agents child ON child.parent_agent_id = root.id
+    WHERE root.session_uuid = ANY($7) AND (
+        child.state <> 'idle' OR child.needs <> 'none' OR EXISTS (
+            SELECT FROM commands c WHERE c.agent_id = child.id AND c.state <> 'complete'))
+), numbers AS MATERIALIZED (
+    SELECT n FROM generate_series(1, $6 + 8 + (SELECT count(*) FROM children)) AS n
+)
 SELECT json_build_object(
     'facts', (
         SELECT coalesce(json_agg(json_build_array(n - 1, event_id, agent_id, turn_id)), '[]')
@@ -72,8 +82,12 @@ SELECT json_build_object(
             'shown', json_build_object(
                 'state', state, 'needs', needs, 'asks', asks, 'since', since,
                 'background', background, 'unseen', unseen, 'last_words', last_words,
-                'viewed_at', viewed_at, 'snoozed_until', snoozed_until))), '[]')
-        FROM (SELECT * FROM agents WHERE session_uuid = ANY($5)
+                'viewed_at', viewed_at, 'snoozed_until', snoozed_until),
+            'successor_id', successor_id, 'forked_from_id', forked_from_id,
+            'host', host, 'other_hosts', other_hosts)), '[]')
+        FROM (SELECT * FROM agents
+              WHERE id IN (SELECT id FROM agents WHERE session_uuid = ANY($5)
+                           UNION SELECT id FROM children)
               ORDER BY session_uuid FOR UPDATE) a
         JOIN projects p ON p.id = project_id),
     'heard', (
@@ -91,9 +105,9 @@ SELECT json_build_object(
             FROM unnest($5::text[]) AS asked (session)
             WHERE NOT EXISTS (SELECT FROM agents WHERE session_uuid = session)),
         'commands', (SELECT coalesce(json_agg(nextval('commands_id_seq') ORDER BY n DESC), '[]')
-                     FROM generate_series(1, $6) AS n),
+                     FROM numbers),
         'turns', (SELECT coalesce(json_agg(nextval('turns_id_seq') ORDER BY n DESC), '[]')
-                  FROM generate_series(1, $6) AS n)))"#;
+                  FROM numbers)))"#;
 
 /// Everything in one statement. The wake-up is part of the transaction: readers
 /// receive it when its events are visible. It carries no data and may be lost.
@@ -115,7 +129,7 @@ WITH some_projects AS (
         cli, started_at, last_seen_at, ended_at, end_reason, registrations, iterm_pane_id,
         registered, terminal, open_facts, title, title_kind, model, context_tokens, todos,
         queue_length, permission_mode, newest, state, needs, asks, since, background, unseen,
-        last_words, viewed_at, snoozed_until)
+        last_words, viewed_at, snoozed_until, successor_id, forked_from_id, other_hosts)
     SELECT id, session_uuid, project_id, parent_agent_id, transcript_path, working_directory,
            cli, started_at, last_seen_at, ended_at, end_reason, registrations, iterm_pane_id,
            registered, terminal, open_facts, work ->> 'title', work ->> 'title_kind',
@@ -125,13 +139,14 @@ WITH some_projects AS (
            shown ->> 'asks', (shown ->> 'since')::timestamptz,
            (shown ->> 'background')::bigint, (shown ->> 'unseen')::boolean,
            shown ->> 'last_words', (shown ->> 'viewed_at')::timestamptz,
-           (shown ->> 'snoozed_until')::timestamptz
+           (shown ->> 'snoozed_until')::timestamptz, successor_id, forked_from_id,
+           nullif(other_hosts, '[]')
     FROM jsonb_to_recordset($3) AS row (
         id bigint, session_uuid text, project_id bigint, parent_agent_id bigint,
         transcript_path text, working_directory text, cli text, started_at timestamptz,
         last_seen_at timestamptz, ended_at timestamptz, end_reason text, registrations bigint,
         iterm_pane_id text, registered boolean, terminal jsonb, open_facts jsonb, work jsonb,
-        shown jsonb)
+        shown jsonb, successor_id bigint, forked_from_id bigint, other_hosts jsonb)
     ON CONFLICT (id) DO UPDATE SET
         transcript_path = excluded.transcript_path,
         working_directory = excluded.working_directory,
@@ -152,7 +167,9 @@ WITH some_projects AS (
         state = excluded.state, needs = excluded.needs, asks = excluded.asks,
         since = excluded.since, background = excluded.background, unseen = excluded.unseen,
         last_words = excluded.last_words, viewed_at = excluded.viewed_at,
-        snoozed_until = excluded.snoozed_until
+        snoozed_until = excluded.snoozed_until,
+        successor_id = excluded.successor_id, forked_from_id = excluded.forked_from_id,
+        other_hosts = excluded.other_hosts
 ), calls AS (
     SELECT * FROM jsonb_to_recordset($30) AS row (
         tool_use_id text, agent_id bigint, name text, summary text, started_at timestamptz,

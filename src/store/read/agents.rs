@@ -76,6 +76,14 @@ pub struct AgentRow {
     pub last_seen_at: UtcText,
     pub ended_at: Option<UtcText>,
     pub end_reason: Option<String>,
+    /// The session that its process went on in.
+    pub successor_id: Option<i64>,
+    /// The session that it began as a copy of.
+    pub forked_from_id: Option<i64>,
+    /// Machines that it was seen on, beside `host`.
+    pub other_hosts: Option<Json>,
+    /// A process or a hook tells of it, and not only its transcript.
+    pub witnessed: bool,
 }
 
 #[derive(Debug, Clone, Serialize, JsonSchema, sqlx::FromRow)]
@@ -153,7 +161,8 @@ macro_rules! agent_columns {
          a.title, a.state, a.needs, a.asks, a.since, a.background, a.unseen, viewed_at, \
          snoozed_until, s.open, a.last_words, s.command_id, model, \
          context_tokens, todos, queue_length, permission_mode, working_directory, \
-         transcript_path, terminal, iterm_pane_id, a.started_at, last_seen_at, a.ended_at, end_reason"
+         transcript_path, terminal, iterm_pane_id, a.started_at, last_seen_at, a.ended_at, \
+         end_reason, successor_id, forked_from_id, other_hosts, s.witnessed"
     };
 }
 pub(super) use agent_columns;

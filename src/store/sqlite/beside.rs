@@ -78,8 +78,11 @@ pub async fn checkpoint(link: &mut SqliteConnection, host: &str, path: &str) -> 
 
 pub async fn open_sessions(link: &mut SqliteConnection, host: &str) -> Outcome<Vec<OpenSession>> {
     let sessions = sqlx::query_as(
-        "SELECT session_uuid, transcript_path FROM agents
-         JOIN projects ON projects.id = project_id WHERE host = ? AND ended_at IS NULL",
+        "SELECT session_uuid, transcript_path, EXISTS (
+             SELECT 1 FROM commands c WHERE c.agent_id = a.id AND c.state = 'idle') AS is_quiet,
+                json_extract(open_facts, '$.processes') AS processes
+         FROM agents a JOIN projects ON projects.id = project_id
+         WHERE host = ? AND ended_at IS NULL",
     );
     Ok(sessions.bind(host).fetch_all(link).await?)
 }

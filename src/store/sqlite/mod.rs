@@ -63,6 +63,7 @@ impl Transaction for SqliteTransaction<'_> {
             .bind(host)
             .bind(Json(&questions.projects))
             .bind(Json(&questions.sessions))
+            .bind(Json(&questions.shared))
             .fetch_one(&mut *self.0)
             .await?;
         Ok(answer.0.to(questions))

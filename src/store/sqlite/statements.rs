@@ -36,9 +36,18 @@ SELECT json_object(
                 'state', a.state, 'needs', needs, 'asks', asks, 'since', since,
                 'background', background, 'unseen', json(iif(unseen, 'true', 'false')),
                 'last_words', last_words, 'viewed_at', viewed_at,
-                'snoozed_until', snoozed_until)))
+                'snoozed_until', snoozed_until),
+            'successor_id', successor_id, 'forked_from_id', forked_from_id,
+            'host', host, 'other_hosts', json(other_hosts)))
         FROM agents AS a JOIN projects ON projects.id = project_id
-        WHERE session_uuid IN (SELECT value FROM json_each(?5)))),
+        WHERE a.id IN (
+            SELECT id FROM agents WHERE session_uuid IN (SELECT value FROM json_each(?5))
+            UNION
+            SELECT child.id FROM json_each(?6) AS asked
+            JOIN agents AS root ON root.session_uuid = asked.value
+            JOIN agents AS child ON child.parent_agent_id = root.id
+            WHERE child.state <> 'idle' OR child.needs <> 'none' OR EXISTS (
+                SELECT 1 FROM commands WHERE agent_id = child.id AND commands.state <> 'complete')))),
     'heard', json((
         SELECT json_group_array(json_array(heard.value ->> 'key', event_id))
         FROM agents, json_each(open_facts, '$.heard') AS heard
@@ -65,7 +74,8 @@ INSERT INTO agents (
     cli, started_at, last_seen_at, ended_at, end_reason, registrations, iterm_pane_id,
     registered, terminal, open_facts,
     title, title_kind, model, context_tokens, todos, queue_length, permission_mode, newest,
-    state, needs, asks, since, background, unseen, last_words, viewed_at, snoozed_until)
+    state, needs, asks, since, background, unseen, last_words, viewed_at, snoozed_until,
+    successor_id, forked_from_id, other_hosts)
 SELECT value ->> 'id', value ->> 'session_uuid', value ->> 'project_id',
        value ->> 'parent_agent_id', value ->> 'transcript_path', value ->> 'working_directory',
        value ->> 'cli', value ->> 'started_at', value ->> 'last_seen_at', value ->> 'ended_at',
@@ -78,7 +88,9 @@ SELECT value ->> 'id', value ->> 'session_uuid', value ->> 'project_id',
        value ->> '$.shown.state', value ->> '$.shown.needs', value ->> '$.shown.asks',
        value ->> '$.shown.since', value ->> '$.shown.background', value ->> '$.shown.unseen',
        value ->> '$.shown.last_words', value ->> '$.shown.viewed_at',
-       value ->> '$.shown.snoozed_until'
+       value ->> '$.shown.snoozed_until',
+       value ->> 'successor_id', value ->> 'forked_from_id',
+       nullif(value -> 'other_hosts', '[]')
 FROM json_each(?1) WHERE true
 ON CONFLICT (id) DO UPDATE SET
     transcript_path = excluded.transcript_path, working_directory = excluded.working_directory,
@@ -95,7 +107,9 @@ ON CONFLICT (id) DO UPDATE SET
     state = excluded.state, needs = excluded.needs, asks = excluded.asks, since = excluded.since,
     background = excluded.background, unseen = excluded.unseen,
     last_words = excluded.last_words, viewed_at = excluded.viewed_at,
-    snoozed_until = excluded.snoozed_until";
+    snoozed_until = excluded.snoozed_until,
+    successor_id = excluded.successor_id, forked_from_id = excluded.forked_from_id,
+    other_hosts = excluded.other_hosts";
 
 /// A result stands over an interruption, and else the first end counts.
 pub const TOOL_USES: &str = "

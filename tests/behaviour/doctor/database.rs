@@ -213,7 +213,12 @@ fn what_is_being_written_is_looked_at_as_well() {
     report.says("integrity", "ok", "no damage", "");
     // What a killed watcher leaves beside the file is read with it.
     watcher.kill();
-    doctor(&headspace).says("schema", "ok", "version 2", "");
+    doctor(&headspace).says(
+        "schema",
+        "ok",
+        &format!("version {}", headspace::store::SCHEMA_VERSION),
+        "",
+    );
 }
 
 fn empty_file(headspace: &Headspace) {

@@ -89,7 +89,12 @@ fn what_is_wrong_can_be_put_right_by_the_commands_given() {
         0,
         "{report:#?}"
     );
-    report.says("schema", "ok", "version 2", "");
+    report.says(
+        "schema",
+        "ok",
+        &format!("version {}", headspace::store::SCHEMA_VERSION),
+        "",
+    );
 }
 
 #[test]

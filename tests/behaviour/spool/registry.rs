@@ -61,7 +61,16 @@ impl Cli {
         fs::write(&self.file, entry.to_string()).unwrap();
     }
 
-    fn kill(&mut self) {
+    /// What it says next, it says some seconds from now.
+    pub fn waits(&mut self) {
+        self.at = jiff::Timestamp::now().as_millisecond() + 5000;
+    }
+
+    pub fn leaves_no_file(&self) {
+        fs::remove_file(&self.file).unwrap();
+    }
+
+    pub fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
@@ -156,10 +165,13 @@ fn a_removed_file_half_a_file_and_another_session() {
     fs::write(cli.file.with_extension("0123.key"), "secret").unwrap();
     fs::write(cli.file.with_file_name("x.json"), &whole).unwrap();
     cli.says("b", "busy");
-    wait_for(&headspace, &["busy", "busy"]);
-    assert_eq!(observed(&headspace.store)[1]["claude_session_id"], "b");
-    fs::remove_file(&cli.file).unwrap();
+    // It is in the other one from now on, and no more in its own.
     wait_for(&headspace, &["busy", "busy", "gone"]);
+    let sessions = |n: usize| observed(&headspace.store)[n]["claude_session_id"].clone();
+    assert_eq!((sessions(1), sessions(2)), (json!("b"), json!("a")));
+    fs::remove_file(&cli.file).unwrap();
+    wait_for(&headspace, &["busy", "busy", "gone", "gone"]);
+    assert_eq!(sessions(3), "b");
 }
 
 #[test]
@@ -205,8 +217,10 @@ fn on_a_full_disk_a_change_waits_and_room_lets_it_in() {
     disk.free();
     watcher.wait_for_log("the spool can be appended to again");
     eventually("the last change is stored", || {
-        let last = observed(&headspace.store).pop();
-        last.is_some_and(|last| last["claude_session_id"] == "last")
+        let observed = observed(&headspace.store);
+        observed
+            .iter()
+            .any(|seen| seen["claude_session_id"] == "last")
     });
     assert!(watcher.stop().success());
     let torn = headspace.store.number("SELECT count(*) FROM rejections");

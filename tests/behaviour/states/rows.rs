@@ -127,13 +127,13 @@ on_both! {
 }
 
 /// State, need, what is asked, unseen.
-fn shown(headspace: &Headspace) -> String {
+pub fn shown(headspace: &Headspace) -> String {
     let sql = "SELECT state || '|' || needs || '|' || coalesce(asks, '') || '|' ||
                       CASE WHEN unseen THEN 'true' ELSE 'false' END FROM agent_states";
     headspace.store.column(sql).join(" ")
 }
 
-fn transitions(headspace: &Headspace) -> Vec<Value> {
+pub fn transitions(headspace: &Headspace) -> Vec<Value> {
     let sql = "SELECT payload FROM events WHERE event_type = 'state_transition' ORDER BY id";
     let rows = headspace.store.column(sql);
     rows.iter()

@@ -12,7 +12,7 @@ use super::*;
 use crate::{
     event::{EventType, Timestamp},
     store::{
-        Filter, connect, new_sqlite,
+        Filter, SCHEMA_VERSION, connect, new_sqlite,
         read::server::{Cluster, Database},
     },
 };
@@ -273,7 +273,7 @@ async fn ends_and_totals_are_right_with_and_without_events() {
         assert_eq!(reader.pruned_below(3).await.unwrap(), 2);
         assert_eq!(reader.pruned_below(1).await.unwrap(), 0);
         assert_eq!(reader.rejected().await.unwrap(), 0);
-        assert_eq!(reader.schema_version().await.unwrap(), 2);
+        assert_eq!(reader.schema_version().await.unwrap(), SCHEMA_VERSION);
         assert_eq!(
             reader.last_write().await.unwrap().as_deref(),
             Some("2026-11-21T01:02:03.000004Z")
