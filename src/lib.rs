@@ -15,6 +15,7 @@ pub mod dialect;
 pub mod doctor;
 pub mod event;
 pub mod health;
+pub mod hooks;
 pub mod install;
 pub mod process;
 pub mod show;

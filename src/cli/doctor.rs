@@ -16,7 +16,8 @@ pub const EXAMPLES: &str = "Examples:
   headspace doctor
   headspace doctor --json | jq '.[] | select(.state == \"failed\")'
 
-Nothing is changed. Exit code 1 if a check failed; warnings do not count.";
+Nothing is changed; where hooks are installed and a watcher runs, one of them is tested.
+Exit code 1 if a check failed; warnings do not count.";
 
 #[derive(clap::Args)]
 pub struct DoctorArgs {
@@ -34,7 +35,8 @@ pub fn main(flags: &config::Flags, args: &DoctorArgs) -> anyhow::Result<ExitCode
     if args.json {
         say!("{}", serde_json::to_string_pretty(&findings)?);
     } else {
-        print(&findings);
+        print_findings(&findings);
+        say!("{}", summary(&findings));
     }
     let failed = findings
         .iter()
@@ -46,7 +48,7 @@ pub fn main(flags: &config::Flags, args: &DoctorArgs) -> anyhow::Result<ExitCode
     })
 }
 
-fn print(findings: &[Finding]) {
+pub fn print_findings(findings: &[Finding]) {
     let colour =
         stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     let width = findings
@@ -65,7 +67,6 @@ fn print(findings: &[Finding]) {
             say!("{:9}{:width$}  fix: {}", "", "", visible(fix));
         }
     }
-    say!("{}", summary(findings));
 }
 
 fn painted(state: Severity, colour: bool) -> String {

@@ -78,6 +78,13 @@ pub fn install(flags: &config::Flags, args: &InstallArgs) -> anyhow::Result<Exit
     if !steps.iter().any(InstallStep::acts) {
         say!("Already installed; nothing was changed.");
     }
+    match &args.user {
+        // The settings are that user's to change.
+        Some(user) if args.system => {
+            say!("hooks     as {user}: headspace hooks install, or hooks status");
+        }
+        _ => super::hooks::offer(&config::load(flags)?)?,
+    }
     Ok(ExitCode::SUCCESS)
 }
 

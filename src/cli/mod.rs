@@ -22,6 +22,7 @@ mod explain;
 mod export;
 mod go;
 mod hook;
+mod hooks;
 mod install;
 mod line;
 mod man;
@@ -132,6 +133,12 @@ enum Command {
     /// Take in a hook of the CLI from standard input; always exits 0
     #[command(after_help = hook::EXAMPLES)]
     Hook,
+    /// Put our hooks into Claude Code's settings, take them out, look at them
+    #[command(after_help = hooks::EXAMPLES)]
+    Hooks {
+        #[command(subcommand)]
+        what: hooks::HooksCommand,
+    },
     /// Find what is wrong, and say what puts it right
     #[command(after_help = doctor::EXAMPLES)]
     Doctor(doctor::DoctorArgs),
@@ -202,6 +209,7 @@ pub fn main() -> ExitCode {
         Command::Resume(args) => resume::main(&flags, &args),
         Command::Explain(args) => explain::main(&flags, &args),
         Command::Hook => Ok(hook::main(&flags)),
+        Command::Hooks { what } => hooks::main(&flags, &what),
         Command::Doctor(args) => doctor::main(&flags, &args),
         Command::Migrate(args) => admin::migrate(&flags, &args),
         Command::Schema(args) => admin::schema(&args),

@@ -177,6 +177,9 @@ fn greet(settings: &Settings, page: &[String]) {
         say!("  watching  {}{note}", root.display());
     }
     say!("  database  {}", settings.database.url);
+    if let Some(gain) = super::hooks::would_add(settings) {
+        say!("  hooks     {gain}");
+    }
     say!("Ctrl-C stops both processes.");
 }
 

@@ -8,7 +8,8 @@
 //! ```
 //!
 //! Promises
-//! - nothing is changed, made or left behind, and nothing needs to be running
+//! - nothing is changed, made or left behind, and nothing needs to be running; but where
+//!   hooks are installed and a watcher runs, the log has one test of them more
 //! - it ends within 10 s, whatever does not answer
 //! - every warning and failure comes with its fix
 //! - what cannot be checked is a note, and no failure
@@ -24,6 +25,7 @@ mod cleanup;
 mod database;
 mod doors;
 mod finding;
+mod hooks;
 mod places;
 mod roots;
 mod stored;
@@ -38,6 +40,7 @@ use std::{
 use tokio::{join, task::spawn_blocking, time::timeout};
 
 pub use finding::{Finding, Severity};
+pub use hooks::{HookFacts, examine as examine_hooks};
 
 use crate::config::{self, Settings};
 
@@ -60,12 +63,13 @@ pub async fn examine(settings: &Result<Settings, config::Error>, host: &str) -> 
 
 async fn examine_with(settings: &Settings, host: &str) -> Vec<Finding> {
     let state = &settings.places.state;
-    let (roots, places, life, stored, (managed, doors)) = join!(
+    let (roots, places, life, stored, (managed, doors), hooks) = join!(
         look_at_roots(settings),
         look_at_places(settings),
         look_for_life(settings, host),
         stored::collect(settings, host),
         outside(settings),
+        hooks::examine(settings),
     );
     let mut findings = vec![valid(settings)];
     findings.extend(units::judge_elsewhere(&managed, state));
@@ -92,6 +96,7 @@ async fn examine_with(settings: &Settings, host: &str) -> Vec<Finding> {
         Some(life) => watcher::judge(&life, stored.watchers.as_deref(), start),
         None => vec![hangs("watcher", state)],
     });
+    findings.extend(hooks.findings);
     findings.extend(doors);
     findings.extend(alerts::examine(&settings.notify));
     findings.extend(units::judge(&managed));
@@ -140,7 +145,14 @@ fn invalid(error: &config::Error) -> Vec<Finding> {
         .map(|problem| Finding::failed("settings", problem.to_string(), fix))
         .collect();
     let why = "without settings it is not known where to look";
-    let unknown = ["roots", "permissions", "database", "watcher", "socket"];
+    let unknown = [
+        "roots",
+        "permissions",
+        "database",
+        "watcher",
+        "hooks",
+        "socket",
+    ];
     findings.extend(unknown.map(|check| Finding::unchecked(check, why)));
     findings
 }

@@ -14,7 +14,7 @@ use std::{
 use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
 
-use super::{InstallRefused, files::OnDisk, steps::InstallStep, target::Target};
+use super::{InstallRefused, account, files::OnDisk, steps::InstallStep, target::Target};
 
 pub const NAME: &str = "installed.json";
 
@@ -141,6 +141,27 @@ pub fn other(target: &Target) -> Option<PathBuf> {
     };
     let manifest = Manifest::read(&folder).ok().flatten()?;
     (manifest.user == target.account.name).then(|| Manifest::path(&folder))
+}
+
+/// Where the service that was installed for this user keeps its data; the machine's
+/// service, if there are both.
+pub fn state_of_service() -> Option<PathBuf> {
+    let home = std::env::var_os("HOME")
+        .map(PathBuf::from)
+        .unwrap_or_default();
+    let own = match cfg!(target_os = "macos") {
+        true => home.join("Library/Application Support/headspace"),
+        false => home.join(".config/headspace"),
+    };
+    let folders = [PathBuf::from(SYSTEM_FOLDER), own];
+    let mut written = folders
+        .iter()
+        .filter_map(|folder| Manifest::read(folder).ok().flatten());
+    let first = written.next()?;
+    let us = account::this_user().ok()?.name;
+    let found = [first].into_iter().chain(written);
+    let mut found = found.filter(|manifest| manifest.user == us);
+    found.next().map(|manifest| manifest.state)
 }
 
 #[cfg(test)]

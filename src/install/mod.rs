@@ -45,7 +45,9 @@ mod tests;
 
 pub use facts::{InstallFacts, Request};
 pub use files::inspect;
+pub use manifest::state_of_service;
 pub use plan::plan;
+pub use program::this_program;
 pub use ready::wait_until_ready;
 pub use steps::{InstallStep, StepError, execute, execute_all};
 pub use uninstall::{Data, Removal};

@@ -14,6 +14,10 @@ const MAX_EXCERPT: usize = 4096;
 /// What is nested deeper could be written into a line, but not read from it.
 const MAX_DEPTH: usize = 100;
 
+/// The type, and the session, of a hook that belongs to no session: whether hooks get
+/// through is tested with it.
+pub const SELF_TEST: &str = "HeadspaceSelfTest";
+
 /// The fields that say where a hook belongs.
 pub const HOOK_NEEDS: [&str; 3] = ["session_id", "cwd", "hook_event_name"];
 

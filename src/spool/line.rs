@@ -70,6 +70,17 @@ pub struct Registration {
     pub working_directory: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub iterm_pane_id: Option<String>,
+    #[serde(default)]
+    pub repository: Repository,
+}
+
+/// The repository that a session works in, as far as it has one.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Repository {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remote: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub branch: Option<String>,
 }
 
 /// What a process of the CLI does, as its entry in the registry has it.

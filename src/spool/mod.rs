@@ -28,8 +28,8 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-pub use hook::{HOOK_NEEDS, MAX_HOOK, text};
-pub use line::{Body, Line, Observation, Registration, Sender};
+pub use hook::{HOOK_NEEDS, MAX_HOOK, SELF_TEST, text};
+pub use line::{Body, Line, Observation, Registration, Repository, Sender};
 
 /// From this size on the next line begins a new segment.
 const SEGMENT_BYTES: u64 = 1024 * 1024;

@@ -10,6 +10,7 @@ mod capture;
 mod cli;
 mod config;
 mod doctor;
+mod hooks;
 mod packages;
 mod process;
 mod spool;

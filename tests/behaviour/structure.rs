@@ -8,7 +8,7 @@ use std::{
 };
 
 /// What each module may use. A module that is missing here fails the test.
-const MAY_USE: [(&str, &[&str]); 23] = [
+const MAY_USE: [(&str, &[&str]); 24] = [
     ("event", &[]),
     ("config", &[]),
     ("telemetry", &[]),
@@ -16,6 +16,7 @@ const MAY_USE: [(&str, &[&str]); 23] = [
     ("client", &["config"]),
     ("install", &["client", "config", "supervise"]),
     ("process", &[]),
+    ("hooks", &["process"]),
     ("spool", &[]),
     ("tail", &[]),
     ("archive", &["tail"]),
@@ -57,7 +58,10 @@ const MAY_USE: [(&str, &[&str]); 23] = [
             "config",
             "dialect",
             "health",
+            "hooks",
             "install",
+            "show",
+            "spool",
             "store",
             "supervise",
         ],
@@ -70,7 +74,9 @@ const MAY_USE: [(&str, &[&str]); 23] = [
             "derive",
             "event",
             "config",
+            "client",
             "doctor",
+            "hooks",
             "install",
             "telemetry",
             "supervise",

@@ -6,7 +6,7 @@
 //! hangs cannot exit, but its parent can.
 
 mod input;
-mod origin;
+pub mod origin;
 
 use std::{
     fs::File,

@@ -28,7 +28,15 @@ const SHELLS: [&str; 8] = ["sh", "bash", "dash", "zsh", "ksh", "fish", "busybox"
 const MAX_SHELLS: usize = 5;
 
 pub fn find() -> Sender {
-    let cli = cli();
+    sender(cli())
+}
+
+/// Of a process that is the CLI, or becomes it, and has our environment.
+pub fn of_cli(pid: u32) -> Sender {
+    sender(of(pid))
+}
+
+fn sender(cli: Option<Process>) -> Sender {
     Sender {
         cli_pid: cli.as_ref().map(|cli| cli.pid),
         cli_started: cli.as_ref().map(|cli| cli.started.clone()),

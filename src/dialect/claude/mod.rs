@@ -21,4 +21,5 @@ mod translate;
 
 pub use batch::{Batch, Limits};
 pub use context::Context;
+pub use git::describe as repository_of;
 pub use place::{place, session_of};

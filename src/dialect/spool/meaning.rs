@@ -68,6 +68,8 @@ fn registered(session: Registration, moment: Moment) -> SessionSeen {
     SessionSeen {
         working_directory: folder.or_else(|| Some(project.clone())),
         iterm_pane_id: session.iterm_pane_id.map(storable),
+        git_remote: session.repository.remote.map(storable),
+        git_branch: session.repository.branch.map(storable),
         registered: true,
         ..seen(&storable(session.session_uuid), project, moment)
     }
@@ -133,8 +135,10 @@ fn hook_received(
         fields: hook,
     });
     let event = Event::new(payload, moment, keys, None).map_err(|refusal| refusal.to_string())?;
-    let whats = [What::Seen(seen), What::Event(Box::new(event))];
-    Ok(whats.into_iter().chain(ending.map(What::Ended)).collect())
+    // A test is of no session, and makes none.
+    let seen = (event.payload.session() != Some(spool::SELF_TEST)).then_some(What::Seen(seen));
+    let whats = seen.into_iter().chain([What::Event(Box::new(event))]);
+    Ok(whats.chain(ending.map(What::Ended)).collect())
 }
 
 fn storable_fields(fields: Map<String, Value>) -> Map<String, Value> {

@@ -11,6 +11,7 @@ use std::{collections::HashSet, io, ops::ControlFlow};
 use crate::{
     dialect::{Watched, claude::Limits, reject},
     event::{Entry, Timestamp, What},
+    spool::SELF_TEST,
     tail::{Body as Bytes, Consumer, Line, Measured},
 };
 use meaning::{mean, not_a_line, read};
@@ -79,7 +80,9 @@ impl<'a> Intake<'a> {
                 What::Evidence(_) | What::Rejected(_) => None,
             };
             let is_watched = |session: &str| {
-                self.terms.watched.includes(session) || self.registered.contains(session)
+                self.terms.watched.includes(session)
+                    || self.registered.contains(session)
+                    || session == SELF_TEST
             };
             if session.is_none_or(is_watched) {
                 self.push(offset, what);

@@ -16,7 +16,7 @@ use tokio::time::timeout;
 
 use crate::{
     event::EventType,
-    spool::{Body, Registration, text},
+    spool::{Body, Registration, Repository, text},
     store::{Filter, read::AgentRow},
     stream::{Start, Subscription},
     web::{App, Shared, error::Problem, post::Post},
@@ -132,6 +132,7 @@ fn registration(json: &[u8]) -> Result<Registration, String> {
         iterm_pane_id: given("iterm_pane_id")
             .then(|| pane("iterm_pane_id"))
             .transpose()?,
+        repository: Repository::default(),
     })
 }
 

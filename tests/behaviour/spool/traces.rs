@@ -20,6 +20,8 @@ on_both! {
             ("hook_non_blocking_error", "Stop", json!({"exitCode": 127,
                 "stderr": "Failed with non-blocking status code: /bin/sh: 1: headspace: not found"})),
             ("hook_non_blocking_error", "Stop", json!({"exitCode": 0, "stderr": "connect ECONNREFUSED 127.0.0.1:5055"})),
+            ("hook_success", "Stop", json!({"exitCode": 0, "durationMs": 9,
+                "command": "/usr/bin/headspace hook 2>/dev/null || cat >/dev/null"})),
             ("async_hook_response", "SessionStart", json!({"processId": "h1", "exitCode": 127,
                 "response": {}, "stdout": "", "stderr": "headspace: not found"})),
             ("hook_additional_context", "UserPromptSubmit", json!({"content": ["headspace hook"]})),

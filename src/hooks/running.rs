@@ -1,0 +1,69 @@
+//! The CLI's processes that run, as its registry names them.
+
+use std::{fs, io::Read, path::Path};
+
+use serde::Deserialize;
+
+use super::Version;
+use crate::process;
+
+const MAX_ENTRY_BYTES: u64 = 256 * 1024;
+
+/// A process of the CLI.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Running {
+    pub pid: u32,
+    pub session: String,
+    pub version: Option<Version>,
+    /// It says what it does.
+    pub has_status: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Entry {
+    pid: u32,
+    session_id: String,
+    #[serde(default)]
+    version: Option<String>,
+    #[serde(default)]
+    status: Option<String>,
+    #[serde(default)]
+    proc_start: Option<String>,
+    #[serde(default)]
+    pid_domain: Option<String>,
+}
+
+/// Those of one folder of the CLI that live, on this machine.
+pub fn running(root: &Path) -> Vec<Running> {
+    let entries = fs::read_dir(root.join("sessions")).into_iter().flatten();
+    let mut found: Vec<Running> = entries
+        .filter_map(|entry| read(&entry.ok()?.path()))
+        .filter(|entry| {
+            entry
+                .pid_domain
+                .as_deref()
+                .is_none_or(process::is_of_this_machine)
+        })
+        .filter(|entry| process::lives(entry.pid, entry.proc_start.as_deref()))
+        .map(|entry| Running {
+            pid: entry.pid,
+            session: entry.session_id,
+            version: entry.version.as_deref().and_then(Version::parse),
+            has_status: entry.status.is_some(),
+        })
+        .collect();
+    found.sort_by_key(|running| running.pid);
+    found
+}
+
+/// The entry of one process. Nothing but `<pid>.json` is opened: beside it are keys.
+fn read(path: &Path) -> Option<Entry> {
+    let name = path.file_name()?.to_str()?.strip_suffix(".json")?;
+    let pid: u32 = name.parse().ok()?;
+    let mut text = String::new();
+    let file = fs::File::open(path).ok()?;
+    file.take(MAX_ENTRY_BYTES).read_to_string(&mut text).ok()?;
+    let entry: Entry = serde_json::from_str(&text).ok()?;
+    (entry.pid == pid).then_some(entry)
+}
