@@ -33,6 +33,7 @@ mod restore;
 mod resume;
 mod say;
 mod show;
+mod start;
 mod status;
 mod up;
 mod verify;
@@ -57,7 +58,8 @@ use crate::{
 #[command(name = "headspace", version, arg_required_else_help = true)]
 #[command(
     after_help = "Exit codes: 0 ok, 1 failed, 2 wrong usage; of `watch` and `web` also\n\
-    75 crash limit reached and 78 wrong settings: starting them again changes nothing.\n\n\
+    75 crash limit reached and 78 wrong settings: starting them again changes nothing.\n\
+    `start` exits as claude does, or with 2, 3 or 4 if it does not start it.\n\n\
     First steps: `headspace up` watches your sessions and serves http://127.0.0.1:5055."
 )]
 struct Cli {
@@ -130,6 +132,9 @@ enum Command {
     /// Say why a session shows as it does
     #[command(after_help = explain::EXAMPLES)]
     Explain(explain::ExplainArgs),
+    /// Start claude, registered from the beginning and ended when it exits
+    #[command(after_help = start::EXAMPLES)]
+    Start(start::StartArgs),
     /// Take in a hook of the CLI from standard input; always exits 0
     #[command(after_help = hook::EXAMPLES)]
     Hook,
@@ -179,7 +184,7 @@ const WATCHER: &str = "headspace-watcher";
 /// Runs the program.
 pub fn main() -> ExitCode {
     // Other users do not read what we write.
-    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
+    let mask = rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     let cli = Cli::try_parse().unwrap_or_else(|error| {
         if error.use_stderr() && is_hook(std::env::args().skip(1)) {
             hook::refuse(&error);
@@ -208,6 +213,7 @@ pub fn main() -> ExitCode {
         Command::Show(args) => show::main(&flags, &args),
         Command::Resume(args) => resume::main(&flags, &args),
         Command::Explain(args) => explain::main(&flags, &args),
+        Command::Start(args) => start::main(&flags, &args, mask),
         Command::Hook => Ok(hook::main(&flags)),
         Command::Hooks { what } => hooks::main(&flags, &what),
         Command::Doctor(args) => doctor::main(&flags, &args),

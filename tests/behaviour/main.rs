@@ -14,6 +14,7 @@ mod hooks;
 mod packages;
 mod process;
 mod spool;
+mod start;
 mod states;
 mod store;
 mod stream;
