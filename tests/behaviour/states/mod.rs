@@ -3,7 +3,9 @@
 mod any_order;
 mod children;
 mod esc;
+mod judge;
 mod labels;
+mod recorded;
 mod replay;
 mod rows;
 mod steps;

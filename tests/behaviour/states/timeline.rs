@@ -120,7 +120,7 @@ fn with_children(seen: Vec<Seen>) -> Vec<Seen> {
 }
 
 /// Times of witnesses are never later than when they were seen.
-fn begun(lines: &[Value]) -> i64 {
+pub fn begun(lines: &[Value]) -> i64 {
     let times = lines.iter().filter_map(|line| {
         let said = match line["src"].as_str()? {
             "registry" => line["content"]["statusUpdatedAt"].as_i64()?,
