@@ -269,6 +269,8 @@ def check_life(name, rows):
 def check_registration(session, row, named_at, extra):
     if row["event_type"] != "session_registered" or extra:
         return
+    if named_at and not session.cwds:
+        return  # Its place is what a hook or the registry said.
     payload, where = row["payload"], f"event {row['id']}"
     if payload.get("project_path") not in session.first_cwds.values():
         yield Finding("session", where, f"project_path {payload.get('project_path')} is no file's first cwd")
@@ -313,7 +315,8 @@ def check_agent(name, session, row, projects, named_at, extra):
         return
     if session.first is not None and row["started_at"] != min([session.first, *named_at]):
         yield Finding("agent", name, "started_at is not the least timestamp of its records, hooks and observations")
-    if projects.get(row["project_id"]) not in session.first_cwds.values():
+    is_placed = session.cwds or not named_at  # else by what a hook or the registry said
+    if is_placed and projects.get(row["project_id"]) not in session.first_cwds.values():
         yield Finding("agent", name, f"project {projects.get(row['project_id'])} is no file's first cwd")
 
 

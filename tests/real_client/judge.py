@@ -1,0 +1,184 @@
+"""What a scene showed, held against what a person would name; hooks and turns, against what others wrote down.
+
+In:  a played scene, its .steps, the oracle. Out: a Result: steps right and wrong, delays, findings.
+
+A step is right if its words are shown after those of the step before it. What is shown for less than 300 ms counts as neither
+right nor wrong; a state of work that no step names is right while the CLI's own registry says busy: a step of the recording that
+nobody could read there may last longer here.
+"""
+
+import json
+import re
+import subprocess
+import sys
+from dataclasses import dataclass, field
+
+from scene import OF_TOOLS, HOOKS, QUESTIONS, WAITED_FOR
+
+SHORT = 0.3
+# An action without an answer in this time has none.
+ANSWER = 2.5
+WORK = ("commanded", "processing")
+
+
+@dataclass
+class Result:
+    name: str
+    right: int = 0
+    wrong: list = field(default_factory=list)
+    delays: list = field(default_factory=list)  # (action, seconds until it was shown)
+    causes: list = field(default_factory=list)  # seconds from the cause's own time until it was shown
+    hooks: int = 0
+    turns: int = 0
+
+
+def judge(scene, steps, oracle):
+    result = Result(scene.name)
+    entries = sorted(scene.entries, key=lambda entry: entry["at"])
+    missed = [entry for entry in entries if entry["src"] == "screen" and "missed" in entry]
+    shown = spans(entries)
+    wanted = read_steps(steps)
+    for agent in sorted(set(shown) | set(wanted)):
+        compare(agent, wanted.get(agent, []), shown.get(agent, []), entries, result)
+    if result.wrong and missed:
+        result.wrong.append(f"(the scene itself missed {len(missed)} of what it waited for)")
+    measure(entries, result)
+    count(scene, oracle, result)
+    read_output(scene, result)
+    return result
+
+
+# --- states
+
+
+def spans(entries):
+    """{agent: [(words, from, to)]}; agents are numbered as they appear, `1/1` is the first subagent of the first session."""
+    names, of = {}, {}
+    for entry in entries:
+        if entry["src"] == "shown":
+            session, _, child = entry["agent"].partition("/")
+            name = number(names, "", session) + ("/" + number(names, session, child) if child else "")
+            of.setdefault(name, []).append([entry["words"], entry["at"], float("inf")])
+    for shown in of.values():
+        for one, next in zip(shown, shown[1:]):
+            one[2] = next[1]
+    return of
+
+
+def number(names, within, name):
+    known = names.setdefault(within, {})
+    return known.setdefault(name, str(len(known) + 1))
+
+
+def read_steps(path):
+    """{agent: [words]} of the part with all witnesses, agents numbered as in `spans`."""
+    names, of, part = {}, {}, None
+    with open(path) as lines:
+        for line in lines.read().splitlines():
+            if line.startswith("#"):
+                part = line
+            elif part == "# all witnesses" and line:
+                agent, _, words = line.split("\t", 2)
+                session, _, child = agent.partition("/")
+                of.setdefault(session + ("/" + number(names, session, child) if child else ""), []).append(words)
+    return of
+
+
+def compare(agent, wanted, shown, entries, result):
+    at = 0
+    for words, begun, ended in shown:
+        while at < len(wanted) and words != wanted[at] and is_work(wanted[at]) and words in wanted[at + 1:at + 2]:
+            at += 1  # too short to be read, here
+        if at < len(wanted) and words == wanted[at]:
+            at, result.right = at + 1, result.right + 1
+        elif ended - begun < SHORT or (at and words == wanted[at - 1]):
+            continue
+        elif is_work(words) and is_busy(entries, begun, ended):
+            result.right += 1
+        else:
+            result.wrong.append(f"{agent} shows {words!r} for {ended - begun:.1f} s after {wanted[at - 1] if at else 'nothing'!r}")
+    result.wrong.extend(f"{agent} never shows {words!r}" for words in wanted[at:] if not is_work(words))
+
+
+def is_work(words):
+    return words.startswith(WORK)
+
+
+def is_busy(entries, begun, ended):
+    """Whether a process said so at that time."""
+    busy = {}
+    for entry in entries:
+        if entry["src"] == "registry" and entry["at"] <= ended:
+            content = entry["content"]
+            status = content != "removed" and content.get("status")
+            if busy.get(entry["file"]) and entry["at"] >= begun - SHORT:
+                return True
+            busy[entry["file"]] = status == "busy"
+    return any(busy.values())
+
+
+# --- delays
+
+
+def measure(entries, result):
+    """From each action to the first change that is shown after it, and from each change's cause to its show."""
+    action = None
+    for entry in entries:
+        if entry["src"] == "action":
+            action = entry
+        elif entry["src"] == "shown":
+            if action and entry["at"] - action["at"] < ANSWER:
+                kind = " ".join(action["what"].split()[:2]) if action["what"].startswith("key") else action["what"].split()[0]
+                result.delays.append((kind, entry["at"] - action["at"]))
+            action = None
+            if entry["since"] and 0 <= entry["at"] - entry["since"] < 60 and entry["words"].split("\t")[0] != "ended":
+                result.causes.append(entry["at"] - entry["since"])
+
+
+# --- hooks and turns
+
+
+def count(scene, oracle, result):
+    headless = any(client.child for client in scene.clients)
+    sent = f"{scene.base}/sent.jsonl"
+    with open(sent, "w") as file:
+        for entry in scene.entries:
+            if entry["src"] == "hook" and is_ours(entry["body"]):
+                result.hooks += 1
+                # Under -p the CLI does not wait for hooks that are async: they may be lost.
+                maybe = headless and entry["body"]["hook_event_name"] not in WAITED_FOR
+                file.write(json.dumps({"hook": entry["body"], "maybe": maybe}) + "\n")
+    command = [sys.executable, oracle, "check", "--root", scene.root, "--database", f"sqlite:{scene.state}/headspace.db", "--sent", sent, "--json"]
+    answer = subprocess.run(command, capture_output=True, text=True)
+    if answer.returncode > 1:
+        result.wrong.append(f"the oracle could not say: {answer.stderr.strip()[-300:]}")
+        return
+    said = json.loads(answer.stdout)
+    result.turns = said["turns"]
+    result.wrong.extend(f"oracle: {finding}" for finding in said["findings"])
+
+
+def is_ours(body):
+    event = body["hook_event_name"]
+    return event in HOOKS and (event not in OF_TOOLS or re.fullmatch(QUESTIONS, body.get("tool_name", "")) is not None)
+
+
+# --- what the CLI printed
+
+
+def read_output(scene, result):
+    # That hooks run is said of the kit's own too: `cost` looks for that.
+    result.wrong.extend(spoken_of(scene, "headspace"))
+    for entry in scene.entries:
+        attached = entry["src"] == "transcript" and entry["record"].get("attachment") or {}
+        failed = attached.get("type") == "hook_non_blocking_error" or attached.get("exitCode") not in (None, 0)
+        if failed and str(attached.get("type", "")).endswith(("error", "response")):
+            result.wrong.append(f"a hook failed: {attached}")
+
+
+def spoken_of(scene, words):
+    """Where a screen has these words."""
+    for client in scene.clients:
+        if found := re.search(words, client.shown, re.IGNORECASE):
+            around = re.sub(r"\s+", " ", client.shown[max(0, found.start() - 60):found.end() + 60])
+            yield f"the CLI's screen speaks of it: {around!r}"
