@@ -129,7 +129,7 @@ function notify(some) {
   });
   notice.onclick = () => {
     window.focus();
-    location.assign(isOne ? `/agents/${waits[0].root_id}` : "/");
+    location.assign(isOne ? `/agents/${waits[0].agent_id}` : "/");
   };
   shown.set(notice, some.map(([key]) => key));
 }

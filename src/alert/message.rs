@@ -1,11 +1,12 @@
 //! What is sent: a message as JSON, and as the chats take it.
 
+use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::text;
 use crate::{
-    show::{Wait, is_blocked},
+    show::{self, Wait, is_blocked},
     store::read::AlertRow,
 };
 
@@ -49,14 +50,18 @@ pub enum Kind {
     Withdrawn,
 }
 
+/// What a message is beside its waits.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct How {
+    pub repeat: bool,
+    pub late: bool,
+}
+
 /// A wait that a message tells of.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[schemars(rename = "Wait")]
 pub struct Subject {
     pub agent_id: i64,
-    /// The session that it stands on: the agent, or the root of the subagent.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub root_id: Option<i64>,
     pub session_uuid: String,
     pub kind: String,
     /// It keeps the session from going on.
@@ -71,11 +76,13 @@ pub struct Subject {
 }
 
 impl Message {
-    pub fn alert(id: String, at: String, host: &str, waits: &[&Wait], repeat: bool) -> Message {
+    /// One that is `late` says for how long each has waited.
+    pub fn alert(id: String, at: String, host: &str, waits: &[&Wait], how: How) -> Message {
         let subjects: Vec<Subject> = waits.iter().map(|wait| Subject::of(wait)).collect();
+        let sent = at.parse().ok().filter(|_| how.late);
         let (title, body) = match &subjects[..] {
-            [one] => (one.name(), one.words.clone().unwrap_or_default()),
-            many => several(many),
+            [one] => (one.name(), one.said(sent)),
+            many => several(many, sent),
         };
         Message {
             id,
@@ -83,7 +90,7 @@ impl Message {
             at,
             host: host.to_owned(),
             text: format!("{title}: {}", body.replace('\n', "; ")),
-            repeat,
+            repeat: how.repeat,
             waits: subjects,
             title,
             body,
@@ -94,7 +101,6 @@ impl Message {
     pub fn withdrawn(id: String, at: String, host: &str, rows: &[&AlertRow]) -> Message {
         let subject = |row: &&AlertRow| Subject {
             agent_id: row.agent_id,
-            root_id: None,
             session_uuid: row.session_uuid.clone(),
             kind: row.kind.clone(),
             blocked: is_blocked(&row.kind),
@@ -139,7 +145,6 @@ impl Subject {
     pub fn of(wait: &Wait) -> Subject {
         Subject {
             agent_id: wait.agent_id,
-            root_id: Some(wait.root_id),
             session_uuid: wait.session_uuid.clone(),
             kind: wait.kind.clone(),
             blocked: wait.is_blocked(),
@@ -154,10 +159,23 @@ impl Subject {
         let part = |part: &Option<String>| part.clone().unwrap_or_default();
         format!("{} · {}", part(&self.project), part(&self.title))
     }
+
+    /// What it waits for; where that is of interest, for how long.
+    fn said(&self, late: Option<Timestamp>) -> String {
+        let words = self.words.as_deref().unwrap_or_default();
+        let Some(now) = late else {
+            return words.to_owned();
+        };
+        let age = show::age(&self.opened_at, now).words();
+        match self.blocked {
+            true => format!("{words} · for {age}"),
+            false => format!("{words} · {age} ago"),
+        }
+    }
 }
 
 /// “4 sessions need you”, and the first of them.
-fn several(subjects: &[Subject]) -> (String, String) {
+fn several(subjects: &[Subject], late: Option<Timestamp>) -> (String, String) {
     let over = subjects.iter().filter(|subject| !subject.blocked).count();
     let blocked = subjects.len() - over;
     let title = match (blocked, over) {
@@ -166,7 +184,7 @@ fn several(subjects: &[Subject]) -> (String, String) {
         (blocked, 0) => format!("{blocked} sessions need you"),
         (blocked, over) => format!("{blocked} need you, {over} finished"),
     };
-    let line = |one: &Subject| format!("{}: {}", one.name(), one.words.as_deref().unwrap_or(""));
+    let line = |one: &Subject| format!("{}: {}", one.name(), one.said(late));
     let mut lines: Vec<String> = subjects.iter().take(NAMED).map(line).collect();
     if subjects.len() > NAMED {
         lines.push(format!("and {} more", subjects.len() - NAMED));

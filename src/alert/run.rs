@@ -13,7 +13,7 @@ use tokio::{
 
 use super::{
     News, Options,
-    message::Message,
+    message::{How, Message},
     timing::{Now, Plan, Telling, Timing},
     ways::{self, Fault, Order, Receipt, Way},
 };
@@ -187,9 +187,12 @@ impl Teller {
             return Ok(());
         }
         self.lanes[place].timing.sent(Instant::now());
-        let repeat = ours.iter().all(|told| told.is_repeat);
+        let how = How {
+            repeat: ours.iter().all(|told| told.is_repeat),
+            late: telling.is_late,
+        };
         let waits: Vec<&Wait> = ours.iter().map(|told| &waits[told.wait]).collect();
-        let message = Message::alert(id, at, &self.host, &waits, repeat);
+        let message = Message::alert(id, at, &self.host, &waits, how);
         tracing::debug!(
             way = self.lanes[place].way,
             alert = message.id,

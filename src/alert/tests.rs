@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 
 use super::{
-    message::{Message, Shape},
+    message::{How, Message, Shape},
     timing::{AGAIN_AFTER, FRESH, GRACE, MOST, Now, Plan, Timing, WINDOW},
 };
 use crate::{
@@ -47,7 +47,6 @@ fn wait(agent_id: i64, kind: &str, opened: f64) -> Wait {
         agent_id,
         kind: kind.into(),
         opened_at: at(opened),
-        root_id: agent_id,
         session_uuid: format!("uuid-{agent_id}"),
         project: "shop_api".into(),
         title: "fix login".into(),
@@ -343,13 +342,19 @@ proptest! {
 #[test]
 fn a_message_says_it_in_one_line_and_in_two_parts() {
     let one = wait(1, "permission", 0.0);
-    let message = Message::alert("id".into(), at(5.0), "devbox", &[&one], false);
+    let message = Message::alert("id".into(), at(5.0), "devbox", &[&one], How::default());
     assert_eq!(message.text, "shop_api · fix login: asks to run `npm test`");
     assert_eq!(message.title, "shop_api · fix login");
     assert_eq!(message.body, "asks to run `npm test`");
+    let late = How {
+        late: true,
+        repeat: false,
+    };
+    let message = Message::alert("id".into(), at(10_800.0), "devbox", &[&one], late);
+    assert_eq!(message.body, "asks to run `npm test` · for 3 h");
     let many: Vec<Wait> = (1..=5).map(|id| wait(id, "permission", 0.0)).collect();
     let many: Vec<&Wait> = many.iter().collect();
-    let message = Message::alert("id".into(), at(5.0), "devbox", &many, false);
+    let message = Message::alert("id".into(), at(5.0), "devbox", &many, How::default());
     assert_eq!(message.title, "5 sessions need you");
     assert!(message.body.ends_with("\nand 2 more"), "{}", message.body);
     assert!(!message.text.contains('\n'), "{}", message.text);
@@ -361,7 +366,7 @@ fn text_of_a_session_is_no_markup_of_a_chat() {
     let mut hostile = wait(1, "permission", 0.0);
     hostile.title = "<!channel> @everyone [x](http://evil)".into();
     hostile.words = "\u{1b}]0;gone\u{7}*bold* <@U1>".into();
-    let message = Message::alert("id".into(), at(5.0), "devbox", &[&hostile], false);
+    let message = Message::alert("id".into(), at(5.0), "devbox", &[&hostile], How::default());
     let json = message.shaped(Shape::Json, "");
     assert_eq!(
         json["text"],

@@ -319,11 +319,11 @@ mod waits {
     }
 
     #[test]
-    fn a_subagents_wait_stands_on_its_root_and_is_seen_with_it() {
-        let family = |viewed: Option<&str>| {
+    fn a_subagents_wait_is_its_sessions_once_and_is_seen_with_it() {
+        let family = |change: fn(&mut AgentRow)| {
             let root = row(1, |row| {
                 row.title = Some("the root".into());
-                row.viewed_at = viewed.map(Into::into);
+                change(row);
             });
             let below = |id, parent| asking(id, move |row| row.parent_agent_id = Some(parent));
             let middle = row(2, |row| row.parent_agent_id = Some(1));
@@ -331,16 +331,24 @@ mod waits {
             let rows = [root, middle, below(3, 2), below(4, 99), below(5, 5)];
             rows.map(|agent| waiting(agent, None))
         };
-        let waits = waits(&family(None), false, &now());
-        let shown: Vec<_> = waits
+        let alone = waits(&family(|_| {}), false, &now());
+        let shown: Vec<_> = alone
             .iter()
-            .map(|w| (w.agent_id, w.root_id, &*w.title))
+            .map(|w| (w.agent_id, &*w.title, &*w.opened_at))
             .collect();
-        assert_eq!(shown, [(3, 1, "the root")]);
-        assert_eq!(
-            found(&family(Some("2026-11-30T13:30:00.000000Z")), false),
-            []
-        );
+        assert_eq!(shown, [(1, "the root", "2026-11-30T13:00:00.000000Z")]);
+        // Its dialog stands in both rows.
+        let both = |row: &mut AgentRow| {
+            row.needs = "permission".into();
+            row.asks = Some("Bash: npm test".into());
+            row.since = Some("2026-11-30T13:00:00.000000Z".into());
+        };
+        assert_eq!(waits(&family(both), false, &now()), alone);
+        let seen = |row: &mut AgentRow| row.viewed_at = Some("2026-11-30T13:30:00.000000Z".into());
+        assert_eq!(waits(&family(seen), false, &now()), []);
+        let off = |row: &mut AgentRow| row.snoozed_until = Some("2026-11-30T14:30:00Z".into());
+        assert_eq!(waits(&family(off), false, &now()), []);
+        assert_eq!(waits(&family(|row| row.open = false), false, &now()), []);
     }
 
     #[test]

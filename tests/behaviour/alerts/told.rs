@@ -6,9 +6,9 @@ use rustix::process::Signal;
 
 use super::{Told, alert, told, withdrawn};
 use crate::support::{
-    agents::{ago, change, session, subagent, yes},
+    agents::{ago, change, session, yes},
     asking::Asking,
-    headspace::{Kind, eventually, on_both},
+    headspace::{Headspace, Kind, eventually, on_both},
     talk::{Talk, tamper},
     web::Web,
 };
@@ -84,7 +84,7 @@ on_both! {
         let messages = at.wait_for(1);
         assert_eq!(told(&messages), [alert(&agents)]);
         let text = messages[0]["text"].as_str().unwrap();
-        assert!(text.starts_with("2 sessions need you: a · fix login: asks to run `npm test`; b"), "{text}");
+        assert!(text.starts_with("2 sessions need you: a · fix login: asks to run `npm test` · for 1 h; b"), "{text}");
         watcher.kill();
         let _watcher = at.headspace.watch();
         let mut asking = Asking::new(&at.headspace, "new");
@@ -126,17 +126,64 @@ on_both! {
         assert_eq!(told(&at.wait_for(6))[5], withdrawn(&[snoozed]));
     }
 
-    fn a_subagents_wait_is_told_as_its_roots(kind: Kind) {
+    fn a_subagents_dialog_is_told_once_as_its_sessions(kind: Kind) {
         let at = Told::on(kind);
-        let root = session(&at.headspace, "root", "state = 'processing', title = 'the root'");
-        let child = subagent(&at.headspace, root, "helper", &blocked(20));
         let _watcher = at.headspace.watch();
+        let mut asking = Asking::new(&at.headspace, "root");
+        asking.prompt("the root");
+        asking.subagent_asks(&at.headspace, "a1b2c3", "npm test");
         let message = at.wait_for(1).remove(0);
         assert_eq!(message["text"], "root · the root: asks to run `npm test`");
-        assert_eq!(message["waits"][0]["agent_id"], child);
+        let root = at.headspace.store.number("SELECT id FROM agents WHERE parent_agent_id IS NULL");
+        assert_eq!(told(&[message]), [alert(&[root])]);
+        // Both rows have it.
+        let both = "SELECT count(*) FROM agents WHERE needs = 'permission'";
+        eventually("both need it", || at.headspace.store.number(both) == 2);
         let web = Web::start(&at.headspace);
-        assert_eq!(web.post(&format!("/api/agents/{root}/seen"), "").status, 200);
-        assert_eq!(told(&at.wait_for(2))[1], withdrawn(&[child]));
+        assert_eq!(web.post(&format!("/api/agents/{root}/seen"), "{}").status, 200);
+        assert_eq!(told(&at.wait_for(2)), [alert(&[root]), withdrawn(&[root])]);
+        assert_eq!(at.headspace.store.number("SELECT count(*) FROM alerts"), 1);
+    }
+
+    fn two_watchers_of_one_host_tell_a_wait_once(kind: Kind) {
+        let at = Told::on(kind);
+        let mut second = Headspace::on(Kind::Sqlite);
+        second
+            .set("HEADSPACE_DATABASE__URL", at.headspace.store.url())
+            .set("HEADSPACE_NOTIFY__COMMAND", at.headspace.dir().join("tell-me").display());
+        let _watchers = [at.headspace.watch(), second.watch()];
+        let mut first = Asking::new(&at.headspace, "first");
+        first.prompt("first");
+        first.ask(&at.headspace, "make");
+        at.wait_for(1);
+        first.answered();
+        at.wait_for(2);
+        let mut other = Asking::new(&at.headspace, "other");
+        other.prompt("other");
+        other.ask(&at.headspace, "make");
+        let messages = at.wait_for(3);
+        let agents: Vec<_> = told(&messages).into_iter().map(|(kind, _)| kind).collect();
+        assert_eq!(agents, ["alert", "withdrawn", "alert"]);
+        assert_eq!(at.headspace.store.number("SELECT count(*) FROM alerts"), 2);
+    }
+
+    fn of_a_history_only_what_still_waits_is_told_and_in_one_message(kind: Kind) {
+        let at = Told::on(kind);
+        for (name, is_answered) in [("answered", true), ("open", false), ("open-too", false)] {
+            let mut asking = Asking::at(&at.headspace, name, 7200);
+            asking.prompt(name);
+            asking.question("One table or two?");
+            if is_answered {
+                asking.answered();
+            }
+        }
+        let _watcher = at.headspace.watch();
+        let message = at.wait_for(1).remove(0);
+        let text = message["text"].as_str().unwrap();
+        assert_eq!(message["waits"].as_array().unwrap().len(), 2, "{message}");
+        assert!(text.starts_with("2 sessions need you: open"), "{text}");
+        assert!(text.contains("asks you: “One table or two?") && text.contains("” · for 2 h"), "{text}");
+        assert_eq!(at.headspace.store.number("SELECT count(*) FROM alerts"), 2);
     }
 
     fn only_sessions_of_this_host_are_told(kind: Kind) {

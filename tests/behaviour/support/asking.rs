@@ -1,12 +1,12 @@
 //! A session that asks for leave to run a command, as it happens: its records and its
 //! hook carry the time of now.
 
-use std::{io::Write, path::PathBuf, process::Stdio};
+use std::{fs, io::Write, path::PathBuf, process::Stdio};
 
 use serde_json::{Value, json};
 
 use super::{
-    headspace::Headspace,
+    headspace::{Headspace, eventually},
     transcripts::{Session, append},
 };
 
@@ -14,10 +14,17 @@ pub struct Asking {
     pub session: Session,
     path: PathBuf,
     calls: u32,
+    /// How long ago all of it was.
+    seconds_ago: i64,
 }
 
 impl Asking {
     pub fn new(headspace: &Headspace, name: &str) -> Asking {
+        Asking::at(headspace, name, 0)
+    }
+
+    /// The same with records of a while ago.
+    pub fn at(headspace: &Headspace, name: &str, seconds_ago: i64) -> Asking {
         let session = Session::new(name, &format!("/home/dev/{name}"));
         let project = headspace.project(&format!("-home-dev-{name}"));
         let path = project.join(session.file_name());
@@ -25,6 +32,7 @@ impl Asking {
             session,
             path,
             calls: 0,
+            seconds_ago,
         }
     }
 
@@ -42,20 +50,41 @@ impl Asking {
         let message = json!({"id": format!("msg_{id}"), "role": "assistant", "model": "m",
             "content": [call], "stop_reason": "tool_use"});
         self.add("assistant", message);
-        let asked = json!({
-            "session_id": self.session.uuid, "cwd": self.session.cwd,
-            "hook_event_name": "PermissionRequest", "tool_name": "Bash", "tool_input": input,
+        let fields = json!({"tool_name": "Bash", "tool_input": input});
+        self.hook(headspace, "PermissionRequest", fields);
+    }
+
+    /// A subagent of it begins, and wants to run this.
+    pub fn subagent_asks(&mut self, headspace: &Headspace, id: &str, command: &str) {
+        let mut subagent = self.session.subagent(id);
+        let folder = self.path.with_extension("").join("subagents");
+        fs::create_dir_all(&folder).expect("a folder");
+        let message = json!({"role": "user", "content": "Look into it."});
+        let record = subagent.record("user", self.now(message));
+        append(&folder.join(subagent.file_name()), record);
+        // A hook of one that is not known yet is its session's alone.
+        let known = format!("SELECT count(*) FROM agents WHERE session_uuid LIKE '%/{id}'");
+        eventually("the subagent is known", || {
+            headspace.store.number(&known) == 1
         });
+        let fields = json!({
+            "agent_id": id, "agent_type": "general-purpose",
+            "tool_name": "Bash", "tool_input": {"command": command},
+        });
+        self.hook(headspace, "PermissionRequest", fields);
+    }
+
+    fn hook(&self, headspace: &Headspace, name: &str, fields: Value) {
+        let mut input = fields;
+        input["session_id"] = json!(self.session.uuid);
+        input["cwd"] = json!(self.session.cwd);
+        input["hook_event_name"] = json!(name);
         let mut hook = headspace.command(&["hook"]);
-        let mut hook = hook
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .spawn()
-            .expect("it runs");
+        hook.stdin(Stdio::piped()).stdout(Stdio::null());
+        let mut hook = hook.spawn().expect("it runs");
         let mut stdin = hook.stdin.take().expect("piped");
-        stdin
-            .write_all(asked.to_string().as_bytes())
-            .expect("written");
+        let written = stdin.write_all(input.to_string().as_bytes());
+        written.expect("it reads all");
         drop(stdin);
         assert!(hook.wait().expect("it ended").success());
     }
@@ -82,8 +111,13 @@ impl Asking {
     }
 
     fn add(&mut self, kind: &str, message: Value) {
-        let now = format!("{:.3}", jiff::Timestamp::now());
-        let fields = json!({"message": message, "timestamp": now});
+        let fields = self.now(message);
         append(&self.path, self.session.record(kind, fields));
+    }
+
+    /// The fields of a record of now.
+    fn now(&self, message: Value) -> Value {
+        let at = jiff::Timestamp::now() - jiff::SignedDuration::from_secs(self.seconds_ago);
+        json!({"message": message, "timestamp": format!("{at:.3}")})
     }
 }

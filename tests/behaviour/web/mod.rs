@@ -19,4 +19,5 @@ mod restarts;
 mod service_manager;
 mod session_page;
 mod sessions;
+mod waits;
 mod ways_in;
