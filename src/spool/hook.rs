@@ -17,6 +17,13 @@ const MAX_DEPTH: usize = 100;
 /// The type, and the session, of a hook that belongs to no session: whether hooks get
 /// through is tested with it.
 pub const SELF_TEST: &str = "HeadspaceSelfTest";
+/// The type of the hook by which a launcher says where the CLI runs, before it does.
+pub const LAUNCHER_START: &str = "LauncherStart";
+
+/// Whether the CLI has hooks of this type, or only we do.
+pub fn is_of_cli(hook_type: &str) -> bool {
+    ![SELF_TEST, LAUNCHER_START].contains(&hook_type)
+}
 
 /// The fields that say where a hook belongs.
 pub const HOOK_NEEDS: [&str; 3] = ["session_id", "cwd", "hook_event_name"];

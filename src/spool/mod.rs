@@ -28,7 +28,7 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-pub use hook::{HOOK_NEEDS, MAX_HOOK, SELF_TEST, text};
+pub use hook::{HOOK_NEEDS, LAUNCHER_START, MAX_HOOK, SELF_TEST, is_of_cli, text};
 pub use line::{Body, Line, Observation, Registration, Repository, Sender};
 
 /// From this size on the next line begins a new segment.

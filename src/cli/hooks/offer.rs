@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal};
 use super::change;
 use crate::{cli::say::say, config::Settings, hooks};
 
-const GAIN: &str = "hooks make questions, permissions and ends show at once";
+const GAIN: &str = "none of ours yet; with them questions, permissions and ends show at once";
 const COMMAND: &str = "headspace hooks install";
 
 /// At the end of an installation: asks on a terminal, says the command elsewhere.
@@ -14,10 +14,10 @@ pub fn offer(settings: &Settings) -> anyhow::Result<()> {
         return Ok(());
     }
     if io::stdin().is_terminal() && io::stdout().is_terminal() {
-        say!("\nClaude Code's settings: {GAIN}.");
+        say!("\nHooks in Claude Code's settings: {GAIN}.");
         change::offer(settings)?;
     } else {
-        say!("hooks     {COMMAND}: {GAIN}");
+        say!("hooks     {GAIN}: {COMMAND}");
     }
     Ok(())
 }

@@ -15,11 +15,9 @@ use crate::{
     config,
     dialect::claude::repository_of,
     event::Timestamp,
-    spool::{Body, Line, Registration, Repository, Sender, Spool},
+    spool::{Body, LAUNCHER_START, Line, Registration, Repository, Sender, Spool},
 };
 
-/// The type of the hook that says where `claude` runs, before its own can.
-const STARTED: &str = "LauncherStart";
 const LIMIT: Duration = Duration::from_secs(2);
 
 /// What is known of this start.
@@ -72,7 +70,7 @@ impl Launch {
         };
         let hook = json!({
             "session_id": session.session_uuid, "cwd": session.project_path,
-            "hook_event_name": STARTED,
+            "hook_event_name": LAUNCHER_START,
         });
         self.append(Body::Session { session })?;
         let hook: Map<String, Value> = hook.as_object().cloned().unwrap_or_default();

@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     event::Timestamp,
-    spool::{Body, HOOK_NEEDS, text},
+    spool::{Body, HOOK_NEEDS, is_of_cli, text},
     store::read::{HookRow, UtcText},
     web::{Shared, error::Problem, post::Post},
 };
@@ -63,7 +63,7 @@ enum Mode {
 /// The hooks in the log.
 pub async fn status(State(app): State<Shared>) -> Result<impl IntoResponse, Problem> {
     let hooks = app.reader.hooks().await?;
-    let last = hooks.first();
+    let last = hooks.iter().find(|row| is_of_cli(&row.hook_type));
     let status = Status {
         mode: match app.hooks {
             true => mode(last.map(|last| &*last.last_received_at), Timestamp::now()),

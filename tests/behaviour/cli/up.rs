@@ -29,6 +29,7 @@ on_both! {
             format!("page      http://127.0.0.1:{}", up.web.port),
             format!("watching  {}", transcripts::real().display()),
             format!("watching  {}", headspace.root().display()),
+            "  hooks     none of ours yet; ".into(),
             format!("Found {sessions} sessions with {turns} turns."),
         ] {
             assert!(said.contains(&expected), "{expected:?} is not in\n{said}");

@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, Permissions},
-    os::unix::fs::{MetadataExt, PermissionsExt, symlink},
+    os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink},
 };
 
 use super::{done, failed, folders, ours, read, with_settings};
@@ -17,14 +17,20 @@ fn mode_and_link_stay_and_the_file_behind_the_link_is_changed() {
     fs::create_dir(target.parent().expect("a folder")).expect("made");
     fs::write(&target, PLAIN).expect("written");
     fs::set_permissions(&target, Permissions::from_mode(0o640)).expect("set");
+    // Only root can give a file to another user.
+    let _ = chown(&target, Some(4711), Some(4711));
+    let owner = || fs::metadata(&target).expect("there").uid();
+    let owned_by = owner();
     fs::remove_file(&path).expect("removed");
     symlink("../dotfiles/claude.json", &path).expect("a link");
     let mode = || fs::metadata(&target).expect("there").mode() & 0o7777;
     done(&headspace, &["install"]);
     assert!(fs::symlink_metadata(&path).expect("there").is_symlink());
     assert_eq!((ours(&read(&target), "Stop"), mode()), (1, 0o640));
+    assert_eq!(owner(), owned_by);
     done(&headspace, &["uninstall"]);
     assert!(fs::symlink_metadata(&path).expect("there").is_symlink());
+    assert_eq!(owner(), owned_by);
     assert_eq!((read(&target), mode()), (PLAIN.to_owned(), 0o640));
 }
 

@@ -4,10 +4,13 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use super::{done, failed, read};
+use super::{done, failed, read, said as said_of};
 use crate::{
     spool::{assert_silent, hook, registry::Cli, stop},
-    support::headspace::{Headspace, Kind, on_both},
+    support::{
+        headspace::{Headspace, Kind, on_both},
+        oracle,
+    },
 };
 
 on_both! {
@@ -35,6 +38,9 @@ on_both! {
         let doctor = String::from_utf8(doctor.stdout).expect("text");
         assert!(doctor.contains("a test of them is in the log after "), "{doctor}");
         assert!(doctor.contains("17 hooks are in "), "{doctor}");
+        let rebuilt = headspace.run(&["rebuild", "--check"]);
+        assert!(rebuilt.status.success(), "{}", said_of(&rebuilt));
+        oracle::assert_clean(&headspace);
     }
 }
 

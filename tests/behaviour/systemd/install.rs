@@ -42,6 +42,30 @@ fn a_packaged_headspace_is_made_a_service_and_taken_away_again() {
 }
 
 #[test]
+fn hooks_that_the_user_installs_reach_the_machines_service() {
+    let testbed = Testbed::boot();
+    let said = testbed.sh(INSTALL);
+    let hint = format!("hooks     as {ACCOUNT}: headspace hooks install");
+    assert!(said.contains(&hint), "{said}");
+    let as_user = |command: &str| {
+        testbed.sh(&format!(
+            "runuser -u {ACCOUNT} -- env HOME={HOME} {command}"
+        ))
+    };
+    as_user("headspace hooks install");
+    let settings = testbed.sh(&format!("cat {HOME}/.claude/settings.json"));
+    let call = "\"/usr/bin/headspace --state-dir /var/lib/headspace hook ";
+    assert!(settings.contains(call), "{settings}");
+    let said = as_user("headspace --state-dir /var/lib/headspace hooks status");
+    assert!(
+        said.contains("a test of them is in the log after "),
+        "{said}"
+    );
+    as_user("headspace hooks uninstall");
+    testbed.sh(&format!("test ! -e {HOME}/.claude/settings.json"));
+}
+
+#[test]
 fn a_program_in_a_home_brings_everything_along() {
     let testbed = Testbed::boot();
     testbed.sh(&format!(
