@@ -62,7 +62,7 @@ impl Reader {
             agent_tables!(),
             " LEFT JOIN commands c ON c.id = s.command_id \
              LEFT JOIN tool_uses u ON u.id = (SELECT max(id) FROM tool_uses \
-               WHERE command_id = c.id AND ended_at IS NULL) \
+               WHERE agent_id = a.id AND ended_at IS NULL AND started_at >= c.started_at) \
              WHERE CASE WHEN a.parent_agent_id IS NOT NULL \
                THEN a.ended_at IS NULL \
                  AND (a.needs <> 'none' OR a.state IN ('commanded', 'processing')) \

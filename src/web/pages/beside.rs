@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::{
     frame::{name, state_word},
-    rows::cut,
+    rows::{cut, from_folder},
     today::span,
     when::When,
 };
@@ -139,15 +139,10 @@ impl Beside {
     }
 }
 
-/// Named as from the session's folder.
-fn below(agent: &AgentRow, mut file: FileRow) -> FileRow {
-    let folder = [&agent.working_directory, &agent.project_path];
-    let rest = folder.into_iter().find_map(|folder| {
-        let rest = file.path.strip_prefix(&**folder)?.strip_prefix('/')?;
-        Some(rest.to_owned())
-    });
-    file.path = rest.unwrap_or(file.path);
-    file
+/// Named from the session's folder.
+fn below(agent: &AgentRow, file: FileRow) -> FileRow {
+    let path = from_folder(agent, &file.path).to_owned();
+    FileRow { path, ..file }
 }
 
 fn subagent(row: &AgentRow) -> Subagent {
@@ -183,7 +178,7 @@ impl Moves {
             .take(LAST_MOVES)
             .map(|(event, one)| one.shown(event, now));
         // What ended by silence did nothing since it was seen last.
-        let ended = agent.ended_at.as_ref().map(|_| &*agent.last_seen_at);
+        let ended = (!agent.open).then(|| &*agent.last_seen_at);
         let end = ended.and_then(|at| at.parse().ok());
         let spans = spans(&moves, end.unwrap_or(now.timestamp()));
         let sum = |mark: Mark| {
@@ -245,9 +240,12 @@ fn place(evidence: &serde_json::Value) -> Option<String> {
         return Some(format!("event {id}"));
     }
     let source = evidence["source"].as_str()?;
-    let name = source.rsplit('/').next().unwrap_or(source);
+    let name = match source.contains("/spool/") {
+        true => "the spool",
+        false => "its transcript",
+    };
     Some(match evidence["offset"].as_u64() {
-        Some(offset) => format!("{name} at byte {offset}"),
+        Some(offset) => format!("{name}, byte {offset}"),
         None => name.to_owned(),
     })
 }

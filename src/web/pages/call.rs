@@ -74,7 +74,7 @@ pub async fn show(State(app): State<Shared>, address: Address) -> Answer {
         frame: Frame::new(&inbox, &inbox.sessions(), &title),
         id: agent.id,
         session: cut(show::title(&agent), 160),
-        call: call(&row, None, &inbox.now),
+        call: call(&agent, &row, None, &inbox.now),
         inside: inside?,
     })
 }

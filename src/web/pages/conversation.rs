@@ -7,7 +7,7 @@ use jiff::Zoned;
 
 use super::{
     markdown::Markdown,
-    rows::cut,
+    rows::{cut, from_folder},
     today::{many, span},
     visible::visible,
     when::When,
@@ -15,7 +15,7 @@ use super::{
 use crate::{
     content::{Mark, MarkedAt, Marks},
     show::{first_line, seconds_since, typed},
-    store::read::{CommandRow, ToolUseRow, TurnRow},
+    store::read::{AgentRow, CommandRow, ToolUseRow, TurnRow},
 };
 
 /// So many calls in a row are shown one by one.
@@ -97,6 +97,7 @@ enum Between<'a> {
 
 /// Turns, calls and marks oldest first.
 pub fn items(
+    agent: &AgentRow,
     turns: &[TurnRow],
     uses: &[ToolUseRow],
     commands: &[CommandRow],
@@ -105,7 +106,7 @@ pub fn items(
 ) -> Vec<Item> {
     let commands: HashMap<i64, &CommandRow> = commands.iter().map(|row| (row.id, row)).collect();
     let mut between = between(uses, marks).into_iter().peekable();
-    let mut talk = Talk::new(marks, now);
+    let mut talk = Talk::new(agent, marks, now);
     let mut last = None;
     for turn in turns {
         while let Some((_, one)) = between.next_if(|(at, _)| **at < *turn.timestamp) {
@@ -145,19 +146,21 @@ fn between<'a>(uses: &'a [ToolUseRow], marks: &'a Marks) -> Vec<(String, Between
 struct Talk<'a> {
     items: Vec<Item>,
     steps: Vec<Step>,
+    agent: &'a AgentRow,
     marks: &'a Marks,
     thought_chars: usize,
     now: &'a Zoned,
 }
 
 impl<'a> Talk<'a> {
-    fn new(marks: &'a Marks, now: &'a Zoned) -> Talk<'a> {
+    fn new(agent: &'a AgentRow, marks: &'a Marks, now: &'a Zoned) -> Talk<'a> {
         let thoughts = marks.marks.iter();
         let thoughts = thoughts.filter(|one| matches!(one.mark, Mark::Thought(_)));
         let share = THOUGHTS_CHARS / thoughts.count().max(1);
         Talk {
             items: Vec::new(),
             steps: Vec::new(),
+            agent,
             marks,
             thought_chars: share.max(THOUGHT_CHARS),
             now,
@@ -174,7 +177,7 @@ impl<'a> Talk<'a> {
             Between::Use(row) => {
                 let change = self.marks.changes.get(&row.tool_use_id);
                 self.steps
-                    .push(Step::Call(call(row, change.copied(), self.now)));
+                    .push(Step::Call(call(self.agent, row, change.copied(), self.now)));
             }
             Between::Mark(one) => match &one.mark {
                 Mark::Thought(text) => self.steps.push(Step::Thought(Thought {
@@ -265,7 +268,12 @@ fn compaction(trigger: Option<&str>, tokens: Option<u64>) -> String {
     words
 }
 
-pub fn call(row: &ToolUseRow, change: Option<(usize, usize)>, now: &Zoned) -> Call {
+pub fn call(
+    agent: &AgentRow,
+    row: &ToolUseRow,
+    change: Option<(usize, usize)>,
+    now: &Zoned,
+) -> Call {
     let ended = row.ended_at.as_deref().and_then(|at| at.parse().ok());
     let took = ended.map(|ended| seconds_since(&row.started_at, ended));
     let took = took.filter(|seconds| *seconds >= LONG_SECONDS).map(span);
@@ -279,7 +287,7 @@ pub fn call(row: &ToolUseRow, change: Option<(usize, usize)>, now: &Zoned) -> Ca
     Call {
         id: row.id,
         name: cut(&row.name, 80),
-        line: cut(first_line(&row.summary), 160),
+        line: cut(from_folder(agent, first_line(&row.summary)), 160),
         change,
         summary: visible(&row.summary).into_owned(),
         end: end.join(" · "),

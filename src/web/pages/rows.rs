@@ -67,7 +67,7 @@ impl Card {
         let need = show::need(asker, &inbox.now)?;
         let thing = need.thing.map(|thing| match asker.needs.as_str() {
             "plan" => head(&thing, PLAN_LINES),
-            _ => head(&thing, ASK_LINES),
+            _ => head(from_folder(agent, &thing), ASK_LINES),
         });
         Some(Card {
             id: agent.id,
@@ -100,7 +100,7 @@ impl Row {
             glyph: mark.glyph(),
             title: cut(show::title(agent), LINE_CHARS),
             place: place(agent, inbox.has_several_hosts()),
-            now: show::last_words(agent).map(line).unwrap_or_default(),
+            now: show::last_words(agent).map(plain).unwrap_or_default(),
             is_code: false,
             is_silent: false,
             extra: String::new(),
@@ -146,7 +146,7 @@ impl Row {
             _ if self.is_silent => format!("no sign of life for {}", Age::of(silence).words()),
             (Some(tool), argument) => line(&format!(
                 "{tool} {}",
-                argument.as_deref().unwrap_or_default()
+                from_folder(session.agent, argument.as_deref().unwrap_or_default())
             )),
             _ => "thinking".to_owned(),
         };
@@ -221,6 +221,22 @@ pub fn terminal(agent: &AgentRow) -> Option<String> {
 
 fn line(text: &str) -> String {
     cut(show::first_line(text), LINE_CHARS)
+}
+
+/// A path below the session's folder, named from there; anything else as it is.
+pub fn from_folder<'a>(agent: &AgentRow, text: &'a str) -> &'a str {
+    let folders = [&agent.working_directory, &agent.project_path];
+    let below = folders.into_iter().find_map(|folder| {
+        let rest = text.strip_prefix(&**folder)?.strip_prefix('/')?;
+        Some(rest).filter(|rest| !rest.is_empty())
+    });
+    below.unwrap_or(text)
+}
+
+/// A line of Markdown without its marks.
+fn plain(text: &str) -> String {
+    let text = show::first_line(text).trim_start_matches(['#', '>', ' ']);
+    line(&text.replace("**", "").replace('`', ""))
 }
 
 fn head(text: &str, lines: usize) -> String {

@@ -182,7 +182,7 @@ async fn page(app: &Shared, id: Id, choice: &Choice) -> Result<Page, Problem> {
         later: window.later,
         newest: window.turns.last().map_or(0, |turn| turn.id),
         origin,
-        items: items(&window.turns, &uses, &commands, &marks, now),
+        items: items(&agent, &window.turns, &uses, &commands, &marks, now),
         beside,
         moves: moves?,
         title,

@@ -64,6 +64,31 @@ fn a_call_is_filled_when_it_is_opened_stays_so_and_gets_its_result() {
 }
 
 #[test]
+fn the_line_about_hooks_is_dismissed_once_for_all() {
+    let headspace = Headspace::on(Kind::Sqlite);
+    session(&headspace, "shop", "unseen = 1");
+    let web = Web::start(&headspace);
+    let mut browser = Chromium::start(headspace.dir());
+    let home = format!("http://127.0.0.1:{}/", web.port);
+    let mut tab = browser.open(&home);
+    tab.wait_until(IS_OPEN);
+    let is_seen = "document.querySelector('#hooks-hint').checkVisibility()";
+    assert_eq!(tab.evaluate(is_seen), true);
+    tab.evaluate("document.querySelector('[data-do=dismiss]').click()");
+    assert_eq!(tab.evaluate(is_seen), false);
+    // Nor does a newer state of the page bring it back.
+    tab.evaluate("globalThis.swapped = 0; document.addEventListener('htmx:after:swap', () => swapped += 1); document.dispatchEvent(new CustomEvent('headspace:refresh'))");
+    tab.wait_until("swapped > 0");
+    assert_eq!(tab.evaluate(is_seen), false);
+    tab.go("about:blank");
+    tab.wait_until("location.href === 'about:blank'");
+    tab.go(&home);
+    tab.wait_until(IS_OPEN);
+    assert_eq!(tab.evaluate(is_seen), false);
+    assert_eq!(tab.refused(), json!([]));
+}
+
+#[test]
 fn the_button_shows_the_terminal_and_where_it_cannot_copies_the_command() {
     let headspace = Headspace::on(Kind::Sqlite);
     let mut tmux = Tmux::start(&headspace);

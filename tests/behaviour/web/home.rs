@@ -2,7 +2,7 @@
 
 use crate::support::{
     agents::stored_at_rest,
-    headspace::{Headspace, Kind, on_both},
+    headspace::{Headspace, Kind, eventually, on_both},
     talk::{converse, tamper},
     web::Web,
 };
@@ -91,6 +91,45 @@ on_both! {
         assert!(web.get("/?group=project").body.contains("<h3 class=\"group\">one</h3>"));
         let chosen = web.get("/?q=%22%3E%3Cscript%3E").body;
         assert!(!chosen.contains("<script>") && chosen.contains("&#34;&#62;&#60;script&#62;"), "{chosen}");
+    }
+}
+
+on_both! {
+    fn history_that_is_being_read_is_a_bar_that_moves(kind: Kind) {
+        let headspace = Headspace::on(kind);
+        stored_at_rest(&headspace, "history", 1);
+        let web = Web::start(&headspace);
+        let behind = |bytes: u64| {
+            let counters = format!("UPDATE watchers SET counters = '{{\"bytes_behind\": {bytes}}}'");
+            tamper(&headspace.store, &counters);
+            eventually("it is known", || web.health()["database"]["bytes_behind"] == bytes);
+            web.get("/").body
+        };
+        assert!(!behind(1 << 19).contains("id=\"behind\""), "a watcher at work is no news");
+        for (bytes, done, left) in [(200 << 20, 0, "200 MB"), (50 << 20, 75, "50 MB"), (400 << 20, 0, "400 MB"), (1 << 20, 100, "1 MB")] {
+            let page = behind(bytes);
+            let bar = format!("max=\"100\" value=\"{done}\">");
+            assert!(page.contains(&bar) && page.contains(&format!("the newest first: {left} to go")), "{page}");
+        }
+        assert!(!behind(0).contains("id=\"behind\""));
+    }
+
+    fn today_is_a_line_with_how_long_sessions_waited(kind: Kind) {
+        let headspace = Headspace::on(kind);
+        stored_at_rest(&headspace, "today", 1);
+        let key = match kind { Kind::Sqlite => "randomblob(16)", Kind::Postgres => "decode(md5(random()::text), 'hex')" };
+        let moved = |minutes: i64, from: &str, to: &str| format!(
+            "INSERT INTO events (timestamp, recorded_at, agent_id, event_type, payload, event_key) VALUES \
+             ({0}, {0}, 1, 'state_transition', '{{\"from_state\": \"{from}\", \"to_state\": \"{to}\"}}', {key});", ago(kind, minutes));
+        // At midnight the day is as short as the wait.
+        let begun = jiff::Zoned::now().with_time_zone(jiff::tz::TimeZone::system());
+        let since = begun.start_of_day().expect("a day").duration_until(&begun).as_mins();
+        tamper(&headspace.store, &(moved(9, "processing", "awaiting_input") + &moved(4, "awaiting_input", "processing")));
+        let web = Web::start(&headspace);
+        let page = web.get("/").body;
+        if since >= 10 {
+            assert!(page.contains("waited 5 min for you"), "{page}");
+        }
     }
 }
 
