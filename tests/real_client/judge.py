@@ -3,21 +3,22 @@
 In:  a played scene, its .steps, the oracle. Out: a Result: steps right and wrong, delays, findings.
 
 A step is right if its words are shown after those of the step before it. What is shown for less than 300 ms counts as neither
-right nor wrong; a state of work that no step names is right while the CLI's own registry says busy: a step of the recording that
-nobody could read there may last longer here.
+right nor wrong, nor does the need of a step before its words are known. A state of work that no step names is right after a
+prompt and while the CLI's own registry says busy: what nobody could read in the recording may last longer here.
 """
 
 import json
+import os
 import re
 import subprocess
 import sys
 from dataclasses import dataclass, field
 
-from scene import OF_TOOLS, HOOKS, QUESTIONS, WAITED_FOR
-
 SHORT = 0.3
 # An action without an answer in this time has none.
 ANSWER = 2.5
+# So soon after its Enter a prompt may be shown.
+PROMPT = 1.5
 WORK = ("commanded", "processing")
 
 
@@ -58,7 +59,7 @@ def spans(entries):
         if entry["src"] == "shown":
             session, _, child = entry["agent"].partition("/")
             name = number(names, "", session) + ("/" + number(names, session, child) if child else "")
-            of.setdefault(name, []).append([entry["words"], entry["at"], float("inf")])
+            of.setdefault(name, []).append([portless(entry["words"]), entry["at"], float("inf")])
     for shown in of.values():
         for one, next in zip(shown, shown[1:]):
             one[2] = next[1]
@@ -80,8 +81,13 @@ def read_steps(path):
             elif part == "# all witnesses" and line:
                 agent, _, words = line.split("\t", 2)
                 session, _, child = agent.partition("/")
-                of.setdefault(session + ("/" + number(names, session, child) if child else ""), []).append(words)
+                of.setdefault(session + ("/" + number(names, session, child) if child else ""), []).append(portless(words))
     return of
+
+
+def portless(words):
+    """The model listens elsewhere each time."""
+    return re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:PORT", words)
 
 
 def compare(agent, wanted, shown, entries, result):
@@ -91,9 +97,9 @@ def compare(agent, wanted, shown, entries, result):
             at += 1  # too short to be read, here
         if at < len(wanted) and words == wanted[at]:
             at, result.right = at + 1, result.right + 1
-        elif ended - begun < SHORT or (at and words == wanted[at - 1]):
+        elif ended - begun < SHORT or (at and words == wanted[at - 1]) or is_vaguer(words, wanted[at:at + 1]):
             continue
-        elif is_work(words) and is_busy(entries, begun, ended):
+        elif is_work(words) and (is_busy(entries, begun, ended) or is_typed(entries, begun)):
             result.right += 1
         else:
             result.wrong.append(f"{agent} shows {words!r} for {ended - begun:.1f} s after {wanted[at - 1] if at else 'nothing'!r}")
@@ -102,6 +108,15 @@ def compare(agent, wanted, shown, entries, result):
 
 def is_work(words):
     return words.startswith(WORK)
+
+
+def is_vaguer(words, wanted):
+    """The same need, and not yet what it asks."""
+    return words.endswith("\t-") and any(step.startswith(words[:-1]) for step in wanted)
+
+
+def is_typed(entries, begun):
+    return any(entry["src"] == "action" and entry["what"].startswith("type") and 0 <= begun - entry["at"] < PROMPT for entry in entries)
 
 
 def is_busy(entries, begun, ended):
@@ -122,7 +137,7 @@ def is_busy(entries, begun, ended):
 
 def measure(entries, result):
     """From each action to the first change that is shown after it, and from each change's cause to its show."""
-    action = None
+    action, known = None, {}
     for entry in entries:
         if entry["src"] == "action":
             action = entry
@@ -131,8 +146,10 @@ def measure(entries, result):
                 kind = " ".join(action["what"].split()[:2]) if action["what"].startswith("key") else action["what"].split()[0]
                 result.delays.append((kind, entry["at"] - action["at"]))
             action = None
-            if entry["since"] and 0 <= entry["at"] - entry["since"] < 60 and entry["words"].split("\t")[0] != "ended":
-                result.causes.append(entry["at"] - entry["since"])
+            # A task that ends, or words that are added, are no beginning of a state.
+            if entry["since"] and entry["since"] != known.get(entry["agent"]):
+                result.causes.append(max(0, entry["at"] - entry["since"]))
+            known[entry["agent"]] = entry["since"]
 
 
 # --- hooks and turns
@@ -141,12 +158,14 @@ def measure(entries, result):
 def count(scene, oracle, result):
     headless = any(client.child for client in scene.clients)
     sent = f"{scene.base}/sent.jsonl"
+    os.makedirs(scene.root + "/projects", exist_ok=True)  # where the CLI was left before it had said anything
     with open(sent, "w") as file:
         for entry in scene.entries:
-            if entry["src"] == "hook" and is_ours(entry["body"]):
+            ours = entry["src"] == "hook" and called(scene.hooks, entry["body"])
+            if ours:
                 result.hooks += 1
                 # Under -p the CLI does not wait for hooks that are async: they may be lost.
-                maybe = headless and entry["body"]["hook_event_name"] not in WAITED_FOR
+                maybe = headless and all(handler.get("async") for handler in ours)
                 file.write(json.dumps({"hook": entry["body"], "maybe": maybe}) + "\n")
     command = [sys.executable, oracle, "check", "--root", scene.root, "--database", f"sqlite:{scene.state}/headspace.db", "--sent", sent, "--json"]
     answer = subprocess.run(command, capture_output=True, text=True)
@@ -158,9 +177,10 @@ def count(scene, oracle, result):
     result.wrong.extend(f"oracle: {finding}" for finding in said["findings"])
 
 
-def is_ours(body):
-    event = body["hook_event_name"]
-    return event in HOOKS and (event not in OF_TOOLS or re.fullmatch(QUESTIONS, body.get("tool_name", "")) is not None)
+def called(hooks, body):
+    """Those of headspace's hooks that the CLI called with this."""
+    of = hooks.get(body["hook_event_name"], [])
+    return [handler for handler in of if not handler["matcher"] or re.fullmatch(handler["matcher"], body.get("tool_name", ""))]
 
 
 # --- what the CLI printed

@@ -20,13 +20,6 @@ from drive import Scene
 LOOK = 0.01
 SHOWN = """SELECT session_uuid, CASE WHEN open THEN state ELSE 'ended' END || CASE WHEN background > 0 THEN ' +' || background ELSE '' END
            || char(9) || needs || char(9) || COALESCE(asks, '-'), since FROM agent_states"""
-# What `headspace hooks install` installs, for a program that has no such command yet.
-WAITED_FOR = ("Stop", "StopFailure", "SessionEnd")
-QUESTIONS = "AskUserQuestion|ExitPlanMode"
-OF_TOOLS = ("PreToolUse", "PostToolUse", "PostToolUseFailure")
-HOOKS = (*WAITED_FOR, *OF_TOOLS, "SessionStart", "UserPromptSubmit", "SubagentStart", "SubagentStop", "PermissionRequest",
-         "PermissionDenied", "Notification", "PreCompact", "PostCompact", "Elicitation", "CwdChanged")
-
 
 def play(name, steps, scripts, kept, program, out):
     options = {key: value for key, value in kept.items() if key not in ("hooks", "hook_command")}
@@ -42,7 +35,7 @@ class Beside(Scene):
     on its screen that they run; under -p, where it forgets those that it does not wait for, it waits."""
 
     def __init__(self, name, scripts, program, out=None, recorder="async", **options):
-        self.program, self.out, self.recorder = program, out, recorder
+        self.program, self.out, self.hooks = program, out, {}
         super().__init__(name, scripts, recorder, **options)
         self.watch()
 
@@ -54,7 +47,7 @@ class Beside(Scene):
         self.env |= self.own
         super().configure(kind if kind in ("none", "command") else "async")
         if kind != "none":
-            install_hooks(self.program, self.root, self.env)
+            self.hooks = install_hooks(self.program, self.root, self.env)
 
     # --- the watcher, and what is shown ------------------------------------------------------------------
     def watch(self):
@@ -123,19 +116,16 @@ def seconds(since):
 
 
 def install_hooks(program, root, environment):
+    """{event: the handlers that were installed, each with its matcher}"""
+    before = handlers(root)
     command = [program, "hooks", "install", "--root", root, "--yes"]
     installed = subprocess.run(command, env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL)
-    if installed.returncode == 0:
-        return
-    if "unrecognized subcommand" not in installed.stderr:
+    if installed.returncode != 0:
         raise SystemExit(f"{' '.join(command)}: {installed.stderr}")
-    path = root + "/settings.json"
-    with open(path) as file:
-        settings = json.load(file)
-    for event in HOOKS:
-        handler = {"type": "command", "command": f"'{program}' hook", "timeout": 5, **({} if event in WAITED_FOR else {"async": True})}
-        entry = {**({"matcher": QUESTIONS} if event in OF_TOOLS else {}), "hooks": [handler]}
-        settings.setdefault("hooks", {}).setdefault(event, []).append(entry)
-    with open(path + ".new", "w") as file:
-        json.dump(settings, file)
-    os.rename(path + ".new", path)
+    return {event: [handler for handler in of if handler not in before.get(event, [])] for event, of in handlers(root).items()}
+
+
+def handlers(root):
+    with open(root + "/settings.json") as file:
+        hooks = json.load(file).get("hooks", {})
+    return {event: [{"matcher": group.get("matcher", ""), **handler} for group in groups for handler in group["hooks"]] for event, groups in hooks.items()}

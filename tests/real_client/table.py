@@ -19,7 +19,7 @@ def summary(results):
     for result in results:
         for action, delay in result.delays:
             of.setdefault(action, []).append(delay)
-    of["all actions"] = [delay for delays in of.values() for delay in delays]
+    of["all but the start"] = [delay for action, delays in of.items() for delay in delays if action != "start"]
     of["the witness's own time"] = [delay for result in results for delay in result.causes]
     print(f"{'from … to what is shown':24} {'n':>5} {'p50':>8} {'p95':>8} {'most':>8}")
     for action, delays in of.items():

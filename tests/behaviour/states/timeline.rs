@@ -163,18 +163,21 @@ fn of_registry(
     time: Timestamp,
     line: &Value,
     processes: &mut BTreeMap<String, SessionObserved>,
-) -> Option<Seen> {
+) -> Vec<Seen> {
     let content = &line["content"];
     if content.as_str() == Some("removed") {
-        let pid = line["file"].as_str()?.trim_end_matches(".json").to_owned();
-        return processes.remove(&pid).map(|last| gone(at, time, &last));
+        let file = line["file"].as_str().unwrap();
+        let last = processes.remove(file.trim_end_matches(".json"));
+        return last.map(|last| gone(at, time, &last)).into_iter().collect();
     }
     let text = |name: &str| content[name].as_str().map(str::to_owned);
-    let status = serde_json::from_value(content["status"].clone()).ok()?;
+    let Ok(status) = serde_json::from_value(content["status"].clone()) else {
+        return Vec::new();
+    };
     let observed = SessionObserved {
-        claude_session_id: text("sessionId")?,
+        claude_session_id: text("sessionId").unwrap(),
         status,
-        pid: content["pid"].as_u64()? as u32,
+        pid: content["pid"].as_u64().unwrap() as u32,
         waiting_for: text("waitingFor"),
         process_started: text("procStart"),
         working_directory: text("cwd"),
@@ -188,8 +191,12 @@ fn of_registry(
         agent: observed.claude_session_id.clone(),
         input: observation(&observed, time),
     };
-    processes.insert(observed.pid.to_string(), observed);
-    Some(seen)
+    // A process that is in another session has left the one it was in.
+    let session = observed.claude_session_id.clone();
+    let before = processes.insert(observed.pid.to_string(), observed);
+    let left = before.filter(|before| before.claude_session_id != session);
+    let left = left.map(|left| gone(at, time, &left));
+    [seen].into_iter().chain(left).collect()
 }
 
 fn gone(at: i64, time: Timestamp, last: &SessionObserved) -> Seen {
