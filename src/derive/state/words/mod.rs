@@ -18,7 +18,7 @@ mod sentence;
 
 use super::input::{Meaning, Words};
 
-use lists::{LISTS, List};
+use lists::{ANNOUNCING, ASKS, ASKS_NOTHING, PERSON, is_edge};
 use sentence::{Closing, clauses};
 
 /// The longest last words that are kept.
@@ -44,7 +44,7 @@ pub fn meaning(text: &str) -> Words {
 
 fn asks(closing: &Closing) -> bool {
     let sentences = closing.sentences();
-    let of_no_use = |sentence: &str| has(sentence, |list| &list.asks_nothing);
+    let of_no_use = |sentence: &str| ASKS_NOTHING.stand_in(sentence);
     let is_question = |sentence: &str| sentence.ends_with(['?', '？']);
     let last = closing.last_plain();
     if of_no_use(last) {
@@ -55,28 +55,22 @@ fn asks(closing: &Closing) -> bool {
     }
     // A question and then what can be answered to it.
     if let Some(lead) = closing.lead_of_list() {
-        let asked = is_question(lead) || (lead.ends_with([':', '：']) && wants(lead));
+        let asked = is_question(lead) || (lead.ends_with([':', '：']) && ASKS.stand_in(lead));
         if asked && !of_no_use(lead) {
             return true;
         }
     }
     let near_end = sentences.iter().rev().take(3);
     let mut to_person = near_end.filter(|sentence| !of_no_use(sentence));
-    to_person.any(|sentence| wants(sentence) || (is_question(sentence) && names_person(sentence)))
-}
-
-fn wants(sentence: &str) -> bool {
-    has(sentence, |list| &list.asks)
-}
-
-fn names_person(sentence: &str) -> bool {
-    has(sentence, |list| &list.person)
+    to_person.any(|sentence| {
+        ASKS.stand_in(sentence) || (is_question(sentence) && PERSON.stand_in(sentence))
+    })
 }
 
 fn announces(closing: &Closing) -> bool {
     clauses(closing.last_plain()).any(|clause| {
         let begins = |phrases: &[String]| phrases.iter().any(|phrase| begins_with(clause, phrase));
-        LISTS.iter().any(|list| {
+        ANNOUNCING.iter().any(|list| {
             if list.by_ending {
                 let within = |phrases: &[String]| {
                     let clause = clause.trim_end_matches(['。', '.', '！', '!']);
@@ -92,31 +86,10 @@ fn announces(closing: &Closing) -> bool {
     })
 }
 
-fn has(sentence: &str, which: impl Fn(&List) -> &Vec<String>) -> bool {
-    LISTS
-        .iter()
-        .any(|list| which(list).iter().any(|phrase| contains(sentence, phrase)))
-}
-
-/// As words, not as parts of words; where words have no spaces, anywhere.
-fn contains(sentence: &str, phrase: &str) -> bool {
-    sentence.match_indices(phrase).any(|(at, _)| {
-        let before = sentence[..at].chars().next_back();
-        let after = sentence[at + phrase.len()..].chars().next();
-        is_edge(phrase.chars().next(), before) && is_edge(phrase.chars().next_back(), after)
-    })
-}
-
 fn begins_with(clause: &str, phrase: &str) -> bool {
     clause
         .strip_prefix(phrase)
         .is_some_and(|rest| is_edge(phrase.chars().next_back(), rest.chars().next()))
-}
-
-/// Whether a word may end between these two characters.
-fn is_edge(within: Option<char>, beyond: Option<char>) -> bool {
-    let is_letter = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() && c < '\u{2e80}');
-    !(is_letter(within) && is_letter(beyond))
 }
 
 #[cfg(test)]
