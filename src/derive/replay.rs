@@ -152,7 +152,7 @@ impl AgentRows {
                 id,
                 agent_id: self.agent_id,
                 state: to.to_state.clone(),
-                origin: text("origin").unwrap_or_else(|| "unknown".into()),
+                origin: text("origin").unwrap_or_else(|| "human".into()),
                 outcome: to.outcome.clone(),
                 started_at: time("started_at").unwrap_or(event.at),
                 completed_at: time("completed_at"),
@@ -174,7 +174,10 @@ impl AgentRows {
         shown.needs = needs;
         shown.asks.clone_from(&to.asks);
         shown.background = background;
-        shown.since = time("since");
+        shown.since = match evidence.get("since") {
+            None => Some(event.at),
+            Some(_) => time("since"),
+        };
         shown.unseen = evidence["unseen"].as_bool().unwrap_or(false);
     }
 

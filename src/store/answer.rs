@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use crate::{
     derive::{Agent, Ids, Known, KnownEvent, KnownGroup, Questions, TurnOf},
-    event::key_of_hex,
+    event::{StoredKey, key_of_hex},
 };
 
 #[derive(Deserialize)]
@@ -21,11 +21,32 @@ pub struct KnownJson {
     projects: Vec<(String, i64)>,
     agents: Vec<Agent>,
     /// Keys of turns that hooks made in these sessions, in hex, with their event.
-    heard: Vec<(String, i64)>,
+    #[serde(default)]
+    pub heard: Vec<(String, i64)>,
     ids: Ids,
 }
 
 impl KnownJson {
+    pub fn sessions(&self) -> Vec<&str> {
+        let agents = self.agents.iter();
+        agents.map(|agent| agent.session_uuid.as_str()).collect()
+    }
+
+    /// Gives each session its open facts; gives the keys of the turns that hooks made.
+    /// Facts of another version that cannot be read begin anew.
+    pub fn open_facts(&mut self, of_sessions: Vec<(String, String)>) -> Vec<StoredKey> {
+        let mut of_sessions: HashMap<String, String> = of_sessions.into_iter().collect();
+        let mut heard = Vec::new();
+        for agent in &mut self.agents {
+            let Some(text) = of_sessions.remove(&agent.session_uuid) else {
+                continue;
+            };
+            agent.open_facts = serde_json::from_str(&text).unwrap_or_default();
+            heard.extend(agent.open_facts.heard.iter().map(|heard| heard.key));
+        }
+        heard
+    }
+
     pub fn to(self, questions: &Questions<'_>) -> Known {
         let facts = self.facts.into_iter();
         let heard = self.heard.into_iter();

@@ -16,7 +16,7 @@ use crate::event::Timestamp;
 
 use super::{
     facts::Facts,
-    input::{Input, Witness},
+    input::{Input, Says, Witness},
     shown::{View, view},
     take_in,
 };
@@ -70,10 +70,56 @@ impl PartialEq for Now {
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(from = "Written", into = "Written")]
 struct Placed {
     /// Its time, or that of what its witness said before it.
     order: Timestamp,
     input: Input,
+}
+
+/// As it is kept with the row: there are many of them, so it is short.
+#[derive(Serialize, Deserialize)]
+struct Written {
+    /// When, in microseconds since 1970.
+    t: i64,
+    /// Its order, if that is another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    o: Option<i64>,
+    #[serde(default = "transcript", skip_serializing_if = "is_transcript")]
+    w: Witness,
+    s: Says,
+}
+
+fn transcript() -> Witness {
+    Witness::Transcript
+}
+
+fn is_transcript(witness: &Witness) -> bool {
+    *witness == Witness::Transcript
+}
+
+impl From<Placed> for Written {
+    fn from(Placed { order, input }: Placed) -> Written {
+        Written {
+            t: input.at.micros(),
+            o: (order != input.at).then(|| order.micros()),
+            w: input.witness,
+            s: input.says,
+        }
+    }
+}
+
+impl From<Written> for Placed {
+    fn from(Written { t, o, w, s }: Written) -> Placed {
+        Placed {
+            order: Timestamp::from_micros(o.unwrap_or(t)),
+            input: Input {
+                at: Timestamp::from_micros(t),
+                witness: w,
+                says: s,
+            },
+        }
+    }
 }
 
 /// All that is derived from inputs.

@@ -96,6 +96,7 @@ impl Planner<'_> {
             outcome: to.and_then(|to| to.outcome.clone()),
             confidence: rule.and_then(|rule| rule.confidence),
             evidence: Some(line.evidence(
+                touched.at,
                 touched.witness,
                 to,
                 moved.is_shown.then_some(shown),
@@ -188,25 +189,32 @@ impl Plan<'_> {
 
 impl OpenLine {
     /// Where what caused a transition stands, and what else the rows of command and
-    /// agent follow from.
+    /// agent follow from: of that only what is not as usual. A time that is missing is
+    /// the event's own.
     fn evidence(
         &self,
+        at: Timestamp,
         witness: Witness,
         to: Option<&Command>,
         shown: Option<&Shown>,
         path: Option<&String>,
     ) -> Value {
         let mut evidence = json!({"witness": witness});
+        let mut put = |name: &str, value: Value, usual: Value| {
+            if value != usual {
+                evidence[name] = value;
+            }
+        };
         if let Some(to) = to {
-            evidence["origin"] = json!(to.origin);
-            evidence["started_at"] = json!(to.started_at);
-            evidence["completed_at"] = json!(to.completed_at);
+            put("origin", json!(to.origin), json!("human"));
+            put("started_at", json!(to.started_at), json!(at));
+            put("completed_at", json!(to.completed_at), Value::Null);
         }
         if let Some(shown) = shown {
-            evidence["state"] = json!(shown.state);
-            evidence["since"] = json!(shown.since);
-            evidence["background"] = json!(shown.background);
-            evidence["unseen"] = json!(shown.unseen);
+            put("state", json!(shown.state), Value::Null);
+            put("since", json!(shown.since), json!(at));
+            put("background", json!(shown.background), json!(0));
+            put("unseen", json!(shown.unseen), json!(false));
         }
         if let Some(hook) = &self.hook {
             evidence["hook"] = json!(hook);
@@ -214,7 +222,8 @@ impl OpenLine {
         match (self.event_key, self.source) {
             (Some(key), _) => evidence["event_key"] = json!(hex(&key)),
             (None, Some(source)) => {
-                evidence["source"] = json!(path);
+                let name = path.and_then(|path| path.rsplit('/').next());
+                evidence["source"] = json!(name);
                 evidence["offset"] = json!(source.offset);
             }
             (None, None) => {}

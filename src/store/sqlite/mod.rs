@@ -26,8 +26,8 @@ use super::{
 
 pub use beside::{beat, checkpoint, checkpoints, correct, open_sessions, registered_sessions};
 use statements::{
-    AGENTS, ASK, CHANGED_TURNS, COMMANDS, FACTS, HOOKS, INTERRUPTIONS, LINKED, PROJECTS, TOOL_USES,
-    USAGE,
+    AGENTS, ASK, CHANGED_TURNS, COMMANDS, FACTS, HEARD, HOOKS, INTERRUPTIONS, LINKED, OPEN_FACTS,
+    PROJECTS, TOOL_USES, USAGE,
 };
 
 /// Every statement is handed to the driver's thread and its end handed back,
@@ -66,7 +66,17 @@ impl Transaction for SqliteTransaction<'_> {
             .bind(Json(&questions.shared))
             .fetch_one(&mut *self.0)
             .await?;
-        Ok(answer.0.to(questions))
+        let mut answer = answer.0;
+        let with_facts: Vec<(String, String)> = sqlx::query_as(OPEN_FACTS)
+            .bind(Json(answer.sessions()))
+            .fetch_all(&mut *self.0)
+            .await?;
+        let heard = answer.open_facts(with_facts);
+        if !heard.is_empty() {
+            let heard = sqlx::query_as(HEARD).bind(in_hex(&heard));
+            answer.heard = heard.fetch_all(&mut *self.0).await?;
+        }
+        Ok(answer.to(questions))
     }
 
     async fn write(&mut self, host: &str, rows: &Rows<'_>) -> Outcome<Written> {

@@ -26,7 +26,6 @@ SELECT json_object(
             'cli', cli, 'started_at', started_at, 'last_seen_at', last_seen_at,
             'ended_at', ended_at, 'end_reason', end_reason, 'registrations', registrations,
             'registered', json(iif(registered, 'true', 'false')), 'terminal', json(terminal),
-            'open_facts', json(open_facts),
             'work', json_object(
                 'title', title, 'title_kind', title_kind, 'model', model,
                 'context_tokens', context_tokens, 'todos', json(todos),
@@ -48,16 +47,20 @@ SELECT json_object(
             JOIN agents AS child ON child.parent_agent_id = root.id
             WHERE child.state <> 'idle' OR child.needs <> 'none' OR EXISTS (
                 SELECT 1 FROM commands WHERE agent_id = child.id AND commands.state <> 'complete')))),
-    'heard', json((
-        SELECT json_group_array(json_array(heard.value ->> 'key', event_id))
-        FROM agents, json_each(open_facts, '$.heard') AS heard
-        JOIN facts ON facts.key = unhex(heard.value ->> 'key')
-        WHERE session_uuid IN (SELECT value FROM json_each(?5)))),
     'ids', json_object(
         'projects', json_object('from', (SELECT coalesce(max(id), 0) + 1 FROM projects)),
         'agents', json_object('from', (SELECT coalesce(max(id), 0) + 1 FROM agents)),
         'commands', json_object('from', (SELECT coalesce(max(id), 0) + 1 FROM commands)),
         'turns', json_object('from', (SELECT coalesce(max(id), 0) + 1 FROM turns))))";
+
+/// Beside the one document, since a document is parsed where it is put into another.
+pub const OPEN_FACTS: &str = "
+SELECT session_uuid, open_facts FROM agents
+WHERE session_uuid IN (SELECT value FROM json_each(?1)) AND open_facts IS NOT NULL";
+
+pub const HEARD: &str = "
+SELECT asked.value, event_id FROM json_each(?1) AS asked CROSS JOIN facts
+ON facts.key = unhex(asked.value)";
 
 pub const PROJECTS: &str = "
 INSERT INTO projects (id, host, path, name, git_remote, current_branch, created_at)
@@ -91,7 +94,8 @@ SELECT value ->> 'id', value ->> 'session_uuid', value ->> 'project_id',
        value ->> '$.shown.snoozed_until',
        value ->> 'successor_id', value ->> 'forked_from_id',
        nullif(value -> 'other_hosts', '[]')
-FROM json_each(?1) WHERE true
+-- The limit keeps each row's value, which would else be made anew for each column.
+FROM (SELECT value FROM json_each(?1) LIMIT -1) WHERE true
 ON CONFLICT (id) DO UPDATE SET
     transcript_path = excluded.transcript_path, working_directory = excluded.working_directory,
     started_at = excluded.started_at, last_seen_at = excluded.last_seen_at,
