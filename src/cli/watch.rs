@@ -185,7 +185,7 @@ fn tell(news: &News, progress: &Report) {
     }
 }
 
-fn options(settings: &Settings, once: bool, news: &Arc<News>) -> Options {
+pub fn options(settings: &Settings, once: bool, news: &Arc<News>) -> Options {
     Options {
         roots: settings.claude.roots.clone(),
         spool: Spool::of(&settings.places.state),

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::store::read::{ArchivedFile, SessionFile};
 
 /// A file that was replaced keeps its row under this name, with the row's id.
-const REPLACED: &str = "replaced:";
+pub const REPLACED: &str = "replaced:";
 
 /// Why a session was not found.
 #[derive(Debug, PartialEq, Eq)]

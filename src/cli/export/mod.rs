@@ -9,7 +9,7 @@
 //! Not here: which files these are (`find`), the bytes (`restore`), the SQL
 //! (`store::read`).
 
-mod find;
+pub mod find;
 
 use std::{
     fs::{self, File},

@@ -4,6 +4,7 @@
 //! Line → spool::Line → hook_received, and the session it was seen in
 //! ```
 
+mod again;
 mod meaning;
 
 use std::{collections::HashSet, io, ops::ControlFlow};
@@ -14,6 +15,7 @@ use crate::{
     spool::SELF_TEST,
     tail::{Body as Bytes, Consumer, Line, Measured},
 };
+pub use again::line_of;
 use meaning::{mean, not_a_line, read};
 
 /// A hook of 1 MiB, with what is written around it.
