@@ -15,7 +15,7 @@ use crate::{event::Timestamp, store::read::Reader};
 const SPAN: u64 = 8 << 20;
 /// What a fork begins with.
 const BEGINNING: u64 = 64 << 10;
-/// The most thoughts that are given, the newest ones.
+/// The most thoughts and words that are given, the newest ones.
 const THOUGHTS: usize = 200;
 
 /// Words that a line must have to be looked into.
@@ -52,21 +52,30 @@ pub enum Mark {
     },
     /// What the CLI said in the agent's place.
     Error(String),
+    /// What a subagent was given to do, and what it said: no turns of its session.
+    Task(String),
+    Said(String),
 }
 
-/// The marks of a span that begins with a line.
-pub async fn marks(reader: &Reader, kept: &Kept, span: Range<u64>) -> Result<Marks, Lost> {
+/// The marks of a span that begins with a line; with what is said in it, if that makes no
+/// turns.
+pub async fn marks(
+    reader: &Reader,
+    kept: &Kept,
+    span: Range<u64>,
+    with_words: bool,
+) -> Result<Marks, Lost> {
     let end = span.end.min(kept.end);
     let start = span.start.max(end.saturating_sub(SPAN));
     let runs = kept.read(reader, start..end).await?;
     let finders = WORDS.map(Finder::new);
     let mut marks = Marks::default();
     for (offset, line) in lines(&runs, start == span.start) {
-        if finders.iter().any(|finder| finder.find(line).is_some()) {
-            record::take_marks(line, offset, &mut marks);
+        if with_words || finders.iter().any(|finder| finder.find(line).is_some()) {
+            record::take_marks(line, offset, with_words, &mut marks);
         }
     }
-    marks.forget_old_thoughts();
+    marks.forget_old();
     Ok(marks)
 }
 
@@ -79,12 +88,13 @@ pub async fn origin(reader: &Reader, kept: &Kept) -> Result<Option<String>, Lost
 }
 
 impl Marks {
-    fn forget_old_thoughts(&mut self) {
-        let is_thought = |one: &MarkedAt| matches!(one.mark, Mark::Thought(_));
-        let count = self.marks.iter().filter(|one| is_thought(one)).count();
+    fn forget_old(&mut self) {
+        let is_long =
+            |one: &MarkedAt| matches!(one.mark, Mark::Thought(_) | Mark::Said(_) | Mark::Task(_));
+        let count = self.marks.iter().filter(|one| is_long(one)).count();
         let mut old = count.saturating_sub(THOUGHTS);
         self.marks.retain(|one| {
-            let is_old = old > 0 && is_thought(one);
+            let is_old = old > 0 && is_long(one);
             old -= usize::from(is_old);
             !is_old
         });

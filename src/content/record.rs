@@ -2,7 +2,7 @@
 //! nothing.
 
 use serde::Deserialize;
-use serde_json::{Map, Value, value::RawValue};
+use serde_json::{Map, Value, json, value::RawValue};
 
 use super::marks::{Mark, MarkedAt, Marks};
 use crate::event::Timestamp;
@@ -34,6 +34,8 @@ pub struct Part {
 
 #[derive(Deserialize)]
 struct Line<'a> {
+    #[serde(default, rename = "type")]
+    kind: Option<Value>,
     timestamp: Option<String>,
     #[serde(default, borrow)]
     message: Option<&'a RawValue>,
@@ -91,8 +93,8 @@ pub fn take_call(line: &[u8], id: &str, call: &mut Call) {
     }
 }
 
-/// Adds what a line says between the turns.
-pub fn take_marks(line: &[u8], offset: u64, marks: &mut Marks) {
+/// Adds what a line says between the turns, and in words if they are wanted.
+pub fn take_marks(line: &[u8], offset: u64, with_words: bool, marks: &mut Marks) {
     let Some((line, blocks)) = read(line) else {
         return;
     };
@@ -108,6 +110,7 @@ pub fn take_marks(line: &[u8], offset: u64, marks: &mut Marks) {
             tokens: about.and_then(|about| about["preTokens"].as_u64()),
         });
     }
+    let is_users = line.kind.as_ref().and_then(Value::as_str) == Some("user");
     for block in &blocks {
         match word(block, "type") {
             Some("thinking") => match word(block, "thinking").map(str::trim) {
@@ -118,6 +121,11 @@ pub fn take_marks(line: &[u8], offset: u64, marks: &mut Marks) {
                 let said = word(block, "text").unwrap_or_default();
                 mark(Mark::Error(head(said, THOUGHT_CHARS).0));
             }
+            Some("text") if with_words => match word(block, "text").map(str::trim) {
+                None | Some("") => {}
+                Some(text) if is_users => mark(Mark::Task(head(text, PART_CHARS).0)),
+                Some(text) => mark(Mark::Said(head(text, PART_CHARS).0)),
+            },
             Some("tool_result") => {
                 let id = word(block, "tool_use_id");
                 if let (Some(id), Some(patch)) = (id, line.patch()) {
@@ -141,6 +149,7 @@ fn read(line: &[u8]) -> Option<(Line<'_>, Vec<Value>)> {
     let message: Option<Message> = message.and_then(|text| serde_json::from_str(text).ok());
     let blocks = match message.map(|message| message.content) {
         Some(Value::Array(blocks)) => blocks,
+        Some(Value::String(text)) => vec![json!({"type": "text", "text": text})],
         _ => Vec::new(),
     };
     Some((line, blocks))

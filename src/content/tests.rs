@@ -98,7 +98,7 @@ fn an_edit_shows_its_change_and_counts_its_lines() {
     let mut marks = Marks::default();
     let mut with_time = record;
     with_time["timestamp"] = json!("2026-11-30T10:00:00Z");
-    take_marks(&line(with_time), 0, &mut marks);
+    take_marks(&line(with_time), 0, false, &mut marks);
     assert_eq!(marks.changes["u1"], (2, 1));
 }
 
@@ -116,7 +116,7 @@ fn thoughts_compactions_and_errors_are_marks() {
     .into_iter()
     .enumerate()
     {
-        take_marks(&line(record), offset as u64, &mut marks);
+        take_marks(&line(record), offset as u64, false, &mut marks);
     }
     let found: Vec<_> = marks
         .marks
@@ -135,6 +135,30 @@ fn thoughts_compactions_and_errors_are_marks() {
             (3, Mark::Error("API Error: 529".into())),
         ]
     );
+}
+
+#[test]
+fn a_subagents_task_and_words_are_marks_where_they_are_wanted() {
+    let at = "2026-11-30T10:00:00.000Z";
+    let records = [
+        json!({"timestamp": at, "type": "user", "message": {"content": "look at the files"}}),
+        json!({"timestamp": at, "type": "assistant", "message": {"content": [{"type": "text", "text": "I see two."}]}}),
+        json!({"timestamp": at, "type": "assistant", "message": {"content": [{"type": "text", "text": " "}]}}),
+    ];
+    let found = |with_words| {
+        let mut marks = Marks::default();
+        for (offset, record) in records.iter().enumerate() {
+            take_marks(&line(record.clone()), offset as u64, with_words, &mut marks);
+        }
+        marks
+            .marks
+            .into_iter()
+            .map(|one| one.mark)
+            .collect::<Vec<_>>()
+    };
+    let (task, said) = ("look at the files".to_owned(), "I see two.".to_owned());
+    assert_eq!(found(true), [Mark::Task(task), Mark::Said(said)]);
+    assert_eq!(found(false), []);
 }
 
 #[test]

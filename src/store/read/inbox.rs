@@ -66,10 +66,10 @@ impl Reader {
              WHERE CASE WHEN a.parent_agent_id IS NOT NULL \
                THEN a.ended_at IS NULL \
                  AND (a.needs <> 'none' OR a.state IN ('commanded', 'processing')) \
-               WHEN a.ended_at IS NULL \
+               WHEN s.open \
                THEN a.state <> 'idle' OR a.needs <> 'none' OR a.unseen \
                  OR a.background > 0 OR a.last_seen_at >= $1 \
-               ELSE a.ended_at >= $2 AND (a.needs <> 'none' \
+               ELSE coalesce(a.ended_at, a.last_seen_at) >= $2 AND (a.needs <> 'none' \
                  OR a.state IN ('commanded', 'processing') OR c.outcome = 'abandoned') END \
              ORDER BY last_seen_at DESC, a.id DESC LIMIT $3"
         );

@@ -46,6 +46,17 @@ pub enum Item {
         is_cut: bool,
     },
     Steps(Steps),
+    /// What a subagent was given to do, and what it said, by the place in its transcript.
+    Task {
+        offset: u64,
+        text: String,
+        at: When,
+    },
+    Words {
+        offset: u64,
+        html: Markdown,
+        at: When,
+    },
     Rule(String),
 }
 
@@ -188,6 +199,16 @@ impl<'a> Talk<'a> {
                 Mark::Compaction { trigger, tokens } => {
                     self.push(Item::Rule(compaction(trigger.as_deref(), *tokens)));
                 }
+                Mark::Task(text) => self.push(Item::Task {
+                    offset: one.offset,
+                    text: cut(text, TURN_CHARS),
+                    at: When::clock(&one.at.to_string(), self.now),
+                }),
+                Mark::Said(text) => self.push(Item::Words {
+                    offset: one.offset,
+                    html: Markdown::new(&cut(text, TURN_CHARS)),
+                    at: When::clock(&one.at.to_string(), self.now),
+                }),
                 Mark::Error(text) => {
                     self.push(Item::Rule(format!("error: {}", cut(first_line(text), 160))));
                 }

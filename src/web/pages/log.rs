@@ -14,7 +14,7 @@ use serde_json::Value;
 use super::{Answer, frame::Frame, html, inbox::Inbox, rows::cut, when::When};
 use crate::{
     event::EventType,
-    show::{self, first_line, typed},
+    show::{self, first_line, of_day, typed},
     store::{
         Filter, Stored,
         read::{AgentFilter, AgentRow},
@@ -187,7 +187,7 @@ fn states(health: &Health, hooks: Vec<String>, observed: Option<String>) -> Vec<
         well(
             "Watcher",
             health.watcher.running,
-            health.watcher.to_string(),
+            readable(&health.watcher.to_string()),
         ),
         well("Database", health.is_connected(), health.database()),
         well("Stream", true, health.streams()),
@@ -204,6 +204,19 @@ fn states(health: &Health, hooks: Vec<String>, observed: Option<String>) -> Vec<
             Some(observed) => well("Registry", true, observed),
         },
     ]
+}
+
+/// With the time since when it runs as people read it.
+fn readable(watcher: &str) -> String {
+    let parts = watcher.split(", ").map(|part| {
+        let since = part.strip_prefix("since ");
+        let since = since.and_then(|at| at.parse::<jiff::Timestamp>().ok());
+        match since {
+            Some(at) => format!("since {}", of_day(at, &Zoned::now())),
+            None => part.to_owned(),
+        }
+    });
+    parts.collect::<Vec<_>>().join(", ")
 }
 
 fn line(event: &Stored, agents: &HashMap<i64, AgentRow>, now: &Zoned) -> Line {

@@ -290,7 +290,9 @@ async fn bounded(
 async fn between(app: &Shared, agent: &AgentRow, window: &Window) -> (Marks, Option<Origin>) {
     let read = async {
         let kept = Kept::of(&app.reader, agent, &app.host).await?;
-        let marks = marks(app, &kept, window).await?;
+        // What a subagent says makes no turns.
+        let with_words = agent.parent_agent_id.is_some();
+        let marks = marks(app, &kept, window, with_words).await?;
         let origin = match window.earlier {
             None => content::origin(&app.reader, &kept).await?,
             Some(_) => None,
@@ -308,7 +310,12 @@ async fn between(app: &Shared, agent: &AgentRow, window: &Window) -> (Marks, Opt
     (marks, origin)
 }
 
-async fn marks(app: &Shared, kept: &Kept, window: &Window) -> Result<Marks, Lost> {
+async fn marks(
+    app: &Shared,
+    kept: &Kept,
+    window: &Window,
+    with_words: bool,
+) -> Result<Marks, Lost> {
     let events: Vec<i64> = window.turns.iter().map(|turn| turn.event_id).collect();
     let lines = app.reader.lines_of(&events).await?.into_iter();
     let own = lines.filter(|(checkpoint, _)| *checkpoint == kept.checkpoint_id);
@@ -322,7 +329,7 @@ async fn marks(app: &Shared, kept: &Kept, window: &Window) -> Result<Marks, Lost
         Some(_) => own.iter().max().copied().unwrap_or(first),
         None => u64::MAX,
     };
-    content::marks(&app.reader, kept, first..until).await
+    content::marks(&app.reader, kept, first..until, with_words).await
 }
 
 impl Origin {

@@ -49,6 +49,40 @@ fn the_pause_is_drawn_anew_from_all_of_its_range() {
     }
 }
 
+/// A hundred clients lose their server in the same moment.
+#[test]
+fn a_hundred_clients_do_not_come_back_at_once() {
+    let (headspace, web) = served();
+    let mut browser = Chromium::start(headspace.dir());
+    let mut tab = page(&mut browser, &web);
+    tab.evaluate(
+        "globalThis.tries = [];
+         globalThis.EventSource = class {
+           constructor() { tries.push(performance.now()); this.number = tries.length; setTimeout(() => this.onerror(), 0); }
+           addEventListener() {}
+           close() {}
+         };
+         globalThis.all = Array.from({length: 100}, () => client.connect('/api/events/stream', {}));
+         true",
+    );
+    // Each has tried three times more: in the first, the first two and the first four seconds.
+    tab.wait_until("tries.length >= 400");
+    let tries = tab.evaluate(
+        "all.forEach((one) => one.close()), tries.slice(100).map((at) => at - tries[99])",
+    );
+    let tries: Vec<f64> = serde_json::from_value(tries).expect("times");
+    let most = (0..80).map(|tenth| {
+        let from = f64::from(tenth) * 100.0;
+        tries
+            .iter()
+            .filter(|at| (from..from + 100.0).contains(*at))
+            .count()
+    });
+    // Ten are expected where they are densest, twenty of those that came back at once.
+    let most = most.max().expect("a number");
+    assert!(most < 50, "{most} of them tried within a tenth of a second");
+}
+
 #[test]
 fn it_resumes_after_its_last_event_when_the_server_stops_or_dies() {
     let (headspace, mut web) = served();

@@ -10,7 +10,7 @@ use crate::support::{
 on_both! {
     fn each_session_stands_where_it_belongs_and_says_why(kind: Kind) {
         let headspace = Headspace::on(kind);
-        let names = ["asker", "runner", "planner", "limited", "done", "worker", "back", "idle", "gone"];
+        let names = ["asker", "runner", "planner", "limited", "done", "worker", "back", "idle", "gone", "stale"];
         for (name, id) in names.into_iter().zip(1..) {
             stored_at_rest(&headspace, name, 1);
             converse(&headspace.store, id, &[("user", format!("{name} 1"))]);
@@ -34,6 +34,8 @@ on_both! {
             set("done", &format!("unseen = {yes}, last_words = 'All pass.'")),
             set("worker", "state = 'processing', queue_length = 2, context_tokens = 76000, model = 'claude-opus-4-5-20251101', todos = '[{\"content\":\"a\",\"status\":\"completed\"},{\"content\":\"b\",\"status\":\"pending\"}]'"),
             set("back", "background = 2"),
+            // It has not ended, and was not seen for longer than anything is open.
+            set("stale", &format!("state = 'processing', needs = 'permission', last_seen_at = {}", at(30 * 60))),
             set("gone", &format!("ended_at = {}, needs = 'permission', asks = 'Bash: ./rotate'", at(1))),
             "INSERT INTO tool_uses (agent_id, command_id, tool_use_id, name, summary, started_at) \
              SELECT a.id, c.id, 'u', 'Edit', 'src/a.rs', c.started_at FROM agents a JOIN commands c \
@@ -58,7 +60,7 @@ on_both! {
         assert!(places.is_sorted(), "{places:?}\n{html}");
         place("1. a\n2. b\n3. c\n…");
         place("hit the limit until 3pm");
-        assert!(!html.contains("4. d"), "{html}");
+        assert!(!html.contains("4. d") && !html.contains("The stale"), "{html}");
         // What a subagent needs stands on its root.
         tamper(&headspace.store, child);
         let html = web.get("/fragments/home").body;

@@ -34,6 +34,24 @@ on_both! {
         assert!(web.get("/agents/1").body.contains("I should look first."));
     }
 
+    fn a_subagents_page_has_its_task_and_its_words(kind: Kind) {
+        let headspace = with_archive(kind, "full");
+        let mut talk = Talk::new(&headspace, "parent");
+        talk.say("look around");
+        let mut child = talk.session.subagent("e1f2");
+        let folder = talk.path.with_extension("").join("subagents");
+        fs::create_dir_all(&folder).expect("a folder");
+        let lines = [child.prompt("Look at <b>all</b> files"), child.reply("There are **two**.")];
+        append(&folder.join(child.file_name()), lines.concat());
+        headspace.watch_once();
+        let id = headspace.store.number("SELECT id FROM agents WHERE parent_agent_id IS NOT NULL");
+        let page = Web::start(&headspace).get(&format!("/agents/{id}")).body;
+        for text in ["Look at &#60;b&#62;all&#60;/b&#62; files", "There are <strong>two</strong>.", "subagent of this session"] {
+            assert!(page.contains(text), "{text}: {page}");
+        }
+        assert!(!page.contains("Nothing was said yet"), "{page}");
+    }
+
     fn a_call_opens_to_its_input_and_its_result(kind: Kind) {
         let headspace = with_archive(kind, "full");
         let talk = worked(&headspace);
