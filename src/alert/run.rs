@@ -27,7 +27,7 @@ use crate::{
 };
 
 /// Looks are at least so far apart, however much is committed.
-const APART: Duration = Duration::from_millis(500);
+const APART: Duration = Duration::from_secs(1);
 /// Before another look at a database that is away.
 const AWAY: Duration = Duration::from_secs(5);
 /// Receipts that wait to be kept.
@@ -48,6 +48,8 @@ struct Lane {
     way: &'static str,
     timing: Timing,
     orders: mpsc::Sender<Order>,
+    /// A message may still have to be withdrawn.
+    has_open: bool,
 }
 
 /// Why the rows could not be read or written; capture says so for all.
@@ -72,6 +74,7 @@ impl Teller {
             way: way.name(),
             timing: Timing::default(),
             orders: way.start(sender.clone()),
+            has_open: true,
         };
         Teller {
             host: options.host.clone(),
@@ -128,10 +131,12 @@ impl Teller {
         let waits = show::waits(&rows, self.finished, &Zoned::now());
         let mut next = None;
         for place in 0..self.lanes.len() {
-            let told = self
-                .reader
-                .alerts(self.lanes[place].way, &self.host)
-                .await?;
+            let lane = &self.lanes[place];
+            // Most of the time nothing waits, and nothing is to be asked.
+            let told = match waits.is_empty() && !lane.has_open {
+                true => Vec::new(),
+                false => self.reader.alerts(lane.way, &self.host).await?,
+            };
             let now = Now {
                 steady: Instant::now(),
                 wall: Timestamp::now(),
@@ -144,6 +149,8 @@ impl Teller {
                 withdraw,
                 look_at,
             } = plan;
+            let is_open = |row: &AlertRow| row.withdrawn_at.is_none();
+            self.lanes[place].has_open = !tell.is_empty() || told.iter().any(is_open);
             for telling in &tell {
                 self.tell(place, telling, &waits).await?;
             }

@@ -103,3 +103,73 @@ pub async fn keep_receipt_postgres(
     done.execute(link).await?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{Database, Writer, read::server};
+
+    fn alert(repeat: bool, message: &str) -> NewAlert {
+        let at = "2026-11-30T12:00:00.000000Z".to_owned();
+        NewAlert {
+            agent_id: 1,
+            kind: "permission".to_owned(),
+            opened_at: at.clone(),
+            way: "command",
+            repeat,
+            message: message.to_owned(),
+            sent_at: at,
+        }
+    }
+
+    /// Two programs that tell of the same wait in the same moment.
+    async fn each_is_told_and_withdrawn_by_one_alone(database: Database) {
+        let writer = || Writer::new(database.clone(), "here".to_owned());
+        let (mut one, mut two) = (writer(), writer());
+        let key = |repeat| (1, "permission".to_owned(), repeat);
+        assert_eq!(one.tell(&[alert(false, "m1")]).await.unwrap(), [key(false)]);
+        let both = [alert(false, "m2"), alert(true, "m2")];
+        assert_eq!(two.tell(&both).await.unwrap(), [key(true)]);
+        assert_eq!(one.tell(&both).await.unwrap(), []);
+        let now = Timestamp::now();
+        assert!(one.withdraw("m1", now).await.unwrap());
+        assert!(!two.withdraw("m1", now).await.unwrap());
+        assert!(two.withdraw("m2", now).await.unwrap());
+        two.keep_receipt("m1", "7").await.unwrap();
+        one.close().await;
+        two.close().await;
+    }
+
+    const AGENT: &str = "INSERT INTO projects (id, host, path, name, created_at) \
+         VALUES (1, 'here', '/p', 'p', '2026-11-30T12:00:00.000000Z'); \
+         INSERT INTO agents (id, session_uuid, project_id, working_directory, cli, started_at, last_seen_at) \
+         VALUES (1, 'u', 1, '/p', 'claude', '2026-11-30T12:00:00.000000Z', '2026-11-30T12:00:00.000000Z')";
+
+    #[tokio::test]
+    async fn on_sqlite_an_alert_is_of_one_program_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("log.db");
+        let mut link = crate::store::new_sqlite(&path).await;
+        sqlx::raw_sql(AGENT).execute(&mut link).await.unwrap();
+        each_is_told_and_withdrawn_by_one_alone(Database::Sqlite(path)).await;
+        let receipts: Vec<Option<String>> =
+            sqlx::query_scalar("SELECT receipt FROM alerts ORDER BY repeat")
+                .fetch_all(&mut link)
+                .await
+                .unwrap();
+        assert_eq!(receipts, [Some("7".to_owned()), None]);
+    }
+
+    #[tokio::test]
+    async fn on_postgres_an_alert_is_of_one_program_alone() {
+        let server = tokio::task::spawn_blocking(server::Database::create)
+            .await
+            .unwrap();
+        let database = Database::Postgres(server.url());
+        let mut first = Writer::new(database.clone(), "here".to_owned());
+        first.ensure_link().await.unwrap();
+        first.close().await;
+        server.sql(AGENT);
+        each_is_told_and_withdrawn_by_one_alone(database).await;
+    }
+}
