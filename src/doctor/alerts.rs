@@ -11,14 +11,55 @@ use std::{
 use super::finding::Finding;
 use crate::{
     alert::DESKTOP_PROGRAM,
-    config::{Notify, WebhookUrl},
+    config::{Notify, Settings, WebhookUrl},
 };
 
 const CHECK: &str = "alerts";
 
+/// What an administrator and the installer added to the system's watcher.
+const DROP_INS: &str = "/etc/systemd/system/headspace-watcher.service.d";
+
 /// Nothing where no way is set.
-pub fn examine(notify: &Notify) -> Vec<Finding> {
-    judge(notify, env::var_os("PATH").as_deref())
+pub fn examine(settings: &Settings) -> Vec<Finding> {
+    let notify = &settings.notify;
+    let mut findings = judge(notify, env::var_os("PATH").as_deref());
+    if settings.places.state == Path::new("/var/lib/headspace") {
+        findings.extend(kept_in(notify, Path::new(DROP_INS)));
+    }
+    findings
+}
+
+/// What the system's unit does not let out, where one was installed: it is opened by
+/// installing, and the settings may be newer.
+fn kept_in(notify: &Notify, drop_ins: &Path) -> Vec<Finding> {
+    let files = fs::read_dir(drop_ins).into_iter().flatten().flatten();
+    let texts: Vec<String> = files
+        .filter_map(|file| fs::read_to_string(file.path()).ok())
+        .collect();
+    let says = |key: &str| {
+        texts
+            .iter()
+            .any(|text| text.lines().any(|line| line.starts_with(key)))
+    };
+    let host = notify
+        .webhook_url
+        .as_ref()
+        .and_then(WebhookUrl::remote_host);
+    let closed = [
+        host.filter(|_| !says("IPAddressAllow="))
+            .map(|host| format!("the webhook's host {host}")),
+        (notify.desktop && !says("InaccessiblePaths=")).then(|| "the desktop's session bus".into()),
+    ];
+    let closed = closed.into_iter().flatten().filter(|_| !texts.is_empty());
+    let finding = |what: String| {
+        let found = format!("the system's unit keeps the watcher from {what}");
+        Finding::warning(
+            CHECK,
+            found,
+            "sudo headspace install --system --user NAME, once more",
+        )
+    };
+    closed.map(finding).collect()
 }
 
 fn judge(notify: &Notify, path: Option<&OsStr>) -> Vec<Finding> {
@@ -123,6 +164,28 @@ mod tests {
         }
         let fine = (Severity::Ok, "alerts go out by desktop, command".to_owned());
         assert_eq!(found(&set, dir.path()), [fine]);
+    }
+
+    #[test]
+    fn what_the_systems_unit_keeps_in_is_said_until_it_is_installed_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut set = notify();
+        set.desktop = true;
+        set.webhook_url = Some("https://10.0.0.7/geheim".to_owned().try_into().unwrap());
+        assert_eq!(kept_in(&set, dir.path()), [], "nothing is installed");
+        let file = dir.path().join("10-install.conf");
+        fs::write(&file, "[Service]\nUser=ada\n").unwrap();
+        let kept: Vec<String> = kept_in(&set, dir.path())
+            .into_iter()
+            .map(|one| one.found)
+            .collect();
+        assert_eq!(kept.len(), 2, "{kept:?}");
+        assert!(kept[0].ends_with("the webhook's host 10.0.0.7"), "{kept:?}");
+        let open = "[Service]\nIPAddressAllow=10.0.0.7\nInaccessiblePaths=\n";
+        fs::write(&file, open).unwrap();
+        assert_eq!(kept_in(&set, dir.path()), []);
+        fs::write(&file, "[Service]\nUser=ada\n").unwrap();
+        assert_eq!(kept_in(&notify(), dir.path()), [], "nothing is set");
     }
 
     #[test]

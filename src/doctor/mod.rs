@@ -98,7 +98,7 @@ async fn examine_with(settings: &Settings, host: &str) -> Vec<Finding> {
     });
     findings.extend(hooks.findings);
     findings.extend(doors);
-    findings.extend(alerts::examine(&settings.notify));
+    findings.extend(alerts::examine(settings));
     findings.extend(units::judge(&managed));
     findings
 }

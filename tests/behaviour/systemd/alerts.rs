@@ -46,6 +46,15 @@ fn ask(testbed: &Testbed, name: &str) {
     asking.question("One table or two?");
 }
 
+/// As the note of `doctor` says it, for the settings of the service.
+fn doctor(testbed: &Testbed) -> String {
+    testbed.sh(
+        "runuser -u tester -- env CONFIGURATION_DIRECTORY=/etc/headspace \
+        STATE_DIRECTORY=/var/lib/headspace RUNTIME_DIRECTORY=/run/headspace \
+        headspace doctor 2>&1 || true",
+    )
+}
+
 fn is_logged(testbed: &Testbed, text: &str) -> bool {
     let said = testbed.messages(&["-u", WATCHER]);
     said.iter().any(|message| message.contains(text))
@@ -63,7 +72,14 @@ fn a_webhook_on_another_machine_is_let_out_by_installing_and_not_before() {
     eventually("the sandbox keeps it in", || {
         is_logged(&testbed, "an alert was not sent by webhook")
     });
+    let kept_in = "the system's unit keeps the watcher from the webhook's host 192.0.2.1";
+    assert!(doctor(&testbed).contains(kept_in), "{}", doctor(&testbed));
     let said = testbed.sh(INSTALL);
+    assert!(
+        !doctor(&testbed).contains("keeps the watcher"),
+        "{}",
+        doctor(&testbed)
+    );
     assert!(
         said.contains("headspace-watcher.service.d/10-install.conf"),
         "{said}"
