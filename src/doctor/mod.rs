@@ -69,7 +69,7 @@ async fn examine_with(settings: &Settings, host: &str) -> Vec<Finding> {
         look_for_life(settings, host),
         stored::collect(settings, host),
         outside(settings),
-        hooks::examine(settings),
+        hooks::examine(settings, host),
     );
     let mut findings = vec![valid(settings)];
     findings.extend(units::judge_elsewhere(&managed, state));

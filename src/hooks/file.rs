@@ -234,3 +234,26 @@ fn io_error(path: &Path) -> impl Fn(io::Error) -> FileError {
         error,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_changed_or_made_meanwhile_is_not_overwritten() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("settings.json");
+        let of = || SettingsFile::of(dir.path()).unwrap();
+        let missing = of();
+        fs::write(&path, "{}").unwrap();
+        assert!(matches!(missing.write("ours"), Err(FileError::Changed(_))));
+        let file = of();
+        fs::write(&path, "{ }").unwrap();
+        assert!(matches!(file.write("ours"), Err(FileError::Changed(_))));
+        assert!(matches!(file.remove(), Err(FileError::Changed(_))));
+        assert_eq!(fs::read_to_string(&path).unwrap(), "{ }");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+        of().write("ours").unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "ours");
+    }
+}

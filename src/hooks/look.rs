@@ -36,7 +36,9 @@ pub fn installed_version(path: Option<&OsStr>) -> Option<Version> {
 /// `installed` is the version of the CLI that the next session has.
 pub fn look(root: &Path, installed: Option<Version>) -> Look {
     let running = running(root);
-    let version = running.iter().filter_map(|one| one.version);
+    // One of another machine may be over for a long time.
+    let here = running.iter().filter(|one| !one.is_foreign);
+    let version = here.filter_map(|one| one.version);
     let mut look = Look {
         root: root.to_owned(),
         settings: root.join("settings.json"),

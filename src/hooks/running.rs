@@ -17,6 +17,8 @@ pub struct Running {
     pub version: Option<Version>,
     /// It says what it does.
     pub has_status: bool,
+    /// Its pid counts in another container, or on another machine.
+    pub is_foreign: bool,
 }
 
 #[derive(Deserialize)]
@@ -34,19 +36,25 @@ struct Entry {
     pid_domain: Option<String>,
 }
 
-/// Those of one folder of the CLI that live, on this machine.
+impl Entry {
+    fn is_foreign(&self) -> bool {
+        let domain = self.pid_domain.as_deref();
+        !domain.is_none_or(process::is_of_this_machine)
+    }
+
+    fn is_over(&self) -> bool {
+        !self.is_foreign() && !process::lives(self.pid, self.proc_start.as_deref())
+    }
+}
+
+/// Those of one folder of the CLI, without those that are known to be over.
 pub fn running(root: &Path) -> Vec<Running> {
     let entries = fs::read_dir(root.join("sessions")).into_iter().flatten();
     let mut found: Vec<Running> = entries
         .filter_map(|entry| read(&entry.ok()?.path()))
-        .filter(|entry| {
-            entry
-                .pid_domain
-                .as_deref()
-                .is_none_or(process::is_of_this_machine)
-        })
-        .filter(|entry| process::lives(entry.pid, entry.proc_start.as_deref()))
+        .filter(|entry| !entry.is_over())
         .map(|entry| Running {
+            is_foreign: entry.is_foreign(),
             pid: entry.pid,
             session: entry.session_id,
             version: entry.version.as_deref().and_then(Version::parse),

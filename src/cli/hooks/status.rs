@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::Roots;
 use crate::{
     cli::{self, say::say},
-    config::{self, Settings},
+    config,
     doctor::{self, HookFacts, Severity},
     hooks::{Entry, Look, later},
     show::age,
@@ -36,12 +36,12 @@ pub fn main(flags: &config::Flags, args: &StatusArgs) -> anyhow::Result<ExitCode
     let mut settings = config::load(flags)?;
     settings.claude.roots = args.roots.of(&settings)?;
     let runtime = cli::runtime()?;
-    let facts = runtime.block_on(doctor::examine_hooks(&settings));
+    let facts = runtime.block_on(doctor::examine_hooks(&settings, &cli::host()));
     // A thread that waits for a dead file system is left behind.
     runtime.shutdown_background();
     match args.json {
         true => say!("{}", serde_json::to_string_pretty(&as_json(&facts))?),
-        false => print(&settings, &facts),
+        false => print(&facts),
     }
     let failed = facts
         .findings
@@ -54,15 +54,12 @@ pub fn main(flags: &config::Flags, args: &StatusArgs) -> anyhow::Result<ExitCode
     })
 }
 
-fn print(settings: &Settings, facts: &HookFacts) {
+fn print(facts: &HookFacts) {
     for look in &facts.looks {
         say!("{}", visible(&look.settings.display().to_string()));
         for line in lines(look, &facts.received) {
             say!("  {}", visible(&line));
         }
-    }
-    if !settings.hooks.enabled {
-        say!("hooks.enabled is false: what they bring is not recorded");
     }
     cli::doctor::print_findings(&facts.findings);
 }

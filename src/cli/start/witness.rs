@@ -84,7 +84,7 @@ fn watch(launch: &Launch, claude: &process::Process) {
 async fn find_session(launch: &Launch, pid: u32) -> String {
     loop {
         let running = launch.roots.iter().flat_map(|root| hooks::running(root));
-        let mut known = running.filter(|one| one.pid == pid && one.has_status);
+        let mut known = running.filter(|one| one.pid == pid && one.has_status && !one.is_foreign);
         if let Some(one) = known.next() {
             return one.session;
         }

@@ -1,27 +1,16 @@
-//! What is wrong with the hooks of a folder, and whose state cannot be told.
-
-use std::collections::BTreeMap;
+//! What is wrong with the hooks of a folder.
 
 use super::{
     super::finding::{Finding, count},
     CHECK,
 };
-use crate::{
-    hooks::{Look, Version},
-    show::age,
-    store::read::HookRow,
-};
+use crate::{hooks::Look, show::age, store::read::HookRow};
 
 const INSTALL: &str = "headspace hooks install";
-const REGISTRY: &str = "registry";
 
 pub fn judge(looks: &[Look], received: Option<&[HookRow]>, now: jiff::Timestamp) -> Vec<Finding> {
-    let of_each = |look| {
-        let mut findings = vec![of_settings(look, received, now)];
-        findings.extend(of_running(look));
-        findings
-    };
-    looks.iter().flat_map(of_each).collect()
+    let of_each = |look| of_settings(look, received, now);
+    looks.iter().map(of_each).collect()
 }
 
 fn of_settings(look: &Look, received: Option<&[HookRow]>, now: jiff::Timestamp) -> Finding {
@@ -61,90 +50,4 @@ fn of_settings(look: &Look, received: Option<&[HookRow]>, now: jiff::Timestamp) 
         }
     };
     Finding::ok(CHECK, format!("{number} in {shown}{came}"))
-}
-
-/// What the processes of each version say of themselves.
-fn of_running(look: &Look) -> Vec<Finding> {
-    let mut versions: BTreeMap<Option<Version>, (usize, usize, &str)> = BTreeMap::new();
-    for one in &look.running {
-        let (all, silent, session) = versions.entry(one.version).or_default();
-        *all += 1;
-        // One that has just started says nothing yet.
-        let is_silent = !one.has_status && one.version < Some(Version::WITH_STATUS);
-        if is_silent {
-            *silent += 1;
-            *session = &one.session;
-        }
-    }
-    let has_hooks = look
-        .entries
-        .as_ref()
-        .is_ok_and(|entries| !entries.is_empty());
-    let of_version =
-        |(version, (all, silent, session)): (&Option<Version>, &(usize, usize, &str))| {
-            let version = version.map_or("of unknown version".to_owned(), |version| {
-                version.to_string()
-            });
-            let sessions = count(*all, "process", "processes");
-            let claude = format!("{sessions} of claude {version}");
-            match (*silent, has_hooks && !look.is_disabled) {
-                (0, _) => Finding::ok(
-                    REGISTRY,
-                    format!("{claude}: what it does is in its registry"),
-                ),
-                (_, true) => Finding::note(
-                    REGISTRY,
-                    format!("{claude}: its registry does not say what it does; its hooks do"),
-                ),
-                (_, false) => Finding::warning(
-                    REGISTRY,
-                    format!(
-                        "{claude}: whether it waits cannot be told, such as of session {session}; \
-                     its registry does not say it before {}, and there are no hooks",
-                        Version::WITH_STATUS
-                    ),
-                    format!("{INSTALL}, or update Claude Code"),
-                ),
-            }
-        };
-    versions.iter().map(of_version).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{
-        doctor::Severity,
-        hooks::{Running, entries, look, wanted},
-    };
-
-    fn with(version: (u32, u32, u32), has_status: bool, has_hooks: bool) -> (Severity, String) {
-        let folder = tempfile::tempdir().unwrap();
-        let mut look = look(folder.path(), None);
-        if has_hooks {
-            look.entries = Ok(entries(&wanted(false, None), "headspace hook"));
-        }
-        look.running.push(Running {
-            pid: 7,
-            session: "s-1".into(),
-            version: Some(Version(version.0, version.1, version.2)),
-            has_status,
-        });
-        let finding = of_running(&look).remove(0);
-        (finding.state, finding.found)
-    }
-
-    #[test]
-    fn a_session_that_nothing_speaks_of_is_named() {
-        assert_eq!(with((2, 1, 329), true, false).0, Severity::Ok);
-        // Its first entry has no status yet.
-        assert_eq!(with((2, 1, 329), false, false).0, Severity::Ok);
-        assert_eq!(with((2, 1, 113), false, true).0, Severity::Note);
-        let (state, found) = with((2, 1, 113), false, false);
-        assert_eq!(state, Severity::Warning);
-        assert!(
-            found.contains("s-1") && found.contains("2.1.113"),
-            "{found}"
-        );
-    }
 }

@@ -1,6 +1,7 @@
 //! Our hooks in Claude Code's settings, and what is known of sessions without them.
 
 mod judge;
+mod registry;
 mod self_test;
 
 use tokio::{join, time::timeout};
@@ -9,7 +10,7 @@ use super::{blocking, finding::Finding};
 use crate::{
     config::{DatabaseUrl, Settings},
     hooks::{Look, installed_version, look},
-    store::read::{HookRow, Reader},
+    store::read::{AgentFilter, HookRow, PAGE_ROWS, ReadError, Reader},
     supervise::Holder,
 };
 
@@ -27,8 +28,9 @@ pub struct HookFacts {
 
 /// Looks at each folder of Claude Code, and sends a hook through the whole door if
 /// there is one, and a watcher.
-pub async fn examine(settings: &Settings) -> HookFacts {
-    let (looks, received) = join!(look_at(settings), received(settings));
+pub async fn examine(settings: &Settings, host: &str) -> HookFacts {
+    let (looks, stored) = join!(look_at(settings), stored(settings, host));
+    let (received, open) = stored.unzip();
     let Some(looks) = looks else {
         let root = settings.claude.roots.first();
         return HookFacts {
@@ -41,11 +43,17 @@ pub async fn examine(settings: &Settings) -> HookFacts {
         };
     };
     let mut findings = judge::judge(&looks, received.as_deref(), jiff::Timestamp::now());
+    let has_entries = |look: &Look| look.entries.as_ref().is_ok_and(|all| !all.is_empty());
+    if !settings.hooks.enabled && looks.iter().any(has_entries) {
+        let found = "hooks.enabled is false in the settings: what hooks bring is not recorded";
+        findings.push(Finding::note(CHECK, found));
+    }
     if let Some(command) = command_to_test(settings, &looks)
         && received.is_some()
     {
         findings.push(self_test::run(settings, &command).await);
     }
+    findings.extend(registry::judge(&looks, &open.unwrap_or_default()));
     HookFacts {
         looks,
         received: received.unwrap_or_default(),
@@ -62,9 +70,22 @@ async fn look_at(settings: &Settings) -> Option<Vec<Look>> {
     .await
 }
 
-async fn received(settings: &Settings) -> Option<Vec<HookRow>> {
+/// The hooks that came, and the sessions of this machine that are open.
+async fn stored(settings: &Settings, host: &str) -> Option<(Vec<HookRow>, Vec<String>)> {
     let reader = reader(settings)?;
-    timeout(ROWS, reader.hooks()).await.ok()?.ok()
+    timeout(ROWS, rows(&reader, host)).await.ok()?.ok()
+}
+
+async fn rows(reader: &Reader, host: &str) -> Result<(Vec<HookRow>, Vec<String>), ReadError> {
+    let received = reader.hooks().await?;
+    let filter = AgentFilter {
+        open: Some(true),
+        hosts: vec![host.to_owned()],
+        ..AgentFilter::default()
+    };
+    let open = reader.agents(&filter, None, PAGE_ROWS).await?.into_iter();
+    let open = open.filter(|agent| agent.parent_agent_id.is_none());
+    Ok((received, open.map(|agent| agent.session_uuid).collect()))
 }
 
 fn reader(settings: &Settings) -> Option<Reader> {
