@@ -121,6 +121,7 @@ impl Capture {
                 self.tally.status.counters.events_written += appended.stored;
                 appended.ended.iter().for_each(log_ending);
                 for session in &appended.declined {
+                    tracing::debug!(session, "session {session} lives or waits: it is not over");
                     self.activity.declined(session, AGAIN, now);
                     // It may have ended without a trace.
                     self.verdicts.compared = false;

@@ -92,10 +92,8 @@ impl Planner<'_> {
             }
             return;
         }
-        let processes = &mut agent.open_facts.processes;
-        let before = processes.len();
-        processes.retain(|known| !known.is(&process));
-        let (is_changed, is_alone) = (processes.len() < before, processes.is_empty());
+        let is_changed = agent.open_facts.leave(&process);
+        let is_alone = agent.open_facts.processes.is_empty();
         if is_changed {
             self.change(session);
         }
@@ -124,10 +122,7 @@ impl Planner<'_> {
             started: followed.process_started.clone(),
             host,
         };
-        agent
-            .open_facts
-            .processes
-            .retain(|known| !known.is(&process));
+        agent.open_facts.leave(&process);
         if !agent.open_facts.processes.is_empty() {
             return self.change(session);
         }

@@ -30,6 +30,9 @@ pub struct OpenFacts {
     /// Processes of the CLI that were seen in the session and are not gone.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub processes: Vec<Process>,
+    /// Those that were in it at its end: what they say then is no news.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub left: Vec<Process>,
     /// A hook of the session came.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub hooked: bool,
@@ -146,6 +149,27 @@ impl OpenFacts {
                 .or_else(|| find(&|heard| by_words(heard) && near(heard))),
         };
         place.map(|place| self.heard.remove(place))
+    }
+
+    /// A process is no longer in the session; whether it was.
+    pub fn leave(&mut self, process: &Process) -> bool {
+        let there = self.processes.iter().any(|known| known.is(process));
+        self.processes.retain(|known| !known.is(process));
+        if there {
+            push(&mut self.left, process.clone(), MAX_PROCESSES);
+        }
+        there
+    }
+
+    pub fn leave_all(&mut self) {
+        for process in std::mem::take(&mut self.processes) {
+            push(&mut self.left, process, MAX_PROCESSES);
+        }
+    }
+
+    pub fn was_left_by(&self, pid: u32, started: &Option<String>) -> bool {
+        let mut left = self.left.iter();
+        left.any(|process| process.pid == pid && process.started == *started)
     }
 
     /// Takes in that a process is in the session; false if that was known.

@@ -2,7 +2,7 @@
 
 use crate::event::{
     EndReason, Ending, EndsAt, FactKey, Moment, Payload, SessionEnded, SessionRegistered,
-    SessionSeen, Timestamp, project_name,
+    SessionSeen, Sign, Timestamp, project_name,
 };
 
 use super::{
@@ -35,13 +35,13 @@ impl Planner<'_> {
             return;
         }
         agent.take_in(seen, active);
-        let reopens =
-            active && seen.reopens && agent.is_over() && !agent.was_ended_after(seen.last);
+        let reopens = active && agent.is_over() && agent.goes_on_after(seen);
         if reopens {
             agent.ended_at = None;
             agent.end_reason = None;
             agent.registrations += 1;
             agent.successor_id = None;
+            agent.open_facts.left.clear();
         }
         self.change(&seen.session_uuid);
         if reopens {
@@ -74,7 +74,7 @@ impl Planner<'_> {
             }
             EndsAt::Moment(at) | EndsAt::Exit(at) => at.max(agent.started_at),
         };
-        agent.open_facts.processes.clear();
+        agent.open_facts.leave_all();
         agent.ended_at = Some(at);
         agent.end_reason = Some(ending.reason.as_str().to_owned());
         agent.work.ended();
@@ -234,12 +234,19 @@ impl Agent {
         self.ended_at.is_some()
     }
 
-    /// Whether it was said to be over after this time: what was read late is no news.
-    fn was_ended_after(&self, at: Timestamp) -> bool {
+    /// Whether this is later than the end, and does not belong to it.
+    fn goes_on_after(&self, seen: &SessionSeen) -> bool {
         let reason = self.end_reason.as_deref().and_then(EndReason::parse);
         let said = reason.filter(|reason| *reason != EndReason::Timeout);
-        let until = |reason| Some(self.ended_at?.plus_seconds(closing_seconds(reason)));
-        said.and_then(until) >= Some(at)
+        let seconds = match &seen.by {
+            Sign::End => return false,
+            Sign::Start => 0,
+            Sign::Process { pid, started } if !self.open_facts.was_left_by(*pid, started) => 0,
+            Sign::Process { .. } | Sign::Words => said.map_or(0, closing_seconds),
+        };
+        // What was read late is no news.
+        let until = said.and(self.ended_at).map(|at| at.plus_seconds(seconds));
+        until < Some(seen.last)
     }
 
     /// Whether it says something that is true whenever it is read.

@@ -38,11 +38,23 @@ pub struct SessionSeen {
     pub iterm_pane_id: Option<String>,
     /// A program asks for it to be watched.
     pub registered: bool,
-    /// Whether it opens a session that is over again.
-    pub reopens: bool,
+    pub by: Sign,
     /// The least and the greatest time among the records seen.
     pub first: Timestamp,
     pub last: Timestamp,
+}
+
+/// What shows that a session is active: whether it opens one that is over again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sign {
+    /// Words, or a hook: a little after an end they belong to that.
+    Words,
+    /// The session begins, or goes on.
+    Start,
+    /// A process of the CLI is in it; one that was there at its end is on its way out.
+    Process { pid: u32, started: Option<String> },
+    /// It ends: that opens nothing.
+    End,
 }
 
 impl SessionSeen {

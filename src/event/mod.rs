@@ -20,7 +20,9 @@ mod timestamp;
 
 use serde_json::Value;
 
-pub use entry::{Ending, EndsAt, Entry, Followed, Rejection, SessionSeen, What, project_name};
+pub use entry::{
+    Ending, EndsAt, Entry, Followed, Rejection, SessionSeen, Sign, What, project_name,
+};
 pub use evidence::{
     Evidence, Origin, PromptKind, Prompted, Shows, TELLING, TitleKind, Todo, ToolOutcome, Usage,
 };

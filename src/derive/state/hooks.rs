@@ -54,6 +54,19 @@ pub fn submitted(facts: &mut Facts, at: Timestamp, id: Option<&String>, text: &s
     8
 }
 
+/// A subagent begins: its first record belongs to the turn.
+pub fn started(facts: &mut Facts, at: Timestamp) -> u8 {
+    if facts.is_turn_open() || facts.over_at().is_some_and(|over| at <= over) {
+        return 33;
+    }
+    let key = format!("at:{}", at.micros());
+    facts.begin_command(key, crate::event::Origin::Unknown, at, None);
+    if let Some(turn) = &mut facts.turn {
+        turn.filled = false;
+    }
+    33
+}
+
 /// The end of a turn, by a hook that names its prompt or by a record.
 pub fn ended(
     facts: &mut Facts,

@@ -82,6 +82,8 @@ pub enum Says {
         shell: bool,
     },
     Filler,
+    /// A subagent begins.
+    Started,
     Begun {
         source: String,
     },

@@ -77,6 +77,7 @@ fn take_in(facts: &mut Facts, input: &Input) -> u8 {
         Says::Queue(queue) => prompts::queue(facts, at, *queue),
         Says::Output { shell } => prompts::output(facts, at, *shell),
         Says::Filler => prompts::filler(facts, at),
+        Says::Started => hooks::started(facts, at),
         Says::Begun { source } => hooks::begun(facts, at, source),
         Says::Over => hooks::over(facts, at, 40),
         Says::TimedOut => hooks::over(facts, at, 44),

@@ -138,7 +138,8 @@ fn fills(facts: &mut Facts, at: Timestamp, prompt: &Prompt) -> bool {
         let same_id = id.is_some_and(|id| turn.prompt_ids.contains(id));
         let same_words = near && turn.awaits.as_deref() == Some(prompt.text.as_str());
         let same_words = same_words && !turn.filled;
-        if !same_id && !same_words {
+        let is_first = facts.is_child && !turn.filled;
+        if !same_id && !same_words && !is_first {
             return false;
         }
         turn.filled = true;
@@ -148,6 +149,9 @@ fn fills(facts: &mut Facts, at: Timestamp, prompt: &Prompt) -> bool {
         command.into_iter().for_each(|command| {
             command.filled = true;
             command.belongs(id);
+            if is_first {
+                command.by = prompt.by;
+            }
         });
         return true;
     }

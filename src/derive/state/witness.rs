@@ -207,6 +207,7 @@ fn own(hook: &HookReceived) -> Option<Says> {
             kind: field("error"),
             text: field("last_assistant_message").map(|text| head(&text, MAX_CHARS)),
         },
+        "SubagentStart" if field("agent_id").is_some() => Says::Started,
         "PreCompact" => Says::Compacting,
         "PostCompact" => Says::Compacted,
         "SessionStart" => Says::Begun {

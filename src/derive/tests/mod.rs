@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::event::{
-    EndReason, EndsAt, Event, Evidence, FactKey, Payload, SessionSeen, Shows, TitleKind, Todo,
-    Usage,
+    EndReason, EndsAt, Event, Evidence, FactKey, Payload, SessionSeen, Shows, Sign, TitleKind,
+    Todo, Usage,
 };
 
 /// What an input may say: a session is active, words said in it, what a line shows
@@ -156,7 +156,7 @@ fn seen(session: u8, second: i64) -> SessionSeen {
         git_branch: None,
         iterm_pane_id: None,
         registered: false,
-        reopens: true,
+        by: Sign::Words,
         first: at(second),
         last: at(second),
     }

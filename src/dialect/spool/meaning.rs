@@ -6,7 +6,7 @@ use super::Terms;
 use crate::{
     event::{
         EndReason, Ending, EndsAt, Event, FactKey, Followed, HookReceived, Moment, Payload,
-        SessionSeen, SessionViewed, Timestamp, What, hex_digest, storable,
+        SessionSeen, SessionViewed, Sign, Timestamp, What, hex_digest, storable,
     },
     spool::{self, Body, Observation, Registration, Sender},
 };
@@ -119,9 +119,19 @@ fn hook_received(
         transcript_path: word("transcript_path")
             .filter(|_| ends_reply)
             .and_then(terms.transcript),
-        reopens: !ends,
+        by: match hook_type.as_str() {
+            "SessionEnd" => Sign::End,
+            "SessionStart" => Sign::Start,
+            _ => Sign::Words,
+        },
         ..seen(&session, folder.clone(), moment)
     };
+    // One of no type is the CLI's own: it shortens a conversation, or warms up.
+    let child = word("agent_id").filter(|_| word("agent_type").is_none_or(|kind| !kind.is_empty()));
+    let child = child.map(|child| SessionSeen {
+        parent: Some(session.clone()),
+        ..self::seen(&format!("{session}/{child}"), folder.clone(), moment)
+    });
     let ending = ends.then(|| Ending {
         session_uuid: session.clone(),
         reason: EndReason::Closed,
@@ -136,9 +146,12 @@ fn hook_received(
     });
     let event = Event::new(payload, moment, keys, None).map_err(|refusal| refusal.to_string())?;
     // A test is of no session, and makes none.
-    let seen = (event.payload.session() != Some(spool::SELF_TEST)).then_some(What::Seen(seen));
-    let whats = seen.into_iter().chain([What::Event(Box::new(event))]);
-    Ok(whats.chain(ending.map(What::Ended)).collect())
+    let is_test = event.payload.session() == Some(spool::SELF_TEST);
+    let seen = [Some(seen), child].into_iter().flatten();
+    let seen = seen.filter(|_| !is_test).map(What::Seen);
+    let event = [What::Event(Box::new(event))];
+    let ending = ending.map(What::Ended);
+    Ok(seen.chain(event).chain(ending).collect())
 }
 
 fn storable_fields(fields: Map<String, Value>) -> Map<String, Value> {
@@ -169,7 +182,13 @@ fn observed(observation: Observation, received: Moment) -> Result<Vec<What>, Str
     let key = FactKey::observed(&observation.claude_session_id, &observation.key());
     let folder = observation.working_directory.clone();
     let folder = folder.filter(|_| observation.status != Observation::GONE);
-    let active = folder.map(|folder| seen(&observation.claude_session_id, folder, moment));
+    let active = folder.map(|folder| SessionSeen {
+        by: Sign::Process {
+            pid: observation.pid,
+            started: observation.process_started.clone(),
+        },
+        ..seen(&observation.claude_session_id, folder, moment)
+    });
     let followed = observation.successor.clone().map(|successor| Followed {
         session_uuid: storable(observation.claude_session_id.clone()),
         successor_uuid: storable(successor),
@@ -206,7 +225,7 @@ fn seen(session: &str, folder: String, moment: Moment) -> SessionSeen {
         git_branch: None,
         iterm_pane_id: None,
         registered: false,
-        reopens: true,
+        by: Sign::Words,
         first: moment.at,
         last: moment.at,
     }

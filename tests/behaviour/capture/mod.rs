@@ -20,4 +20,5 @@ mod sequences;
 mod sessions;
 mod truncated;
 mod two_watchers;
+mod upgraded;
 mod work;

@@ -20,6 +20,10 @@ fn hooked(headspace: &Headspace, second: u32, session: &str, name: &str, more: V
     }
     let line = json!({"key": format!("{session}{second}"), "received_at": at(second),
         "host": "here", "pid": 1, "kind": "hook", "hook": hook});
+    spooled(headspace, &line);
+}
+
+fn spooled(headspace: &Headspace, line: &Value) {
     let spool = headspace.state().join("spool");
     fs::create_dir_all(&spool).unwrap();
     let segment = spool.join("00000000000000000001.jsonl");
@@ -90,6 +94,37 @@ on_both! {
             "session_registered new  ", "session_ended new closed resume",
             "session_registered branch  ",
         ]);
+    }
+
+    fn a_start_within_a_second_of_the_end_opens_it_again(kind: Kind) {
+        let headspace = Headspace::on(kind);
+        hooked(&headspace, 1, "a", "SessionStart", json!({"source": "startup"}));
+        hooked(&headspace, 9, "a", "SessionEnd", json!({"reason": "prompt_input_exit"}));
+        hooked(&headspace, 10, "a", "SessionStart", json!({"source": "resume"}));
+        headspace.watch_once();
+        let ended = "session_ended a closed prompt_input_exit";
+        let began = "session_registered a  ";
+        assert_eq!(lives(&headspace), [began, ended, began]);
+        assert_eq!(headspace.store.column("SELECT ended_at FROM agents"), [""]);
+    }
+
+    fn the_exit_of_a_launched_program_ends_its_session(kind: Kind) {
+        let headspace = Headspace::on(kind);
+        let mut session = Session::new("launched", "/home/dev/shop");
+        let path = headspace.project("-home-dev-shop").join(session.file_name());
+        append(&path, session.prompt("Add a test."));
+        headspace.watch_once();
+        let line = json!({"key": "k", "received_at": at(30), "host": "here", "pid": 1,
+            "kind": "exited", "session_uuid": session.uuid, "code": 3});
+        spooled(&headspace, &line);
+        headspace.watch_once();
+        let ended = format!("session_ended {} closed exit code 3", session.uuid);
+        assert_eq!(lives(&headspace).last(), Some(&ended));
+        let moved = headspace.store.column(
+            "SELECT concat(payload ->> 'rule', ' ', payload ->> 'outcome', ' ', payload ->> 'trigger')
+             FROM events WHERE event_type = 'state_transition' ORDER BY id DESC LIMIT 1");
+        assert_eq!(moved, ["42 abandoned process"]);
+        assert!(headspace.run(&["rebuild", "--check"]).status.success());
     }
 
     fn a_transcript_that_is_read_after_the_end_leaves_it_ended(kind: Kind) {

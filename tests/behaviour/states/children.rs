@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::{
-    spool::registry::Cli,
+    spool::{assert_silent, hook as hook_of, registry::Cli},
     support::{
         headspace::{Headspace, Kind, eventually, on_both},
         transcripts::{Session, append},
@@ -80,6 +80,30 @@ on_both! {
         eventually("both work", || shown(&headspace) == ["processing -", "processing -"]);
         cli.kill();
         eventually("both are over", || shown(&headspace) == ["idle abandoned", "idle abandoned"]);
+        assert_as_the_log(&headspace);
+    }
+
+    fn its_hooks_alone_make_it_with_its_dialog(kind: Kind) {
+        let headspace = Headspace::on(kind);
+        let _watcher = headspace.watch();
+        let hooked = |name: &str, agent_type: &str| {
+            let hook = json!({"session_id": "s", "cwd": "/home/dev/shop", "hook_event_name": name,
+                "agent_id": format!("a{agent_type}"), "agent_type": agent_type,
+                "tool_name": "Bash", "tool_input": {"command": "npm test"}});
+            assert_silent(&hook_of(&headspace, hook.to_string()));
+        };
+        hooked("SubagentStart", "general-purpose");
+        eventually("it begins", || shown(&headspace) == ["idle -", "commanded -"]);
+        hooked("PermissionRequest", "general-purpose");
+        eventually("it waits, and its session with it", || {
+            shown(&headspace) == ["awaiting_input -", "awaiting_input -"]
+        });
+        let asks = "SELECT asks FROM agents ORDER BY id";
+        assert_eq!(headspace.store.column(asks), ["Bash: npm test", "Bash: npm test"]);
+        // The CLI's own agents have no type.
+        hooked("SubagentStop", "");
+        hooked("SubagentStop", "general-purpose");
+        eventually("it is over", || shown(&headspace) == ["idle -", "idle done"]);
         assert_as_the_log(&headspace);
     }
 

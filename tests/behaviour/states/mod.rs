@@ -2,6 +2,7 @@
 
 mod any_order;
 mod children;
+mod clock;
 mod esc;
 mod judge;
 mod labels;

@@ -2,8 +2,8 @@
 
 use headspace::{
     event::{
-        Ending, Entry, Event, FactKey, Group, Moment, Payload, Rejection, SessionSeen, Timestamp,
-        What, hex,
+        Ending, Entry, Event, FactKey, Group, Moment, Payload, Rejection, SessionSeen, Sign,
+        Timestamp, What, hex,
     },
     store::{Appended, Database, Failure, Segment, WatcherBeat, Writer},
     tail::Position,
@@ -230,7 +230,7 @@ pub fn session_seen(session: &str, first: i64, last: i64) -> SessionSeen {
         git_branch: None,
         iterm_pane_id: None,
         registered: false,
-        reopens: true,
+        by: Sign::Words,
         first: at(first),
         last: at(last),
     }

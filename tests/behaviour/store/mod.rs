@@ -3,6 +3,7 @@
 mod commit_in_doubt;
 mod contract;
 mod counted;
+mod hosts;
 mod log;
 mod outage;
 mod poison;

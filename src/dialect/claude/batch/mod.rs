@@ -9,7 +9,7 @@ use crate::{
     dialect::{Place, reject},
     event::{
         Entry, Event, Evidence, FactKey, Moment, Payload, Refusal, Rejection, SessionSeen, Shows,
-        Timestamp, What,
+        Sign, Timestamp, What,
     },
     tail::{Body, Consumer, Line, Measured},
 };
@@ -310,7 +310,7 @@ impl<'a> Batch<'a> {
             git_branch: repository.branch.clone(),
             iterm_pane_id: None,
             registered: false,
-            reopens: true,
+            by: Sign::Words,
             project_path: project.path,
             working_directory: project.working_directory,
             transcript_path: own_file.then(|| self.path.clone()),
