@@ -20,6 +20,8 @@ Exit codes: 0 idle or ended, 3 it needs you, 124 timed out.";
 
 const BLOCKED: u8 = 3;
 const TIMED_OUT: u8 = 124;
+/// One that is idle for longer has finished.
+const BETWEEN_TURNS: Duration = Duration::from_millis(300);
 
 #[derive(clap::Args)]
 pub struct WaitArgs {
@@ -72,7 +74,12 @@ async fn wait(
         None => None,
     };
     loop {
-        let found = found(&look(reader, of.as_deref()).await?);
+        let mut found = comes_to(&look(reader, of.as_deref()).await?);
+        if found == Some(Wanted::Idle) {
+            // Between two turns it is idle too, for some milliseconds.
+            tokio::time::sleep(BETWEEN_TURNS).await;
+            found = comes_to(&look(reader, of.as_deref()).await?);
+        }
         if found.is_some() && args.wanted.is_none_or(|wanted| found == Some(wanted)) {
             return Ok(found);
         }
@@ -105,7 +112,7 @@ async fn look(reader: &Reader, session_uuid: Option<&str>) -> Result<Vec<Mark>, 
 }
 
 /// Blocked if one needs a person, idle if none is at work or has tasks in the background.
-fn found(marks: &[Mark]) -> Option<Wanted> {
+fn comes_to(marks: &[Mark]) -> Option<Wanted> {
     let works = |mark: &Mark| [Mark::Working, Mark::Background].contains(mark);
     match marks {
         _ if marks.contains(&Mark::NeedsYou) => Some(Wanted::Blocked),

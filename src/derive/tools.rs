@@ -14,6 +14,8 @@ use super::Planner;
 pub struct ToolUse<'a> {
     pub tool_use_id: &'a str,
     pub agent_id: i64,
+    /// None while only its result is known, or before there is a command.
+    pub command_id: Option<i64>,
     /// None while only the result is known.
     pub name: Option<&'a str>,
     pub summary: Option<&'a str>,
@@ -133,6 +135,7 @@ impl<'a> ToolUse<'a> {
         ToolUse {
             tool_use_id,
             agent_id,
+            command_id: None,
             name: None,
             summary: None,
             started_at: at,
@@ -146,6 +149,7 @@ impl<'a> ToolUse<'a> {
     }
 
     fn take_in(&mut self, later: ToolUse<'a>) {
+        self.command_id = self.command_id.or(later.command_id);
         self.name = self.name.or(later.name);
         self.summary = self.summary.or(later.summary);
         self.started_at = self.started_at.min(later.started_at);

@@ -63,6 +63,9 @@ impl<'a> Planner<'a> {
         }
         let agent_id = self.known.agents[&evidence.session_uuid].id;
         self.tools(&evidence.shows, agent_id, at);
+        if let Shows::ToolCall { tool_use_id, .. } = &evidence.shows {
+            self.called_on_line(&evidence.session_uuid, self.calls[tool_use_id.as_str()]);
+        }
     }
 }
 

@@ -34,6 +34,9 @@ pub use typed::typed;
 pub use waits::{Wait, is_blocked, waits};
 pub use words::{Need, first_line, last_words, need, title, todo_counts};
 
+/// A session at work that nothing was heard of for this long shows no sign of life.
+const SILENT_SECONDS: i64 = 600;
+
 /// What a session shows as, the most pressing first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -146,6 +149,14 @@ impl Session<'_> {
         let until = self.agent.snoozed_until.as_deref();
         let until: Option<Timestamp> = until.and_then(|until| until.parse().ok());
         self.mark == Mark::NeedsYou && until.is_some_and(|until| until > now)
+    }
+
+    /// For how many seconds nothing was heard of it though it is at work, if that is
+    /// long, and no process or hook would tell.
+    pub fn silence(&self, now: Timestamp) -> Option<i64> {
+        let seconds = seconds_since(&self.agent.last_seen_at, now);
+        let is_silent = self.mark == Mark::Working && !self.agent.witnessed;
+        (is_silent && seconds >= SILENT_SECONDS).then_some(seconds)
     }
 
     /// When what it shows began.

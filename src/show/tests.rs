@@ -397,3 +397,26 @@ mod waits {
         );
     }
 }
+
+#[test]
+fn silence_is_said_of_work_that_no_process_and_no_hook_tells_of() {
+    let now = now().timestamp();
+    let silence = |change: fn(&mut AgentRow)| {
+        let agent = row(1, |row| {
+            row.state = "processing".into();
+            change(row);
+        });
+        session(&agent, []).silence(now)
+    };
+    assert_eq!(silence(|_| ()), Some(7200));
+    assert_eq!(silence(|row| row.witnessed = true), None);
+    assert_eq!(silence(|row| row.state = "idle".into()), None);
+    assert_eq!(
+        silence(|row| row.last_seen_at = "2026-11-30T13:50:01Z".into()),
+        None
+    );
+    assert_eq!(
+        silence(|row| row.last_seen_at = "2026-11-30T13:50:00Z".into()),
+        Some(600)
+    );
+}

@@ -179,6 +179,8 @@ impl Entry {
             status: Observation::GONE.into(),
             waiting_for: None,
             successor: Some(self.session_id.clone()),
+            // Whenever that is found out, it is one fact.
+            status_updated_at: None,
             ..self.observation()
         }
     }

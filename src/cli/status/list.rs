@@ -6,7 +6,7 @@ use jiff::Zoned;
 
 use crate::{
     cli::columns::{Paper, clipped, padded, width},
-    show::{self, Mark, Session},
+    show::{self, Age, Mark, Session},
     store::read::ToolUseRow,
     telemetry::visible,
 };
@@ -164,9 +164,13 @@ fn doing(session: &Session<'_>, beside: &Beside, now: &Zoned) -> String {
             let asker = session.asker.unwrap_or(agent);
             show::need(asker, now).map_or(String::new(), |need| need.brief())
         }
-        Mark::Working => match beside.tools.get(&agent.id) {
-            Some(tool) => format!("{} {}", tool.name, tool.summary).trim().to_owned(),
-            None => "thinking".to_owned(),
+        Mark::Working => match (
+            session.silence(now.timestamp()),
+            beside.tools.get(&agent.id),
+        ) {
+            (Some(silence), _) => format!("no sign of life for {}", Age::of(silence).words()),
+            (None, Some(tool)) => format!("{} {}", tool.name, tool.summary).trim().to_owned(),
+            (None, None) => "thinking".to_owned(),
         },
         Mark::Background => match agent.background {
             0 => "waits for its subagents".to_owned(),

@@ -22,6 +22,8 @@ pub struct OpenLine {
     /// It repeats what is known: it is no news.
     is_copy: bool,
     turns: Vec<LineTurn>,
+    /// Calls of tools: whose, and where they stand in the plan.
+    calls: Vec<(String, usize)>,
     pub(super) touched: Vec<Touched>,
 }
 
@@ -232,10 +234,21 @@ impl Planner<'_> {
         states.facts.apply(input);
     }
 
+    /// A call belongs to the command that is there at the end of its line.
+    pub(in crate::derive) fn called_on_line(&mut self, session: &str, place: usize) {
+        self.line.calls.push((session.to_owned(), place));
+    }
+
     pub(in crate::derive) fn end_line(&mut self) {
         let line = std::mem::take(&mut self.line);
         for touched in &line.touched {
             self.follow(touched, &line);
+        }
+        for (session, place) in &line.calls {
+            let agent = self.known.agents.get(session);
+            let command_id = agent.and_then(|agent| agent.open_facts.states.command_id());
+            let call = &mut self.plan.tool_uses[*place];
+            call.command_id = call.command_id.or(command_id);
         }
         for turn in &line.turns {
             self.add_turn(turn, &line);

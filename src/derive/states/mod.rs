@@ -91,6 +91,11 @@ impl States {
         commands.any(|known| known.row.state != "complete")
     }
 
+    /// The newest command.
+    pub fn command_id(&self) -> Option<i64> {
+        self.commands.last().map(|newest| newest.row.id)
+    }
+
     #[cfg(test)]
     pub fn command_ids(&self) -> impl Iterator<Item = i64> {
         let rows = self.commands.iter().map(|known| known.row.id);

@@ -1,3 +1,4 @@
+mod bounds;
 mod children;
 mod hooks;
 
@@ -69,6 +70,7 @@ fn shows() -> impl Strategy<Value = Shows> {
     ]
 }
 
+#[expect(clippy::large_enum_variant, reason = "there are few")]
 enum Said {
     Line(Entry),
     End(Ending),

@@ -172,15 +172,18 @@ WITH some_projects AS (
         other_hosts = excluded.other_hosts
 ), calls AS (
     SELECT * FROM jsonb_to_recordset($30) AS row (
-        tool_use_id text, agent_id bigint, name text, summary text, started_at timestamptz,
+        tool_use_id text, agent_id bigint, command_id bigint, name text, summary text, started_at timestamptz,
         ended_at timestamptz, outcome text)
 ), some_tool_uses AS (
     INSERT INTO tool_uses AS t (
-        agent_id, tool_use_id, name, summary, started_at, ended_at, outcome)
-    SELECT agent_id, tool_use_id, coalesce(name, 'unknown'), coalesce(summary, ''), started_at,
+        agent_id, command_id, tool_use_id, name, summary, started_at, ended_at, outcome)
+    SELECT agent_id, command_id, tool_use_id, coalesce(name, 'unknown'), coalesce(summary, ''), started_at,
            ended_at, outcome
     FROM calls ORDER BY tool_use_id
     ON CONFLICT (tool_use_id) DO UPDATE SET
+        command_id = CASE WHEN excluded.agent_id = t.agent_id
+                          THEN coalesce(t.command_id, excluded.command_id)
+                          ELSE t.command_id END,
         name = CASE excluded.name WHEN 'unknown' THEN t.name ELSE excluded.name END,
         summary = CASE excluded.summary WHEN '' THEN t.summary ELSE excluded.summary END,
         started_at = least(t.started_at, excluded.started_at),

@@ -82,10 +82,10 @@ impl Transaction for SqliteTransaction<'_> {
     async fn write(&mut self, host: &str, rows: &Rows<'_>) -> Outcome<Written> {
         self.put_projects(host, &rows.plan.projects).await?;
         self.put(AGENTS, &rows.plan.agents).await?;
+        self.put(COMMANDS, &rows.plan.commands).await?;
         self.put(INTERRUPTIONS, &rows.plan.interruptions).await?;
         self.put(TOOL_USES, &rows.plan.tool_uses).await?;
         self.put(USAGE, &rows.plan.usage).await?;
-        self.put(COMMANDS, &rows.plan.commands).await?;
         self.insert_turns(&rows.plan.turns).await?;
         self.put(CHANGED_TURNS, &rows.plan.changed_turns).await?;
         self.put(LINKED, &rows.plan.linked).await?;

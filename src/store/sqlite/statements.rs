@@ -117,12 +117,15 @@ ON CONFLICT (id) DO UPDATE SET
 
 /// A result stands over an interruption, and else the first end counts.
 pub const TOOL_USES: &str = "
-INSERT INTO tool_uses (agent_id, tool_use_id, name, summary, started_at, ended_at, outcome)
-SELECT value ->> 'agent_id', value ->> 'tool_use_id', coalesce(value ->> 'name', 'unknown'),
+INSERT INTO tool_uses (agent_id, command_id, tool_use_id, name, summary, started_at, ended_at,
+                       outcome)
+SELECT value ->> 'agent_id', value ->> 'command_id', value ->> 'tool_use_id', coalesce(value ->> 'name', 'unknown'),
        coalesce(value ->> 'summary', ''), value ->> 'started_at', value ->> 'ended_at',
        value ->> 'outcome'
 FROM json_each(?1) WHERE true
 ON CONFLICT (tool_use_id) DO UPDATE SET
+    command_id = CASE WHEN excluded.agent_id = agent_id THEN coalesce(command_id, excluded.command_id)
+                      ELSE command_id END,
     name = CASE excluded.name WHEN 'unknown' THEN name ELSE excluded.name END,
     summary = CASE excluded.summary WHEN '' THEN summary ELSE excluded.summary END,
     started_at = min(started_at, excluded.started_at),

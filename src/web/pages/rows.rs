@@ -17,8 +17,6 @@ const ASK_LINES: usize = 14;
 const PLACE_CHARS: usize = 60;
 /// A plan is shown by its head.
 const PLAN_LINES: usize = 3;
-/// An agent at work of which nothing was seen for this long shows no sign of life.
-const SILENT_SECONDS: i64 = 600;
 const CONTEXT: i64 = 200_000;
 const LARGE_CONTEXT: i64 = 1_000_000;
 
@@ -139,12 +137,12 @@ impl Row {
     fn at_work(&mut self, session: &Session<'_>, work: &WorkRow, now: &Zoned) {
         let since = work.command_started_at.as_deref();
         self.when = When::lasting(since.unwrap_or(session.since()), now);
-        let silence = show::seconds_since(&session.agent.last_seen_at, now.timestamp());
-        self.is_silent = silence >= SILENT_SECONDS && work.tool_name.is_none();
+        let silence = session.silence(now.timestamp());
+        self.is_silent = silence.is_some();
         self.is_code = work.tool_name.is_some();
-        self.now = match (&work.tool_name, &work.tool_summary) {
-            _ if self.is_silent => format!("no sign of life for {}", Age::of(silence).words()),
-            (Some(tool), argument) => line(&format!(
+        self.now = match (silence, &work.tool_name, &work.tool_summary) {
+            (Some(silence), ..) => format!("no sign of life for {}", Age::of(silence).words()),
+            (None, Some(tool), argument) => line(&format!(
                 "{tool} {}",
                 from_folder(session.agent, argument.as_deref().unwrap_or_default())
             )),

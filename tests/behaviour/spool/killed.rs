@@ -59,9 +59,12 @@ on_both! {
         });
         let before = headspace.store.number("SELECT count(*) FROM events");
         let mut watcher = headspace.watch();
-        let newest = || observed(&headspace.store).pop().map(|seen| seen["claude_session_id"].clone());
-        let said = Some(json!(format!("by-registry-{said}")));
-        eventually("what the registry says now is stored", || newest() == said);
+        let said = json!(format!("by-registry-{said}"));
+        let is_stored = || {
+            let observed = observed(&headspace.store);
+            observed.iter().any(|seen| seen["claude_session_id"] == said)
+        };
+        eventually("what the registry says now is stored", is_stored);
         assert!(watcher.stop().success());
         headspace.watch_once();
         let sent = sent.into_inner().unwrap();

@@ -73,6 +73,9 @@ on_both! {
             (&needed["trigger"], &needed["asks"], &needed["rule"], &needed["confidence"]),
             (&json!("hook"), &json!("Bash: npm test"), &json!("14"), &json!(1.0))
         );
+        let calls = "SELECT count(*) FROM tool_uses t JOIN commands c ON c.id = t.command_id
+                     WHERE c.agent_id = t.agent_id";
+        assert_eq!(headspace.store.number(calls), 1);
         let key = needed["evidence"]["event_key"].as_str().expect("a key");
         assert_eq!(key.len(), 32, "{needed}");
         drop(watcher);
