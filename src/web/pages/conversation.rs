@@ -89,7 +89,12 @@ pub struct Call {
     /// `41 s · failed`
     pub end: String,
     pub is_bad: bool,
+    /// Its result is in the transcript.
+    pub has_ended: bool,
+    /// Its agent is at it.
     pub is_open: bool,
+    /// A person has to allow or answer it.
+    pub waits: bool,
     pub at: When,
 }
 
@@ -304,6 +309,15 @@ pub fn call(
         Some("interrupted") => Some("interrupted"),
         _ => None,
     };
+    let has_ended = row.ended_at.is_some() || row.outcome.is_some();
+    let is_open = agent.open && !has_ended;
+    let asks = agent.asks.as_deref().unwrap_or_default();
+    let waits = match agent.needs.as_str() {
+        "permission" => asks.starts_with(&format!("{}:", row.name)) || asks == row.name,
+        "question" => row.name == "AskUserQuestion",
+        "plan" => row.name == "ExitPlanMode",
+        _ => false,
+    };
     let end: Vec<String> = took.into_iter().chain(word.map(str::to_owned)).collect();
     Call {
         id: row.id,
@@ -313,7 +327,9 @@ pub fn call(
         summary: visible(&row.summary).into_owned(),
         end: end.join(" · "),
         is_bad: word.is_some(),
-        is_open: row.ended_at.is_none() && row.outcome.is_none(),
+        has_ended,
+        is_open,
+        waits: is_open && waits,
         at: When::clock(&row.started_at, now),
     }
 }

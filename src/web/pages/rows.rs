@@ -64,7 +64,7 @@ impl Card {
         let (agent, asker) = (session.agent, session.asker?);
         let need = show::need(asker, &inbox.now)?;
         let thing = need.thing.map(|thing| match asker.needs.as_str() {
-            "plan" => head(&thing, PLAN_LINES),
+            "plan" => head(&without_marks(&thing), PLAN_LINES),
             _ => head(from_folder(agent, &thing), ASK_LINES),
         });
         Some(Card {
@@ -229,6 +229,12 @@ pub fn from_folder<'a>(agent: &AgentRow, text: &'a str) -> &'a str {
         Some(rest).filter(|rest| !rest.is_empty())
     });
     below.unwrap_or(text)
+}
+
+/// A plan's heads are words as others.
+fn without_marks(plan: &str) -> String {
+    let lines = plan.lines().map(|line| line.trim_start_matches(['#', ' ']));
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// A line of Markdown without its marks.

@@ -29,7 +29,7 @@ on_both! {
             "UPDATE commands SET state = 'complete', outcome = 'done', completed_at = started_at;".to_owned(),
             set("asker", "state = 'awaiting_input', needs = 'question', asks = 'One table, or two?\n1. One\n2. Two'"),
             set("runner", &format!("state = 'awaiting_input', needs = 'permission', asks = 'Bash: rm -rf build', since = {}", at(9 * 60))),
-            set("planner", "state = 'awaiting_input', needs = 'plan', asks = '1. a\n2. b\n3. c\n4. d'"),
+            set("planner", "state = 'awaiting_input', needs = 'plan', asks = '# 1. a\n2. b\n3. c\n4. d'"),
             set("limited", "needs = 'limit', asks = 'limit reached, resets 3pm (UTC)'"),
             set("done", &format!("unseen = {yes}, last_words = 'All pass.'")),
             set("worker", "state = 'processing', queue_length = 2, context_tokens = 76000, model = 'claude-opus-4-5-20251101', todos = '[{\"content\":\"a\",\"status\":\"completed\"},{\"content\":\"b\",\"status\":\"pending\"}]'"),

@@ -6,6 +6,7 @@ use std::fs;
 use serde_json::{Value, json};
 
 use crate::support::{
+    agents::{ago, change},
     headspace::{Headspace, Kind, on_both},
     talk::Talk,
     transcripts::append,
@@ -50,6 +51,29 @@ on_both! {
             assert!(page.contains(text), "{text}: {page}");
         }
         assert!(!page.contains("Nothing was said yet"), "{page}");
+    }
+
+    fn a_call_runs_waits_or_neither(kind: Kind) {
+        let headspace = with_archive(kind, "full");
+        worked(&headspace);
+        headspace.watch_once();
+        let id = headspace.store.number("SELECT id FROM tool_uses WHERE tool_use_id = 'toolu_open'");
+        let web = Web::start(&headspace);
+        let shown = |set: &str| {
+            change(&headspace, 1, set);
+            let page = web.get("/agents/1").body;
+            let (_, call) = page.split_once(&format!("id=\"u{id}\"")).expect("the call");
+            call.split("</summary>").next().expect("its line").to_owned()
+        };
+        let now = ago(0);
+        let runs = shown(&format!("last_seen_at = {now}, ended_at = NULL, state = 'processing', needs = 'none', asks = NULL"));
+        assert!(runs.contains("· runs"), "{runs}");
+        let waits = shown("state = 'awaiting_input', needs = 'permission', asks = 'Bash: xxx'");
+        assert!(waits.contains("· waits for you"), "{waits}");
+        let other = shown("asks = 'Edit: /src/a.rs'");
+        assert!(other.contains("· runs"), "{other}");
+        let ended = shown(&format!("ended_at = {now}"));
+        assert!(!ended.contains("· runs") && !ended.contains("· waits"), "{ended}");
     }
 
     fn a_call_opens_to_its_input_and_its_result(kind: Kind) {
