@@ -4,7 +4,8 @@ In:  a played scene, its .steps, the oracle. Out: a Result: steps right and wron
 
 A step is right if its words are shown after those of the step before it. What is shown for less than 300 ms counts as neither
 right nor wrong, nor does the need of a step before its words are known. A state of work that no step names is right after a
-prompt and while the CLI's own registry says busy: what nobody could read in the recording may last longer here.
+prompt and while the CLI's own registry says busy, one of a menu while it says waiting: what nobody could read in the recording may
+last longer here.
 """
 
 import json
@@ -19,6 +20,7 @@ SHORT = 0.3
 ANSWER = 2.5
 # So soon after its Enter a prompt may be shown.
 PROMPT = 1.5
+MENU = "awaiting_input\tnone\t-"
 WORK = ("commanded", "processing")
 
 
@@ -99,7 +101,9 @@ def compare(agent, wanted, shown, entries, result):
             at, result.right = at + 1, result.right + 1
         elif ended - begun < SHORT or (at and words == wanted[at - 1]) or is_vaguer(words, wanted[at:at + 1]):
             continue
-        elif is_work(words) and (is_busy(entries, begun, ended) or is_typed(entries, begun)):
+        elif is_work(words) and (is_said(entries, begun, ended, "busy") or is_typed(entries, begun)):
+            result.right += 1
+        elif words == MENU and is_said(entries, begun, ended, "waiting"):
             result.right += 1
         else:
             result.wrong.append(f"{agent} shows {words!r} for {ended - begun:.1f} s after {wanted[at - 1] if at else 'nothing'!r}")
@@ -119,17 +123,15 @@ def is_typed(entries, begun):
     return any(entry["src"] == "action" and entry["what"].startswith("type") and 0 <= begun - entry["at"] < PROMPT for entry in entries)
 
 
-def is_busy(entries, begun, ended):
+def is_said(entries, begun, ended, said):
     """Whether a process said so at that time."""
-    busy = {}
+    says = {}
     for entry in entries:
         if entry["src"] == "registry" and entry["at"] <= ended:
-            content = entry["content"]
-            status = content != "removed" and content.get("status")
-            if busy.get(entry["file"]) and entry["at"] >= begun - SHORT:
+            if says.get(entry["file"]) == said and entry["at"] >= begun - SHORT:
                 return True
-            busy[entry["file"]] = status == "busy"
-    return any(busy.values())
+            says[entry["file"]] = entry["content"].get("status") if entry["content"] != "removed" else None
+    return said in says.values()
 
 
 # --- delays
