@@ -25,23 +25,12 @@ use play::play;
 use recording::{files, recordings};
 use verdict::{judge, verdict};
 
-/// Recordings of which a step is not shown yet.
-const NOT_YET: [&str; 6] = [
-    "continue_flag",
-    "resume_flag",
-    "subagent_background",
-    "subagent_esc",
-    "subagent_foreground",
-    "subagent_foreground_esc",
-];
-
 /// A test for each recording.
 macro_rules! each {
-    ($($(#[$meta:meta])* $name:ident $file:literal)+) => {
+    ($($name:ident $file:literal)+) => {
         const EACH: &[&str] = &[$($file),+];
         $(mod $name {
             #[test]
-            $(#[$meta])*
             fn is_shown_in_time() {
                 let faults = &super::verdict().faults[$file];
                 assert!(faults.is_empty(), "{}", faults.join("\n"));
@@ -67,7 +56,6 @@ each! {
     clear "clear"
     compact "compact"
     config_dir "config_dir"
-    #[ignore = "what goes on within a second of its end stays ended until its next prompt"]
     continue_flag "continue_flag"
     end_ctrl_c "end_ctrl_c"
     end_exit_async "end_exit_async"
@@ -120,16 +108,11 @@ each! {
     question "question"
     queued "queued"
     rename "rename"
-    #[ignore = "what goes on within a second of its end stays ended until its next prompt"]
     resume_flag "resume_flag"
     resume_in_app "resume_in_app"
-    #[ignore = "a subagent is known by its transcript alone, and the registry speaks of its session alone"]
     subagent_background "subagent_background"
-    #[ignore = "a subagent is known by its transcript alone, and the registry speaks of its session alone"]
     subagent_esc "subagent_esc"
-    #[ignore = "a subagent is known by its transcript alone, and the registry speaks of its session alone"]
     subagent_foreground "subagent_foreground"
-    #[ignore = "a subagent is known by its transcript alone, and the registry speaks of its session alone"]
     subagent_foreground_esc "subagent_foreground_esc"
     trust "trust"
     two_processes "two_processes"
@@ -166,7 +149,6 @@ fn on_postgres_each_recording_is_shown_in_time() {
     let faults: Vec<String> = verdict
         .faults
         .iter()
-        .filter(|(name, _)| !NOT_YET.contains(&name.as_str()))
         .flat_map(|(name, faults)| faults.iter().map(move |fault| format!("{name} {fault}")))
         .collect();
     assert!(faults.is_empty(), "{}", faults.join("\n"));

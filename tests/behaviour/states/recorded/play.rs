@@ -18,7 +18,7 @@ use super::{
 use crate::support::headspace::{Headspace, Kind};
 
 /// So long after one recording the next one begins: a few play at any time.
-const APART: Duration = Duration::from_millis(250);
+const APART: Duration = Duration::from_millis(200);
 /// So long is looked at what follows the last entry.
 const AFTER: Duration = Duration::from_millis(1500);
 
