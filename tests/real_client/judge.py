@@ -4,8 +4,8 @@ In:  a played scene, its .steps, the oracle. Out: a Result: steps right and wron
 
 A step is right if its words are shown after those of the step before it. What is shown for less than 300 ms counts as neither
 right nor wrong, nor does the need of a step before its words are known. A state of work that no step names is right after a
-prompt and while the CLI's own registry says busy, one of a menu while it says waiting: what nobody could read in the recording may
-last longer here.
+prompt and while the CLI's own registry says busy, one of a menu while it says waiting, and one of rest while tasks run on after the
+last Stop left them: what nobody could read in the recording may last longer here.
 """
 
 import json
@@ -20,6 +20,7 @@ SHORT = 0.3
 ANSWER = 2.5
 # So soon after its Enter a prompt may be shown.
 PROMPT = 1.5
+START = "idle\tnone\t-"
 MENU = "awaiting_input\tnone\t-"
 WORK = ("commanded", "processing")
 
@@ -99,11 +100,15 @@ def compare(agent, wanted, shown, entries, result):
             at += 1  # too short to be read, here
         if at < len(wanted) and words == wanted[at]:
             at, result.right = at + 1, result.right + 1
+        elif at == 0 and words == START:
+            continue  # a session begins at its prompt, also one that is given it at once
         elif ended - begun < SHORT or (at and words == wanted[at - 1]) or is_vaguer(words, wanted[at:at + 1]):
             continue
         elif is_work(words) and (is_said(entries, begun, ended, "busy") or is_typed(entries, begun)):
             result.right += 1
         elif words == MENU and is_said(entries, begun, ended, "waiting"):
+            result.right += 1
+        elif words.startswith("idle +") and str(tasks_left(entries, ended)) == words.split("\t")[0].split("+")[1]:
             result.right += 1
         else:
             result.wrong.append(f"{agent} shows {words!r} for {ended - begun:.1f} s after {wanted[at - 1] if at else 'nothing'!r}")
@@ -132,6 +137,12 @@ def is_said(entries, begun, ended, said):
                 return True
             says[entry["file"]] = entry["content"].get("status") if entry["content"] != "removed" else None
     return said in says.values()
+
+
+def tasks_left(entries, until):
+    """How many tasks ran on after the last reply, by its hook."""
+    ends = [entry["body"] for entry in entries if entry["src"] == "hook" and entry["at"] <= until and entry["body"]["hook_event_name"] == "Stop"]
+    return len(ends[-1].get("background_tasks") or []) if ends else 0
 
 
 # --- delays
