@@ -38,11 +38,11 @@ pub fn written(name: &str) -> Option<String> {
 }
 
 /// Without what nobody could read in so short a time.
-pub fn steady(shown: Vec<Step>) -> Vec<Step> {
+pub fn steady(shown: Vec<Step>, short_millis: i64) -> Vec<Step> {
     let mut steady: Vec<Step> = Vec::new();
     for (n, step) in shown.iter().enumerate() {
         let next = shown[n + 1..].iter().find(|next| next.agent == step.agent);
-        if next.is_some_and(|next| next.at - step.at < LATE_MILLIS) {
+        if next.is_some_and(|next| next.at - step.at < short_millis) {
             continue;
         }
         let last = steady.iter().rfind(|last| last.agent == step.agent);

@@ -6,7 +6,7 @@ use std::{collections::HashMap, env};
 use headspace::derive::state::{Input, OpenFacts, View, Witness};
 
 use super::{
-    judge::{PARTS, Step, expected, faults, steady, written},
+    judge::{LATE_MILLIS, PARTS, Step, expected, faults, steady, written},
     timeline::Timeline,
 };
 
@@ -81,7 +81,7 @@ fn each_step_of_a_recorded_session_is_as_a_person_names_it() {
             println!("== {}", timeline.name);
             for (part, without) in PARTS {
                 println!("# {part}");
-                for Step { agent, at, words } in steady(replayed(&timeline, without)) {
+                for Step { agent, at, words } in steady(replayed(&timeline, without), LATE_MILLIS) {
                     println!("{agent}\t{at}\t{words}");
                 }
             }
@@ -91,7 +91,7 @@ fn each_step_of_a_recorded_session_is_as_a_person_names_it() {
         for (part, without) in PARTS {
             let expected = expected(&text, part);
             steps += expected.len();
-            let shown = steady(replayed(&timeline, without));
+            let shown = steady(replayed(&timeline, without), LATE_MILLIS);
             for fault in faults(&expected, &shown) {
                 wrong.push(format!("{} {part}: {fault}", timeline.name));
             }

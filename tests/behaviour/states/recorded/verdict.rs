@@ -14,6 +14,8 @@ use crate::support::headspace::Kind;
 
 /// A part that the steps do not have: it may know less, and claim nothing wrong.
 const ALONE: &str = "transcript alone";
+/// What lasts less than 300 ms is no step, and may be shown for a little longer.
+const SHORT_MILLIS: i64 = LATE_MILLIS + 100;
 
 /// The steps written beside a recording, by the time of its play.
 fn steps(recording: &Recording, part: &str) -> Vec<Step> {
@@ -70,7 +72,7 @@ pub fn judge(recordings: &[Recording], played: &[Played]) -> Verdict {
         let person = steps(recording, ALL);
         for part in played {
             let shown = &part.shown[number];
-            let steady = steady(shown.iter().map(Step::clone).collect());
+            let steady = steady(shown.clone(), SHORT_MILLIS);
             if part.part != ALONE {
                 let expected = steps(recording, part.part);
                 verdict.delays.extend(delays(&expected, shown));
