@@ -47,10 +47,10 @@ impl Planner<'_> {
         }
         let old = std::mem::take(&mut states.commands);
         let next_id = || self.ids.commands.next();
-        let compared = compare(&old, &facts.commands, &view, is_news, agent.id, next_id);
-        let (commands, mut moves) = compared;
+        let compared = compare(old, &facts.commands, &view, is_news, agent.id, next_id);
+        let (commands, left, mut moves) = compared;
         // The facts know better now: that was no command of its own.
-        let gone = old.iter().filter(|old| is_gone(old, &commands));
+        let gone = left.iter().filter(|left| is_gone(left, &commands));
         moves.extend(gone.map(|gone| gone.withdrawn(touched.at)));
         if is_news && commands.is_empty() {
             moves.push(Move {
@@ -124,30 +124,34 @@ impl Planner<'_> {
     }
 }
 
-/// The commands as their rows must be now, and what that changes. The newest one has
-/// what is shown of the agent.
+/// The commands as their rows must be now, those that are none any more, and what that
+/// changes. The newest one has what is shown of the agent.
 fn compare(
-    old: &[KnownCommand],
+    mut old: Vec<KnownCommand>,
     now: &[state::Command],
     view: &View,
     is_news: bool,
     agent_id: i64,
     mut next_id: impl FnMut() -> i64,
-) -> (Vec<KnownCommand>, Vec<Move>) {
-    let (mut commands, mut moves) = (Vec::new(), Vec::new());
+) -> (Vec<KnownCommand>, Vec<KnownCommand>, Vec<Move>) {
+    let (mut commands, mut moves) = (Vec::with_capacity(now.len()), Vec::new());
     for (number, command) in now.iter().enumerate() {
         let newest = (number + 1 == now.len()).then_some(view);
-        let known = old.iter().find(|known| known.key == command.key);
-        let id = known.map_or_else(&mut next_id, |known| known.row.id);
-        let row = row(id, agent_id, command, newest);
+        let place = old.iter().position(|known| known.key == command.key);
+        let known = place.map(|place| old.remove(place));
         let is_shown = newest.is_some();
+        let stands = known
+            .as_ref()
+            .is_some_and(|known| known.row.stands(standing(command, newest)));
         match known {
-            Some(known) if known.row.stands_as(&row) && !(is_news && is_shown) => {
-                commands.push(known.clone());
-            }
+            Some(known) if stands && !(is_news && is_shown) => commands.push(known),
             known => {
+                let id = known
+                    .as_ref()
+                    .map_or_else(&mut next_id, |known| known.row.id);
+                let row = row(id, agent_id, command, newest);
                 moves.push(Move {
-                    from: known.map_or("idle".into(), |known| known.row.state.clone()),
+                    from: known.map_or("idle".into(), |known| known.row.state),
                     to: Some(row.clone()),
                     is_shown,
                     rule: command.closed_by,
@@ -157,7 +161,7 @@ fn compare(
             }
         }
     }
-    (commands, moves)
+    (commands, old, moves)
 }
 
 impl KnownCommand {
@@ -233,8 +237,8 @@ impl OpenLine {
 }
 
 impl Command {
-    fn stands_as(&self, other: &Command) -> bool {
-        (&self.state, &self.outcome) == (&other.state, &other.outcome)
+    fn stands(&self, (state, outcome): (&str, Option<Outcome>)) -> bool {
+        self.state == state && self.outcome.as_deref() == outcome.map(Outcome::as_str)
     }
 
     fn superseded(&self, at: Timestamp) -> Command {
@@ -247,15 +251,19 @@ impl Command {
     }
 }
 
-/// A command's row; the newest one's with what is shown of its agent.
-fn row(id: i64, agent_id: i64, command: &state::Command, newest: Option<&View>) -> Command {
-    let is_over = !matches!(command.outcome, None | Some(Outcome::Asked));
-    let (state, outcome) = match (command.outcome, newest) {
+/// A command's state and outcome; the newest one's with what is shown of its agent.
+fn standing(command: &state::Command, newest: Option<&View>) -> (&'static str, Option<Outcome>) {
+    match (command.outcome, newest) {
         (Some(Outcome::Asked), Some(_)) => ("awaiting_input", command.outcome),
         (None, Some(view)) if !view.ended => (view.state.as_str(), None),
         (None, _) => ("complete", Some(Outcome::Superseded)),
         (outcome, _) => ("complete", outcome),
-    };
+    }
+}
+
+fn row(id: i64, agent_id: i64, command: &state::Command, newest: Option<&View>) -> Command {
+    let is_over = !matches!(command.outcome, None | Some(Outcome::Asked));
+    let (state, outcome) = standing(command, newest);
     let over_at = command.over_at.unwrap_or(command.since).max(command.since);
     Command {
         id,
@@ -273,7 +281,7 @@ fn is_gone(old: &KnownCommand, now: &[KnownCommand]) -> bool {
     let is_younger = now
         .first()
         .is_some_and(|first| first.row.started_at <= old.row.started_at);
-    old.row.state != "complete" && is_younger && !now.iter().any(|known| known.key == old.key)
+    old.row.state != "complete" && is_younger
 }
 
 fn trigger(witness: Witness) -> Trigger {
