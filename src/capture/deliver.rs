@@ -22,11 +22,11 @@ use super::{
     run::Capture,
 };
 
-/// Events that share a transaction while catching up. The keys of a larger one
-/// share more pages of their index.
-const MAX_EVENTS: usize = 2048;
+/// Entries that share a transaction while catching up: more take more memory, and no
+/// less time.
+const MAX_EVENTS: usize = 512;
 /// Bytes that are read for one.
-const MAX_BYTES: u64 = 16 * 1024 * 1024;
+const MAX_BYTES: u64 = 2 * 1024 * 1024;
 
 impl Capture {
     /// Reads files and stores what they have, in one transaction.
