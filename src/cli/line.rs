@@ -1,15 +1,15 @@
 //! `headspace line`: how many sessions need you and how many work, for the bar of a
 //! terminal.
 
-use std::process::ExitCode;
+use std::{collections::HashMap, process::ExitCode};
 
 use jiff::Timestamp;
 
-use super::{agents, say::say};
+use super::say::say;
 use crate::{
     config,
-    show::{self, Mark},
-    store::read::ReadError,
+    show::Mark,
+    store::read::{ReadError, Sign},
 };
 
 pub const EXAMPLES: &str = "Examples:
@@ -22,23 +22,52 @@ pub const EXAMPLES: &str = "Examples:
 /// Nothing was recorded yet, or nothing goes on: an empty line of a bar is no error.
 pub fn main(flags: &config::Flags) -> anyhow::Result<ExitCode> {
     let settings = config::load(flags)?;
-    let open = super::runtime()?.block_on(async {
+    let signs = super::runtime()?.block_on(async {
         let reader = super::reader(&settings)?;
-        anyhow::Ok(agents::open(&reader).await)
+        anyhow::Ok(reader.signs().await)
     });
-    let agents = match open? {
+    let signs = match signs? {
         Err(ReadError::Absent | ReadError::SchemaMissing) => Vec::new(),
         other => other?,
     };
-    let sessions = show::sessions(&agents);
-    let counts = [
-        (Mark::NeedsYou, show::waiting(&sessions, Timestamp::now())),
-        (Mark::Working, show::count(&sessions, Mark::Working)),
-    ];
+    let counts = count(&signs, Timestamp::now());
     let parts = counts.map(|(mark, count)| (count > 0).then(|| format!("{}{count}", mark.glyph())));
     let parts: Vec<String> = parts.into_iter().flatten().collect();
     if !parts.is_empty() {
         say!("{}", parts.join(" "));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// A session with its subagents.
+#[derive(Default)]
+struct Family<'a> {
+    root: Option<&'a Sign>,
+    needs: bool,
+}
+
+/// Counts as `show` marks: the rows of a thousand sessions whole take too long for a bar.
+fn count(signs: &[Sign], now: Timestamp) -> [(Mark, usize); 2] {
+    let mut families: HashMap<&str, Family> = HashMap::new();
+    for sign in signs {
+        let root = sign.session_uuid.split('/').next().unwrap_or_default();
+        let family = families.entry(root).or_default();
+        family.needs |= sign.needs != "none";
+        if sign.parent_agent_id.is_none() {
+            family.root = Some(sign);
+        }
+    }
+    let (mut needs, mut works) = (0, 0);
+    for family in families.into_values() {
+        let Some(root) = family.root else {
+            continue;
+        };
+        let until = root.snoozed_until.as_deref();
+        let until: Option<Timestamp> = until.and_then(|until| until.parse().ok());
+        let is_snoozed = until.is_some_and(|until| until > now);
+        needs += usize::from(family.needs && !is_snoozed);
+        let is_at_work = ["commanded", "processing"].contains(&root.state.as_str());
+        works += usize::from(is_at_work && !family.needs);
+    }
+    [(Mark::NeedsYou, needs), (Mark::Working, works)]
 }

@@ -123,6 +123,16 @@ pub struct ToolUseRow {
     pub outcome: Option<String>,
 }
 
+/// What an open agent shows, in short.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct Sign {
+    pub session_uuid: String,
+    pub parent_agent_id: Option<i64>,
+    pub state: String,
+    pub needs: String,
+    pub snoozed_until: Option<UtcText>,
+}
+
 /// Which agents a reader wants. Fields combine with AND, values in one with OR; an
 /// empty field asks for everything.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -200,6 +210,14 @@ impl Reader {
     pub async fn session(&self, session_uuid: &str) -> Result<Option<AgentRow>> {
         let sql = concat!(agents!(), " WHERE a.session_uuid = $1");
         fetch!(self, fetch_optional, query_as(sql), session_uuid)
+    }
+
+    /// All open sessions in short, and those subagents that need something.
+    pub async fn signs(&self) -> Result<Vec<Sign>> {
+        let sql = "SELECT s.session_uuid, s.parent_agent_id, s.state, s.needs, snoozed_until \
+                   FROM agent_states s JOIN agents ON id = agent_id \
+                   WHERE open AND (s.parent_agent_id IS NULL OR s.needs <> 'none')";
+        fetch!(self, fetch_all, query_as(sql))
     }
 
     /// The agents whose session's uuid begins so, each with it.

@@ -95,7 +95,8 @@ mod waiting;
 use std::{path::Path, sync::Arc, time::Duration};
 
 pub use agents::{
-    AgentCursor, AgentFilter, AgentRow, CommandRow, NEEDS, PAGE_ROWS, STATES, ToolUseRow, TurnRow,
+    AgentCursor, AgentFilter, AgentRow, CommandRow, NEEDS, PAGE_ROWS, STATES, Sign, ToolUseRow,
+    TurnRow,
 };
 pub use archive::{ArchiveFacts, ArchivedFile, KeptFile, SessionFile};
 pub use audit::{CheckpointFacts, StoredSession, StoredTurn, Totals};

@@ -1,7 +1,7 @@
 //! `line` is a few signs for the bar of a terminal, or nothing.
 
 use crate::support::{
-    agents::{change, session, subagent, yes},
+    agents::{ago, change, session, subagent, yes},
     headspace::{Headspace, Kind, on_both},
 };
 
@@ -18,6 +18,8 @@ on_both! {
         assert_eq!(line(&headspace), "■1 ◐1\n");
         subagent(&headspace, shop, "a", "needs = 'permission'");
         assert_eq!(line(&headspace), "■2\n", "a subagent needs it");
+        change(&headspace, blog, &format!("snoozed_until = {}", ago(-600)));
+        assert_eq!(line(&headspace), "■1\n", "the other is put off");
     }
 }
 
