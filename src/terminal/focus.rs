@@ -43,7 +43,7 @@ async fn focus_pane(tmux: &Tmux) -> Result<(), String> {
     let pane = &*tmux.pane;
     run("tmux", &words(&["select-window", "-t", pane])).await?;
     run("tmux", &words(&["select-pane", "-t", pane])).await?;
-    let own = Tmux::of(env::var("TMUX").ok(), env::var("TMUX_PANE").ok());
+    let own = Tmux::of(own_socket(), env::var("TMUX_PANE").ok());
     if own.is_some_and(|own| own.socket == tmux.socket) {
         run("tmux", &words(&["switch-client", "-t", pane])).await?;
         return Ok(());
@@ -56,6 +56,12 @@ async fn focus_pane(tmux: &Tmux) -> Result<(), String> {
             tmux.socket
         )),
     }
+}
+
+/// Of the tmux around this process; its variable names the server and the session too.
+fn own_socket() -> Option<String> {
+    let variable = env::var("TMUX").ok()?;
+    variable.split(',').next().map(str::to_owned)
 }
 
 fn iterm_script(id: &str) -> String {
