@@ -1,9 +1,8 @@
 //! A service manager is told what goes on; without one nothing is missing.
 
-use std::{os::unix::net::UnixDatagram, path::Path};
-
 use crate::support::{
-    headspace::{Headspace, Kind, PATIENCE},
+    headspace::{Headspace, Kind},
+    manager::Manager,
     stream::Stream,
     talk::{Talk, wait_for_count},
     web::{self, Web},
@@ -24,8 +23,8 @@ fn the_watcher_tells_its_manager() {
     (0..3).for_each(|_| drop(manager.wait_for("WATCHDOG=1")));
     let mut talk = Talk::new(&headspace, "managed");
     talk.say("hello");
-    wait_for_count(&headspace.store, 2);
-    manager.wait_for("STATUS=1 sessions, 2 events written");
+    wait_for_count(&headspace.store, 3);
+    manager.wait_for("STATUS=1 sessions, 3 events written");
     assert_eq!(watcher.stop().code(), Some(0));
     manager.wait_for("STOPPING=1");
 }
@@ -66,32 +65,5 @@ fn without_a_manager_everything_works() {
         assert_eq!(health["watcher"]["supervisor"], "none");
         assert_eq!(web.process.stop().code(), Some(0));
         assert_eq!(watcher.stop().code(), Some(0));
-    }
-}
-
-/// The socket of a service manager.
-struct Manager(UnixDatagram);
-
-impl Manager {
-    fn listen(folder: &Path) -> Manager {
-        let socket = UnixDatagram::bind(folder.join("notify")).expect("a socket");
-        socket.set_read_timeout(Some(PATIENCE)).expect("a timeout");
-        Manager(socket)
-    }
-
-    /// The next message with this in it; earlier ones are passed over.
-    fn wait_for(&self, wanted: &str) -> String {
-        let mut heard = Vec::new();
-        loop {
-            let mut message = [0; 4096];
-            let Ok(count) = self.0.recv(&mut message) else {
-                panic!("{wanted} never came, but {heard:?}");
-            };
-            let message = String::from_utf8_lossy(&message[..count]).into_owned();
-            if message.contains(wanted) {
-                return message;
-            }
-            heard.push(message);
-        }
     }
 }

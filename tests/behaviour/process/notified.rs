@@ -1,12 +1,13 @@
 //! What a service manager receives, on a socket as it gives one.
 
-use std::{os::unix::net::UnixDatagram, time::Duration};
+use std::time::Duration;
 
 use rustix::process::Signal;
 
 use crate::support::{
     conversation::Conversation,
-    headspace::{Headspace, Kind, PATIENCE, Store, eventually, on_both},
+    headspace::{Headspace, Kind, Store, eventually, on_both},
+    manager::Manager,
     proxy::Proxy,
 };
 
@@ -16,21 +17,21 @@ on_both! {
         // Ready means that the watch is in place: no other look is needed.
         headspace.set("HEADSPACE_WATCH__RECONCILE_INTERVAL_SECONDS", 3600);
         let mut watcher = headspace.start(&["watch"]);
-        let first = manager.hear("READY=1");
+        let first = manager.wait_for("READY=1");
         assert!(first.contains("STATUS=0 sessions, 0 events written"), "{first}");
         let mut talk = Conversation::new(&headspace, "told");
         talk.say();
         talk.wait_until_stored(&headspace);
-        manager.hear("STATUS=1 sessions, 3 events written");
+        manager.wait_for("STATUS=1 sessions, 3 events written");
 
         watcher.signal(Signal::HUP);
-        let reloading = manager.hear("RELOADING=1");
+        let reloading = manager.wait_for("RELOADING=1");
         assert!(reloading.contains("MONOTONIC_USEC="), "{reloading}");
-        manager.hear("READY=1");
+        manager.wait_for("READY=1");
         assert!(watcher.is_running());
 
         watcher.signal(Signal::TERM);
-        manager.hear("STOPPING=1");
+        manager.wait_for("STOPPING=1");
         assert!(watcher.wait().success());
     }
 }
@@ -41,8 +42,8 @@ fn a_database_that_is_away_does_not_hold_ready_up() {
     let nowhere = format!("postgres://nobody@{}/none?host=/nowhere", "localhost");
     headspace.set("HEADSPACE_DATABASE__URL", nowhere);
     let _watcher = headspace.start(&["watch"]);
-    manager.hear("READY=1");
-    let degraded = manager.hear("degraded: ");
+    manager.wait_for("READY=1");
+    let degraded = manager.wait_for("degraded: ");
     assert!(degraded.contains("STATUS="), "{degraded}");
 }
 
@@ -56,14 +57,14 @@ fn a_silent_database_extends_the_start_and_the_loop_goes_on_feeding_the_watchdog
     let proxy = Proxy::before(database);
     headspace.set("HEADSPACE_DATABASE__URL", proxy.url());
     let mut watcher = headspace.start(&["watch"]);
-    manager.hear("READY=1");
+    manager.wait_for("READY=1");
     assert!(watcher.stop().success());
 
     proxy.stall();
     let watcher = headspace.start(&["watch"]);
-    manager.hear("EXTEND_TIMEOUT_USEC=30000000");
+    manager.wait_for("EXTEND_TIMEOUT_USEC=30000000");
     for _ in 0..3 {
-        manager.hear("WATCHDOG=1");
+        manager.wait_for("WATCHDOG=1");
     }
     // A process that does not run feeds nothing.
     watcher.signal(Signal::STOP);
@@ -71,41 +72,13 @@ fn a_silent_database_extends_the_start_and_the_loop_goes_on_feeding_the_watchdog
         !manager.hears(watchdog * 2)
     });
     watcher.signal(Signal::CONT);
-    manager.hear("WATCHDOG=1");
-}
-
-/// The end of the notification socket at which a service manager listens.
-struct Manager(UnixDatagram);
-
-impl Manager {
-    /// Waits for a message with this in it.
-    fn hear(&self, text: &str) -> String {
-        self.0.set_read_timeout(Some(PATIENCE)).expect("a limit");
-        loop {
-            let mut message = [0; 4096];
-            let length = self
-                .0
-                .recv(&mut message)
-                .unwrap_or_else(|error| panic!("{text}: {error}"));
-            let message = String::from_utf8_lossy(&message[..length]).into_owned();
-            if message.contains(text) {
-                return message;
-            }
-        }
-    }
-
-    /// Whether anything comes within that time.
-    fn hears(&self, time: Duration) -> bool {
-        self.0.set_read_timeout(Some(time)).expect("a limit");
-        self.0.recv(&mut [0; 4096]).is_ok()
-    }
+    manager.wait_for("WATCHDOG=1");
 }
 
 fn watched_by_a_manager(kind: Kind, watchdog: Option<Duration>) -> (Headspace, Manager) {
     let mut headspace = Headspace::on(kind);
-    let socket = headspace.dir().join("notify");
-    let manager = Manager(UnixDatagram::bind(&socket).expect("a socket"));
-    headspace.set("NOTIFY_SOCKET", socket.display());
+    let manager = Manager::listen(headspace.dir());
+    headspace.set("NOTIFY_SOCKET", headspace.dir().join("notify").display());
     if let Some(time) = watchdog {
         headspace.set("WATCHDOG_USEC", time.as_micros());
     }

@@ -10,6 +10,7 @@ pub mod conversation;
 pub mod disk;
 pub mod headspace;
 pub mod keeper;
+pub mod manager;
 pub mod oracle;
 pub mod packages;
 pub mod postgres;
