@@ -34,11 +34,11 @@ def catch_up(bench, kind, name, tree):
         raise Failed(f"{turns} turns stored of {tree.turns}: {run.output}")
     events = database.count()
     label = f"catch-up {name}, {kind}"
-    floor = {"sqlite": 20, "postgres": 15}[kind] if name == "realistic" else None
+    floor = {"sqlite": 80, "postgres": 60}[kind] if name == "realistic" else None
     bench.at_least(f"{label}: MB/s", tree.bytes / 1e6 / run.seconds, floor)
     bench.at_least(f"{label}: events/s", events / run.seconds, 5000 if name == "dense" else None)
     bench.at_most(f"{label}: CPU s per 100 MB", run.cpu_seconds / tree.bytes * 1e8, None)
-    bench.at_most(f"{label}: peak memory MiB", run.peak_rss / MIB, 50)
+    bench.at_most(f"{label}: peak memory MiB", run.peak_rss / MIB, 40)
     share = sum(size for _, size in growth.sizes(database)) / tree.bytes
     bench.at_most(f"{label}: database, % of the transcripts", share * 100, 35 if name == "realistic" else None)
     bench.at_least(f"  plain insertion of those rows, {kind}: rows/s", events / database.insert_seconds(), None)
@@ -73,7 +73,7 @@ def memory(bench):
         make(root)
         for kind in bench.databases.kinds:
             run = bench.program.once(root, bench.databases.create(kind))
-            bench.at_most(f"memory, {name}, {kind}: peak MiB", run.peak_rss / MIB, 50)
+            bench.at_most(f"memory, {name}, {kind}: peak MiB", run.peak_rss / MIB, 40)
             bench.at_most(f"memory, {name}, {kind}: seconds", run.seconds, None)
         bench.remove(root)
 

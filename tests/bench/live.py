@@ -43,7 +43,7 @@ def latencies_of(bench, running, reader, label):
     seconds = bench.options.live_seconds
     found = receive(look, ["steady", f"--rate={RATE}", f"--seconds={seconds}"], running, RATE * seconds)
     for name, value in measure.percentiles(found).items():
-        bench.at_most(f"{label}, {RATE}/s: {name} ms", value, 20 if name == "p99" else None)
+        bench.at_most(f"{label}, {RATE}/s: {name} ms", value, 5 if name == "p99" else None)
     for sessions in (1, 10):
         slowest = sorted(
             max(receive(look, ["burst", f"--lines={BURST}", f"--sessions={sessions}"], running, BURST)) for _ in range(5)
