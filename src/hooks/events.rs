@@ -53,8 +53,10 @@ const HOOKS: [Hook; 32] = [
     asking("PreToolUse", Version(1, 0, 38)),
     asking("PostToolUse", Version(1, 0, 38)),
     asking("PostToolUseFailure", Version(2, 1, 33)),
-    hook("PreCompact", Version(1, 0, 48), Needed),
-    hook("PostCompact", Version(2, 1, 76), Needed),
+    // The CLI shows a line for each of them to the person, however silent they are; the
+    // transcript and SessionStart tell of a compaction as well.
+    hook("PreCompact", Version(1, 0, 48), Further),
+    hook("PostCompact", Version(2, 1, 76), Further),
     hook("Elicitation", Version(2, 1, 76), Needed),
     hook("CwdChanged", Version(2, 1, 83), Needed),
     hook("PreToolUse", Version(1, 0, 38), Wider),
@@ -134,19 +136,18 @@ mod tests {
 
     #[test]
     fn an_old_cli_gets_only_the_events_that_it_knows() {
-        assert_eq!(wanted(false, None).len(), 17);
+        assert_eq!(wanted(false, None).len(), 15);
         assert_eq!(names(false, Some(Version(2, 1, 329))), names(false, None));
         let old = names(false, Some(Version(2, 1, 50)));
         for unknown in [
             "StopFailure",
             "PermissionDenied",
-            "PostCompact",
             "Elicitation",
             "CwdChanged",
         ] {
             assert!(!old.contains(&unknown), "{unknown}");
         }
-        assert_eq!(old.len(), 12);
+        assert_eq!(old.len(), 11);
         let later = later(false, Some(Version(2, 1, 88)));
         assert_eq!(later, [("PermissionDenied", Version(2, 1, 89))]);
     }
@@ -167,6 +168,14 @@ mod tests {
         all.dedup();
         assert_eq!((all.len(), number), (29, 29));
         assert!(names(false, None).iter().all(|event| all.contains(event)));
+    }
+
+    #[test]
+    fn what_the_cli_would_show_to_the_person_is_asked_for() {
+        for shown in ["PreCompact", "PostCompact"] {
+            assert!(!names(false, None).contains(&shown), "{shown}");
+            assert!(names(true, None).contains(&shown), "{shown}");
+        }
     }
 
     #[test]

@@ -48,7 +48,7 @@ fn a_new_file_is_written_as_the_cli_writes_its_own() {
         json!([{"matcher": "AskUserQuestion|ExitPlanMode", "hooks":
             [{"type": "command", "command": COMMAND, "async": true, "timeout": 5}]}])
     );
-    assert_eq!(value["hooks"].as_object().unwrap().len(), 17);
+    assert_eq!(value["hooks"].as_object().unwrap().len(), 15);
     assert_eq!(to_uninstall(Some(&text), None), Ok(Change::Remove));
 }
 
@@ -135,7 +135,7 @@ fn hooks_of_others_stay_beside_ours() {
     };
     assert_eq!(commands("Stop"), ["say done", COMMAND]);
     assert_eq!(commands("PreToolUse"), ["check", COMMAND]);
-    assert_eq!(installed(&after).unwrap().len(), 17);
+    assert_eq!(installed(&after).unwrap().len(), 15);
     assert_eq!(without(&after).unwrap(), before);
 }
 
@@ -173,7 +173,7 @@ fn a_hook_of_ours_that_was_written_by_hand_is_replaced_and_removed() {
         }) => text,
         other => panic!("{other:?}"),
     };
-    assert_eq!(text.matches("headspace hook").count(), 17);
+    assert_eq!(text.matches("headspace hook").count(), 15);
     let removed = without(&text).unwrap();
     assert!(
         removed.contains("say done") && !removed.contains("headspace"),

@@ -31,13 +31,13 @@ on_both! {
         let tests = "SELECT count(*) FROM events WHERE payload ->> 'hook_type' = 'HeadspaceSelfTest'";
         assert_eq!(store.number(tests), 2);
         let json: Value = serde_json::from_str(&done(&headspace, &["status", "--json"])).expect("JSON");
-        assert_eq!(json["roots"][0]["hooks"].as_array().map(Vec::len), Some(17));
+        assert_eq!(json["roots"][0]["hooks"].as_array().map(Vec::len), Some(15));
         assert_eq!(json["roots"][0]["missing"], json!([]));
         assert!(json["received"].as_array().is_some_and(|rows| !rows.is_empty()));
         let doctor = headspace.run(&["doctor"]);
         let doctor = String::from_utf8(doctor.stdout).expect("text");
         assert!(doctor.contains("a test of them is in the log after "), "{doctor}");
-        assert!(doctor.contains("17 hooks are in "), "{doctor}");
+        assert!(doctor.contains("15 hooks are in "), "{doctor}");
         let rebuilt = headspace.run(&["rebuild", "--check"]);
         assert!(rebuilt.status.success(), "{}", said_of(&rebuilt));
         oracle::assert_clean(&headspace);
