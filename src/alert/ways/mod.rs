@@ -77,7 +77,7 @@ impl Way {
                 Ok(None) => {}
                 Ok(Some(receipt)) => {
                     known.insert(message.id.clone(), receipt.clone());
-                    // Whoever kept it has stopped: after a restart it is not known.
+                    // Where the loop has stopped, it is not known after a restart.
                     let _ = receipts.send((message.id, receipt)).await;
                 }
                 Err(fault) => warn(self.name(), &message, &fault),

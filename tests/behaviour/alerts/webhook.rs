@@ -215,7 +215,7 @@ impl Drop for Served {
     }
 }
 
-/// A receiver with TLS that nobody here wrote: Python's.
+/// A receiver with TLS that is not ours: Python's.
 const SERVER: &str = r#"
 import http.server, ssl, sys
 class Handler(http.server.BaseHTTPRequestHandler):
