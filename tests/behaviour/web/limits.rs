@@ -34,7 +34,7 @@ fn what_is_too_much_or_wrong_is_refused_with_its_status() {
 
     for path in [
         "/nothing",
-        "/metrics",
+        "/metrics/",
         "/api",
         "/api/events/",
         "//",
