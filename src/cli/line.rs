@@ -1,7 +1,10 @@
 //! `headspace line`: how many sessions need you and how many work, for the bar of a
 //! terminal.
 
-use std::{collections::HashMap, process::ExitCode};
+use std::{
+    collections::{HashMap, HashSet},
+    process::ExitCode,
+};
 
 use jiff::Timestamp;
 
@@ -9,7 +12,7 @@ use super::say::say;
 use crate::{
     config,
     show::Mark,
-    store::read::{ReadError, Sign},
+    store::read::{ReadError, Reader, Sign},
 };
 
 pub const EXAMPLES: &str = "Examples:
@@ -24,7 +27,7 @@ pub fn main(flags: &config::Flags) -> anyhow::Result<ExitCode> {
     let settings = config::load(flags)?;
     let signs = super::runtime()?.block_on(async {
         let reader = super::reader(&settings)?;
-        anyhow::Ok(reader.signs().await)
+        anyhow::Ok(signs(&reader).await)
     });
     let signs = match signs? {
         Err(ReadError::Absent | ReadError::SchemaMissing) => Vec::new(),
@@ -39,6 +42,22 @@ pub fn main(flags: &config::Flags) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// What needs something or works; of a subagent that needs something its session, too.
+async fn signs(reader: &Reader) -> Result<Vec<Sign>, ReadError> {
+    let mut signs = reader.signs().await?;
+    let has_root: HashSet<String> = signs
+        .iter()
+        .filter(|sign| sign.parent_agent_id.is_none())
+        .map(|sign| sign.session_uuid.clone())
+        .collect();
+    let roots: HashSet<String> = signs.iter().map(|sign| sign.root().to_owned()).collect();
+    for root in roots.difference(&has_root) {
+        let root = reader.session(root).await?;
+        signs.extend(root.filter(|root| root.open).map(Sign::of));
+    }
+    Ok(signs)
+}
+
 /// A session with its subagents.
 #[derive(Default)]
 struct Family<'a> {
@@ -50,8 +69,7 @@ struct Family<'a> {
 fn count(signs: &[Sign], now: Timestamp) -> [(Mark, usize); 2] {
     let mut families: HashMap<&str, Family> = HashMap::new();
     for sign in signs {
-        let root = sign.session_uuid.split('/').next().unwrap_or_default();
-        let family = families.entry(root).or_default();
+        let family = families.entry(sign.root()).or_default();
         family.needs |= sign.needs != "none";
         if sign.parent_agent_id.is_none() {
             family.root = Some(sign);

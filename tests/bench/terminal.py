@@ -41,14 +41,15 @@ def fill(database):
         path = f"/home/dev/project{project}"
         row = (project, socket.gethostname(), path, f"project{project}", "main", at(now))
         script.append(insert("projects", "id, host, path, name, current_branch, created_at", row))
-    columns = "id, session_uuid, project_id, working_directory, cli, started_at, last_seen_at, title, state, needs, asks, since, last_words, terminal, todos"
+    columns = "id, session_uuid, project_id, working_directory, cli, started_at, last_seen_at, title, state, needs, asks, since, last_words, terminal, todos, other_hosts"
     for agent in range(1, SESSIONS + 1):
         state = ("awaiting_input", *["processing"] * 3, *["idle"] * 6)[agent % 10]
         needs, asks = ("permission", "Bash: rm -rf build && make") if state == "awaiting_input" else ("none", None)
         project, since = agent % PROJECTS + 1, at(now - agent)
         row = (agent, str(uuid.UUID(int=agent)), project, f"/home/dev/project{project}", "claude", at(now - 5000), since)
         row += (f"The title of session {agent}", state, needs, asks, since, "word " * 100, '{"tty": "/dev/pts/7"}')
-        script.append(insert("agents", columns, (*row, '[{"status": "completed"}, {"status": "pending"}]')))
+        # Of no other host: an older SQLite than the program's takes NULL for no JSON.
+        script.append(insert("agents", columns, (*row, '[{"status": "completed"}, {"status": "pending"}]', "[]")))
         if state == "processing":
             call = (agent, f"call{agent}", "Bash", "cargo test", at(now))
             script.append(insert("tool_uses", "agent_id, tool_use_id, name, summary, started_at", call))

@@ -153,6 +153,23 @@ pub struct AgentCursor {
     pub id: i64,
 }
 
+impl Sign {
+    pub fn of(agent: AgentRow) -> Sign {
+        Sign {
+            session_uuid: agent.session_uuid,
+            parent_agent_id: agent.parent_agent_id,
+            state: agent.state,
+            needs: agent.needs,
+            snoozed_until: agent.snoozed_until,
+        }
+    }
+
+    /// The session that it belongs to: a subagent's uuid begins with it.
+    pub fn root(&self) -> &str {
+        self.session_uuid.split('/').next().unwrap_or_default()
+    }
+}
+
 impl AgentRow {
     /// Behind it the list goes on.
     pub fn cursor(&self) -> AgentCursor {
@@ -212,11 +229,12 @@ impl Reader {
         fetch!(self, fetch_optional, query_as(sql), session_uuid)
     }
 
-    /// All open sessions in short, and those subagents that need something.
+    /// Of all open agents those that need something, and of sessions those at work.
     pub async fn signs(&self) -> Result<Vec<Sign>> {
         let sql = "SELECT s.session_uuid, s.parent_agent_id, s.state, s.needs, snoozed_until \
                    FROM agent_states s JOIN agents ON id = agent_id \
-                   WHERE open AND (s.parent_agent_id IS NULL OR s.needs <> 'none')";
+                   WHERE open AND (s.needs <> 'none' OR s.parent_agent_id IS NULL \
+                                   AND s.state IN ('commanded', 'processing'))";
         fetch!(self, fetch_all, query_as(sql))
     }
 

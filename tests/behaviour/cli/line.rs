@@ -20,6 +20,10 @@ on_both! {
         assert_eq!(line(&headspace), "■2\n", "a subagent needs it");
         change(&headspace, blog, &format!("snoozed_until = {}", ago(-600)));
         assert_eq!(line(&headspace), "■1\n", "the other is put off");
+        change(&headspace, shop, "state = 'idle'");
+        assert_eq!(line(&headspace), "■1\n", "its session is at rest");
+        change(&headspace, shop, &format!("ended_at = {}", ago(0)));
+        assert_eq!(line(&headspace), "", "its session has ended");
     }
 }
 
