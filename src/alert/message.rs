@@ -33,7 +33,7 @@ pub struct Message {
     pub host: String,
     /// All in one line: “shop_api · fix login: asks to run `npm test`”.
     pub text: String,
-    /// It was told before, ten minutes ago.
+    /// The watcher sent this alert before, ten minutes ago.
     pub repeat: bool,
     pub waits: Vec<Subject>,
     /// The same in two parts, as a desktop shows it.
@@ -156,12 +156,14 @@ impl Subject {
     }
 
     fn name(&self) -> String {
+        // A withdrawal names its wait alone: it has no parts.
         let part = |part: &Option<String>| part.clone().unwrap_or_default();
         format!("{} · {}", part(&self.project), part(&self.title))
     }
 
     /// What it waits for; where that is of interest, for how long.
     fn said(&self, late: Option<Timestamp>) -> String {
+        // None in a withdrawal, which says nothing of its own.
         let words = self.words.as_deref().unwrap_or_default();
         let Some(now) = late else {
             return words.to_owned();

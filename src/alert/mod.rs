@@ -8,10 +8,11 @@
 //! ```
 //!
 //! Promises
-//! - each wait is told once in each way, and once more if it lasts: its row is committed
-//!   before it is sent, and what fails on the way is not sent again
-//! - what is answered, seen or put off in time is not told; what was told is withdrawn
-//! - a wait that was old when it was found is told in one message with all such waits
+//! - the watcher sends one alert of each wait in each way, and one more if the wait lasts:
+//!   the alert's row is committed before it is sent, and what fails on the way is not sent again
+//! - a wait that is answered, seen or put off in its grace has no alert; later, its alert
+//!   is withdrawn
+//! - waits that were old when the watcher found them share one message
 //! - there are never more than three messages in ten seconds in one way
 //! - capture never waits for an alert, and no failure of one ends the watcher
 //! - text of a session is text: it is no markup, no escape sequence, no shell's word
@@ -37,7 +38,7 @@ pub use ways::{DESKTOP_PROGRAM, Webhook};
 
 #[derive(Clone, PartialEq, Eq)]
 pub struct Options {
-    /// Only agents of this host are told of.
+    /// The watcher alerts of this host's agents only.
     pub host: String,
     pub desktop: bool,
     pub webhook: Option<Webhook>,

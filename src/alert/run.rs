@@ -96,6 +96,7 @@ impl Teller {
                     Some(Instant::now() + AWAY)
                 }
             };
+            // Two looks are at least so far apart, however fast commits come.
             sleep(APART).await;
             self.wait(next).await;
         }

@@ -313,7 +313,7 @@ proptest! {
             at.look(now, &open);
         }
         at.look(401.0, &[]);
-        // `look` itself sees that nothing is told or withdrawn twice.
+        // `look` itself fails on an alert that is sent or withdrawn twice.
         prop_assert!(at.rows.iter().all(|row| row.withdrawn_at.is_some()));
         if restarts.is_empty() {
             for some in at.sent.windows(MOST + 1) {

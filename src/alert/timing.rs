@@ -1,4 +1,4 @@
-//! When a wait is told, again and withdrawn: pure.
+//! When the watcher sends an alert of a wait, sends it again and withdraws it: pure.
 //!
 //! Ages are by the clock of the rows, which goes on while the machine sleeps; what is
 //! waited for here is by the clock that does not.
@@ -14,7 +14,7 @@ use crate::{show::Wait, store::read::AlertRow};
 
 /// What is answered within this is not told.
 pub const GRACE: Duration = Duration::from_secs(5);
-/// What lasts for this after it was told is told again.
+/// A wait that lasts for this after its alert is alerted again.
 pub const AGAIN_AFTER: Duration = Duration::from_secs(600);
 /// A wait that is older before it is told is no news: one message for all such waits.
 pub const FRESH: Duration = Duration::from_secs(60);
@@ -217,6 +217,7 @@ fn over(waits: &[Wait], told: &[AlertRow]) -> Vec<String> {
 }
 
 fn was_late(row: &AlertRow) -> bool {
+    // A time that cannot be read is no reason to repeat an alert: it counts as late.
     let parsed = |text: &str| text.parse::<Timestamp>().ok();
     let (Some(opened), Some(sent)) = (parsed(&row.opened_at), parsed(&row.sent_at)) else {
         return true;

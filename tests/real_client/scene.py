@@ -55,7 +55,9 @@ class Beside(Scene):
         environment = {"PATH": self.env["PATH"], "HOME": self.home, **self.own}
         self.watcher = subprocess.Popen([self.program, "watch"], env=environment, stderr=self.log, stdout=subprocess.DEVNULL)
         end = time.time() + 20
-        while "ready" not in self.said() and time.time() < end:
+        while "ready" not in self.said():
+            if time.time() > end:
+                raise RuntimeError(f"the watcher is not ready after 20 s: {self.said()}")
             time.sleep(LOOK)
         self.looking = threading.Thread(target=self.look, daemon=True)
         self.looking.start()
@@ -74,7 +76,7 @@ class Beside(Scene):
                 if known.get(agent) != words:
                     known[agent] = words
                     self.note("shown", {"agent": agent, "words": words, "since": seconds(since)}, at)
-            time.sleep(LOOK)
+            time.sleep(LOOK)  # how often it looks is how exact its times are
         database.close()
 
     def come_to_rest(self):

@@ -97,6 +97,7 @@ async fn to_the_end(child: &mut Child, input: &[u8]) -> io::Result<Ended> {
         tokio::select! {
             status = child.wait() => {
                 // What was printed before the end is there already.
+                // What comes later than this is not waited for.
                 let _ = timeout(Duration::from_millis(100), &mut read).await;
                 status?
             }
@@ -116,6 +117,7 @@ async fn to_the_end(child: &mut Child, input: &[u8]) -> io::Result<Ended> {
 async fn read(from: Option<impl AsyncRead + Unpin>, into: &mut Vec<u8>) {
     let Some(mut from) = from else { return };
     if (&mut from).take(MAX_SAID).read_to_end(into).await.is_ok() {
+        // The rest is read only so that the program does not block: an error ends it too.
         let _ = tokio::io::copy(&mut from, &mut tokio::io::sink()).await;
     }
 }

@@ -84,6 +84,7 @@ impl Webhook {
             .query()
             .map_or(String::new(), |query| format!("?{query}"));
         let mut parts = self.url.clone().into_parts();
+        // Part of a valid address is one; if not, the address stays as it was set.
         parts.path_and_query = format!("{above}/{query}").parse().ok();
         let root = Uri::from_parts(parts).unwrap_or_else(|_| self.url.clone());
         (root, topic)

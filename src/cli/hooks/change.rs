@@ -183,7 +183,7 @@ fn by_hand(file: &SettingsFile, obstacle: &str, wanted: &[Entry]) -> anyhow::Err
             "{shown} {obstacle}; take the hooks that call `headspace hook` out of it where it is made"
         );
     }
-    // An empty file takes every entry.
+    // An empty file takes every entry, so this cannot fail.
     let snippet = hooks::with("", wanted).unwrap_or_default();
     say!("Merge this into the file where it is made:");
     print(&snippet);

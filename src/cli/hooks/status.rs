@@ -74,6 +74,7 @@ fn lines(look: &Look, received: &[HookRow]) -> Vec<String> {
             format!("came {ago} ago, {} in all", row.count)
         }
     };
+    // A file that cannot be read has said so in a line of its own.
     let there = look.entries.as_deref().unwrap_or_default();
     let there = there.iter().map(|Entry { event, matcher, .. }| {
         let of = matcher.as_ref().map(|matcher| format!(" of {matcher}"));

@@ -88,6 +88,7 @@ async fn find_session(launch: &Launch, pid: u32) -> String {
         if let Some(one) = known.next() {
             return one.session;
         }
+        // The registry's folder may not exist yet, so there is nothing to be woken by.
         sleep(LOOK).await;
     }
 }

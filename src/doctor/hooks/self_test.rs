@@ -61,6 +61,7 @@ async fn through(reader: &Reader, command: &str) -> Result<(), SelfTestError> {
     let before = received(reader).await?;
     call(command)?;
     while received(reader).await? <= before {
+        // Asked for, not waited for: doctor needs no web process that would wake it.
         sleep(POLL).await;
     }
     Ok(())

@@ -33,6 +33,16 @@ impl Family {
         let called = agent.prompt("A task.") + &call(&mut agent, "toolu_2", "Bash");
         append(&folder.join(agent.file_name()), called);
     }
+
+    /// The process of the CLI says so, and both show it.
+    fn session_works(&self, headspace: &Headspace) -> Cli {
+        let mut cli = Cli::start(headspace);
+        cli.says(&self.session.uuid, "busy");
+        eventually("both work", || {
+            shown(headspace) == ["processing -", "processing -"]
+        });
+        cli
+    }
 }
 
 fn call(session: &mut Session, id: &str, name: &str) -> String {
@@ -62,9 +72,7 @@ on_both! {
         let family = Family::new(&headspace);
         family.subagent_works();
         let _watcher = headspace.watch();
-        let mut cli = Cli::start(&headspace);
-        cli.says(&family.session.uuid, "busy");
-        eventually("both work", || shown(&headspace) == ["processing -", "processing -"]);
+        let mut cli = family.session_works(&headspace);
         cli.says(&family.session.uuid, "idle");
         eventually("both are over", || shown(&headspace) == ["idle interrupted", "idle interrupted"]);
         assert_as_the_log(&headspace);
@@ -75,9 +83,7 @@ on_both! {
         let family = Family::new(&headspace);
         family.subagent_works();
         let _watcher = headspace.watch();
-        let mut cli = Cli::start(&headspace);
-        cli.says(&family.session.uuid, "busy");
-        eventually("both work", || shown(&headspace) == ["processing -", "processing -"]);
+        let mut cli = family.session_works(&headspace);
         cli.kill();
         eventually("both are over", || shown(&headspace) == ["idle abandoned", "idle abandoned"]);
         assert_as_the_log(&headspace);
