@@ -380,23 +380,23 @@ impl Call {
 
 impl Turn {
     pub fn belongs(&mut self, prompt_id: Option<&String>) {
-        if let Some(id) = prompt_id
-            && !self.prompt_ids.contains(id)
-        {
-            self.prompt_ids.push(id.clone());
-            keep_newest(&mut self.prompt_ids, MAX_IDS);
-        }
+        note_id(&mut self.prompt_ids, prompt_id);
     }
 }
 
 impl Command {
     pub fn belongs(&mut self, prompt_id: Option<&String>) {
-        if let Some(id) = prompt_id
-            && !self.prompt_ids.contains(id)
-        {
-            self.prompt_ids.push(id.clone());
-            keep_newest(&mut self.prompt_ids, MAX_IDS);
-        }
+        note_id(&mut self.prompt_ids, prompt_id);
+    }
+}
+
+/// A prompt's id once, the newest of them.
+fn note_id(ids: &mut Vec<String>, prompt_id: Option<&String>) {
+    if let Some(id) = prompt_id
+        && !ids.contains(id)
+    {
+        ids.push(id.clone());
+        keep_newest(ids, MAX_IDS);
     }
 }
 
