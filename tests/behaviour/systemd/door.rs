@@ -19,9 +19,7 @@ const REQUESTS: usize = 1_000;
 #[test]
 fn the_first_request_starts_the_service_through_either_door() {
     let testbed = Testbed::installed();
-    // As after a boot: there is a database already.
-    testbed.systemctl(&["start", WATCHER]);
-    testbed.systemctl(&["stop", WATCHER]);
+    testbed.with_a_database();
     testbed.systemctl(&["start", SOCKET]);
     let modes = testbed.sh("stat -c '%U %a' /run/headspace /run/headspace/web.sock");
     assert_eq!(modes, format!("{ACCOUNT} 700\n{ACCOUNT} 600"));
@@ -83,6 +81,7 @@ fn an_idle_service_leaves_and_the_next_request_brings_it_back() {
     let testbed = Testbed::installed();
     let settings = "web: {idle_timeout_seconds: 1}\n";
     testbed.write("/etc/headspace/config.yaml", settings);
+    testbed.with_a_database();
     testbed.systemctl(&["start", SOCKET]);
     for _ in 0..2 {
         assert_eq!(testbed.get("/").status, 200);
@@ -98,9 +97,7 @@ fn an_idle_service_leaves_and_the_next_request_brings_it_back() {
 #[test]
 fn with_wrong_settings_a_request_is_one_try_and_no_loop() {
     let testbed = Testbed::installed();
-    // The page of the last request needs a database, whichever service is ready first.
-    testbed.systemctl(&["start", WATCHER]);
-    testbed.systemctl(&["stop", WATCHER]);
+    testbed.with_a_database();
     testbed.write("/etc/headspace/config.yaml", "web: {lisen: []}\n");
     testbed.systemctl(&["start", SOCKET]);
     let request = web::request("/", 5055, &[]);

@@ -157,6 +157,12 @@ impl Testbed {
         self.systemctl(&["daemon-reload"]);
     }
 
+    /// As after a boot: there is a database already, and no service runs.
+    pub fn with_a_database(&self) {
+        self.systemctl(&["start", WATCHER]);
+        self.systemctl(&["stop", WATCHER]);
+    }
+
     /// Where a file of the testbed is to be found from outside. Not for SQLite,
     /// which reads the link `/proc/<pid>/root` as a text.
     pub fn path(&self, inside: &str) -> PathBuf {
