@@ -121,21 +121,3 @@ async fn of_ids(reader: &Reader, ids: Vec<i64>) -> Result<Vec<AgentRow>, ReadErr
     };
     reader.agents(&filter, None, PAGE_ROWS).await
 }
-
-/// All open agents.
-pub async fn open(reader: &Reader) -> Result<Vec<AgentRow>, ReadError> {
-    let filter = AgentFilter {
-        open: Some(true),
-        ..AgentFilter::default()
-    };
-    let mut all: Vec<AgentRow> = Vec::new();
-    loop {
-        let after = all.last().map(AgentRow::cursor);
-        let page = reader.agents(&filter, after, PAGE_ROWS).await?;
-        let is_last = page.len() < PAGE_ROWS;
-        all.extend(page);
-        if is_last {
-            return Ok(all);
-        }
-    }
-}

@@ -55,7 +55,7 @@ struct Explanation<'a> {
 pub fn main(flags: &config::Flags, args: &ExplainArgs) -> anyhow::Result<ExitCode> {
     let settings = super::prepare(flags, "headspace")?;
     super::runtime()?.block_on(async {
-        let reader = super::reader(&settings)?;
+        let reader = super::brief_reader(&settings)?;
         let agent = agents::find(&reader, &args.agent).await?;
         explain(&reader, agent, args).await
     })

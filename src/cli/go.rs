@@ -36,7 +36,7 @@ pub struct GoArgs {
 pub fn go(flags: &config::Flags, args: &GoArgs) -> anyhow::Result<ExitCode> {
     let settings = super::prepare(flags, "headspace")?;
     super::runtime()?.block_on(async {
-        let reader = super::reader(&settings)?;
+        let reader = super::brief_reader(&settings)?;
         to(&agents::find_root(&reader, &args.session).await?).await
     })
 }
@@ -44,7 +44,7 @@ pub fn go(flags: &config::Flags, args: &GoArgs) -> anyhow::Result<ExitCode> {
 pub fn next(flags: &config::Flags) -> anyhow::Result<ExitCode> {
     let settings = super::prepare(flags, "headspace")?;
     super::runtime()?.block_on(async {
-        let reader = super::reader(&settings)?;
+        let reader = super::brief_reader(&settings)?;
         match oldest(&reader).await? {
             Some(agent) => to(&agent).await,
             None => {
@@ -57,7 +57,7 @@ pub fn next(flags: &config::Flags) -> anyhow::Result<ExitCode> {
 
 /// The session that has needed a person for the longest time.
 async fn oldest(reader: &Reader) -> anyhow::Result<Option<AgentRow>> {
-    let agents = agents::open(reader).await?;
+    let agents = reader.open_agents().await?;
     let sessions = show::sessions(&agents);
     let now = Timestamp::now();
     let first = sessions

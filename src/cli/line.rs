@@ -26,7 +26,7 @@ pub const EXAMPLES: &str = "Examples:
 pub fn main(flags: &config::Flags) -> anyhow::Result<ExitCode> {
     let settings = config::load(flags)?;
     let signs = super::runtime()?.block_on(async {
-        let reader = super::reader(&settings)?;
+        let reader = super::brief_reader(&settings)?;
         anyhow::Ok(signs(&reader).await)
     });
     let signs = match signs? {

@@ -341,6 +341,11 @@ fn reader(settings: &Settings) -> anyhow::Result<Reader> {
     })
 }
 
+/// The same for a command that looks once and ends.
+fn brief_reader(settings: &Settings) -> anyhow::Result<Reader> {
+    Ok(reader(settings)?.for_a_few_questions())
+}
+
 /// Where a reader hears that there may be something new.
 fn wake_source(settings: &Settings) -> wake::Source {
     match &settings.database.url {

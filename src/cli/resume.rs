@@ -28,7 +28,7 @@ pub struct ResumeArgs {
 pub fn main(flags: &config::Flags, args: &ResumeArgs) -> anyhow::Result<ExitCode> {
     let settings = super::prepare(flags, "headspace")?;
     let agent = super::runtime()?.block_on(async {
-        let reader = super::reader(&settings)?;
+        let reader = super::brief_reader(&settings)?;
         agents::find_root(&reader, &args.session).await
     })?;
     if args.print {

@@ -33,7 +33,7 @@ pub struct ShowArgs {
 pub fn main(flags: &config::Flags, args: &ShowArgs) -> anyhow::Result<ExitCode> {
     let settings = super::prepare(flags, "headspace")?;
     super::runtime()?.block_on(async {
-        let reader = super::reader(&settings)?;
+        let reader = super::brief_reader(&settings)?;
         let agent = agents::find(&reader, &args.session).await?;
         page(&reader, &agent, Pager::open(false)?).await
     })?;

@@ -96,7 +96,7 @@ async fn wait(
 /// What the session shows as; without one, all open ones.
 async fn look(reader: &Reader, session_uuid: Option<&str>) -> Result<Vec<Mark>, ReadError> {
     let Some(uuid) = session_uuid else {
-        let agents = agents::open(reader).await?;
+        let agents = reader.open_agents().await?;
         return Ok(show::sessions(&agents)
             .iter()
             .map(|session| session.mark)

@@ -5,15 +5,15 @@ mod report;
 mod screen;
 mod watch;
 
-use std::{collections::HashMap, process::ExitCode};
+use std::process::ExitCode;
 
 use jiff::{Timestamp, Zoned};
 
-use super::{agents, columns::Paper, say::say};
+use super::{columns::Paper, say::say};
 use crate::{
     config::{self, Settings},
-    show::{self, Mark, Session},
-    store::read::{ReadError, Reader},
+    show::{self, Mark},
+    store::read::{AgentRow, ReadError, Reader},
     terminal,
 };
 use list::Beside;
@@ -54,11 +54,11 @@ pub fn main(flags: &config::Flags, args: &StatusArgs) -> anyhow::Result<ExitCode
     let settings = super::prepare(flags, "headspace")?;
     let runtime = super::runtime()?;
     let shown = runtime.block_on(async {
-        let reader = super::reader(&settings)?;
-        match args.watch {
-            true => watch::watch(&settings, &reader, args.all).await,
-            false => show(&settings, &reader, args).await.map_err(Into::into),
+        if args.watch {
+            return watch::watch(&settings, &super::reader(&settings)?, args.all).await;
         }
+        let reader = super::brief_reader(&settings)?;
+        Ok(show(&settings, &reader, args).await?)
     });
     runtime.shutdown_background();
     match shown {
@@ -79,18 +79,22 @@ fn is_nothing_recorded(error: &anyhow::Error) -> bool {
 
 /// Prints it; whether a session needs a person.
 async fn show(settings: &Settings, reader: &Reader, args: &StatusArgs) -> Result<bool, ReadError> {
-    let agents = agents::open(reader).await?;
+    let agents = match args.json {
+        true => reader.open_agents().await?,
+        false => {
+            let (agents, beside) = look(settings, reader).await?;
+            let (now, paper) = (Zoned::now(), Paper::of_output());
+            for line in list::lines(&show::sessions(&agents), &beside, args.all, &now, paper) {
+                say!("{}", line.text);
+            }
+            agents
+        }
+    };
     let sessions = show::sessions(&agents);
     if args.json {
         let report = report::gather(settings, reader, &sessions).await?;
         let json = serde_json::to_string_pretty(&report).expect("a report is JSON");
         say!("{json}");
-    } else {
-        let beside = beside(settings, reader, &sessions).await?;
-        let paper = Paper::of_output();
-        for line in list::lines(&sessions, &beside, args.all, &Zoned::now(), paper) {
-            say!("{}", line.text);
-        }
     }
     if args.verbose {
         report::print(&report::gather(settings, reader, &sessions).await?);
@@ -98,25 +102,27 @@ async fn show(settings: &Settings, reader: &Reader, args: &StatusArgs) -> Result
     Ok(show::waiting(&sessions, Timestamp::now()) > 0)
 }
 
-/// What the lines need beside the sessions.
-async fn beside(
-    settings: &Settings,
-    reader: &Reader,
-    sessions: &[Session<'_>],
-) -> Result<Beside, ReadError> {
+/// The open agents, and what the lines need beside them. A service manager that has to be
+/// asked is asked meanwhile.
+async fn look(settings: &Settings, reader: &Reader) -> Result<(Vec<AgentRow>, Beside), ReadError> {
+    let (health, agents) = tokio::join!(report::health(settings, reader), reader.open_agents());
+    let (agents, (health, reasons)) = (agents?, health?);
+    let sessions = show::sessions(&agents);
     let working = sessions.iter().filter(|s| s.mark == Mark::Working);
     let working: Vec<i64> = working.map(|session| session.agent.id).collect();
-    let mut tools = HashMap::new();
+    let roots = sessions.iter().map(|session| session.agent);
+    let host = super::host();
+    let (running, places) = tokio::join!(
+        reader.running_tools(&working),
+        terminal::places(roots, &host)
+    );
     // The newest of an agent comes last.
-    for tool in reader.running_tools(&working).await? {
-        tools.insert(tool.agent_id, tool);
-    }
-    let agents = sessions.iter().map(|session| session.agent);
-    let (health, reasons) = report::health(settings, reader).await?;
-    Ok(Beside {
-        tools,
-        places: terminal::places(agents, &super::host()).await,
+    let tools = running?.into_iter().map(|tool| (tool.agent_id, tool));
+    let beside = Beside {
+        tools: tools.collect(),
+        places,
         health,
         reasons,
-    })
+    };
+    Ok((agents, beside))
 }

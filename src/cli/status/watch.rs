@@ -10,8 +10,9 @@ use tokio::{
 };
 
 use super::{
-    Beside, beside,
+    Beside,
     list::{self, Line},
+    look,
     screen::{Screen, Size},
 };
 use crate::{
@@ -99,8 +100,7 @@ pub async fn watch(settings: &Settings, reader: &Reader, all: bool) -> anyhow::R
 
 impl View {
     async fn look(reader: &Reader, settings: &Settings, all: bool) -> Result<View, ReadError> {
-        let agents = agents::open(reader).await?;
-        let beside = beside(settings, reader, &show::sessions(&agents)).await?;
+        let (agents, beside) = look(settings, reader).await?;
         Ok(View {
             agents,
             beside,

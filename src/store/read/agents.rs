@@ -123,16 +123,6 @@ pub struct ToolUseRow {
     pub outcome: Option<String>,
 }
 
-/// What an open agent shows, in short.
-#[derive(Debug, Clone, sqlx::FromRow)]
-pub struct Sign {
-    pub session_uuid: String,
-    pub parent_agent_id: Option<i64>,
-    pub state: String,
-    pub needs: String,
-    pub snoozed_until: Option<UtcText>,
-}
-
 /// Which agents a reader wants. Fields combine with AND, values in one with OR; an
 /// empty field asks for everything.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -151,23 +141,6 @@ pub struct AgentFilter {
 pub struct AgentCursor {
     pub last_seen_at: Timestamp,
     pub id: i64,
-}
-
-impl Sign {
-    pub fn of(agent: AgentRow) -> Sign {
-        Sign {
-            session_uuid: agent.session_uuid,
-            parent_agent_id: agent.parent_agent_id,
-            state: agent.state,
-            needs: agent.needs,
-            snoozed_until: agent.snoozed_until,
-        }
-    }
-
-    /// The session that it belongs to: a subagent's uuid begins with it.
-    pub fn root(&self) -> &str {
-        self.session_uuid.split('/').next().unwrap_or_default()
-    }
 }
 
 impl AgentRow {
@@ -227,15 +200,6 @@ impl Reader {
     pub async fn session(&self, session_uuid: &str) -> Result<Option<AgentRow>> {
         let sql = concat!(agents!(), " WHERE a.session_uuid = $1");
         fetch!(self, fetch_optional, query_as(sql), session_uuid)
-    }
-
-    /// Of all open agents those that need something, and of sessions those at work.
-    pub async fn signs(&self) -> Result<Vec<Sign>> {
-        let sql = "SELECT s.session_uuid, s.parent_agent_id, s.state, s.needs, snoozed_until \
-                   FROM agent_states s JOIN agents ON id = agent_id \
-                   WHERE open AND (s.needs <> 'none' OR s.parent_agent_id IS NULL \
-                                   AND s.state IN ('commanded', 'processing'))";
-        fetch!(self, fetch_all, query_as(sql))
     }
 
     /// The agents whose session's uuid begins so, each with it.

@@ -78,6 +78,7 @@ mod error;
 mod follow;
 mod inbox;
 mod look;
+mod open;
 mod page;
 mod postgres;
 mod rebuild;
@@ -95,8 +96,7 @@ mod waiting;
 use std::{path::Path, sync::Arc, time::Duration};
 
 pub use agents::{
-    AgentCursor, AgentFilter, AgentRow, CommandRow, NEEDS, PAGE_ROWS, STATES, Sign, ToolUseRow,
-    TurnRow,
+    AgentCursor, AgentFilter, AgentRow, CommandRow, NEEDS, PAGE_ROWS, STATES, ToolUseRow, TurnRow,
 };
 pub use archive::{ArchiveFacts, ArchivedFile, KeptFile, SessionFile};
 pub use audit::{CheckpointFacts, StoredSession, StoredTurn, Totals};
@@ -106,6 +106,7 @@ pub use conversation::{FileRow, PromptRow};
 pub use error::ReadError;
 pub use follow::Bookmark;
 pub use inbox::{InboxRow, SpanRow, WorkRow};
+pub use open::Sign;
 pub use rows::{
     AfterPage, Head, HookRow, PAGE_BYTES, PAGE_EVENTS, Page, ProjectRow, Settled, WatcherRow,
 };
@@ -161,6 +162,16 @@ impl Reader {
             },
             postgres @ Arm::Postgres(_) => Reader { arm: postgres },
         }
+    }
+
+    /// The same reader for a command that asks a few questions, one after the other, and
+    /// ends: a second connection would take longer than the questions.
+    pub fn for_a_few_questions(self) -> Reader {
+        let arm = match self.arm {
+            Arm::Sqlite(sqlite) => Arm::Sqlite(Arc::new(sqlite.for_a_few_questions())),
+            Arm::Postgres(postgres) => Arm::Postgres(Arc::new(postgres.for_a_few_questions())),
+        };
+        Reader { arm }
     }
 
     /// On at most so many connections at once.

@@ -83,6 +83,8 @@ struct Begin {
 pub struct Postgres {
     options: PgConnectOptions,
     connections: u32,
+    /// Whether a connection is tried before it is used again.
+    is_tried: bool,
     pool: Mutex<PgPool>,
     known: i64,
     checked: AtomicBool,
@@ -91,15 +93,27 @@ pub struct Postgres {
 
 impl Postgres {
     pub fn new(url: &str, role: &str, connections: u32) -> Result<Postgres> {
-        let options = connect::postgres(url, role)?;
-        Ok(Postgres {
-            pool: Mutex::new(pool(&options, connections)),
+        Ok(Postgres::with(
+            connect::postgres(url, role)?,
+            connections,
+            true,
+        ))
+    }
+
+    pub fn for_a_few_questions(&self) -> Postgres {
+        Postgres::with(self.options.clone(), 1, false)
+    }
+
+    fn with(options: PgConnectOptions, connections: u32, is_tried: bool) -> Postgres {
+        Postgres {
+            pool: Mutex::new(pool(&options, connections, is_tried)),
             options,
             connections,
+            is_tried,
             known: newest(&sqlx::migrate!("src/store/migrations/postgres")),
             checked: AtomicBool::new(false),
             holes: Mutex::default(),
-        })
+        }
     }
 
     pub async fn log_and_key(&self, id: i64) -> Result<(String, Option<Vec<u8>>)> {
@@ -248,7 +262,8 @@ impl Postgres {
     /// A connection that fell silent may stay so for as long as the kernel
     /// tries, and holds its place in the pool: leave it behind.
     pub fn abandon(&self) {
-        *self.pool.lock().expect("no panic while held") = pool(&self.options, self.connections);
+        *self.pool.lock().expect("no panic while held") =
+            pool(&self.options, self.connections, self.is_tried);
     }
 
     fn pool(&self) -> PgPool {
@@ -265,9 +280,10 @@ impl Postgres {
     }
 }
 
-fn pool(options: &PgConnectOptions, connections: u32) -> PgPool {
+fn pool(options: &PgConnectOptions, connections: u32, is_tried: bool) -> PgPool {
     PgPoolOptions::new()
         .max_connections(connections)
+        .test_before_acquire(is_tried)
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .connect_lazy_with(options.clone())
 }

@@ -30,16 +30,28 @@ use super::{
 
 const CONNECTIONS: u32 = 2;
 
-/// What a connection for many rows keeps in memory, and how many rows it reads ahead.
+/// What a connection for many rows keeps in memory.
 const BULK_CACHE_KIB: i64 = 64 * 1024;
+
+/// How many rows are read ahead: few while many readers share the process's memory. Each
+/// time that so many are there, two threads wait for each other.
+const FEW_ROWS: usize = 8;
 const BULK_ROWS: usize = 512;
 
 pub struct Sqlite {
     path: PathBuf,
     is_one_look: bool,
-    is_for_many_rows: bool,
+    work: Work,
     known: i64,
     open: Mutex<Option<Opened>>,
+}
+
+/// What the reader is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Work {
+    Serving,
+    ManyRows,
+    FewQuestions,
 }
 
 #[derive(Clone)]
@@ -54,15 +66,23 @@ impl Sqlite {
         Sqlite {
             path: path.to_owned(),
             is_one_look,
-            is_for_many_rows: false,
+            work: Work::Serving,
             known: newest(&sqlx::migrate!("src/store/migrations/sqlite")),
             open: Mutex::new(None),
         }
     }
 
     pub fn for_many_rows(&self) -> Sqlite {
+        self.anew(Work::ManyRows)
+    }
+
+    pub fn for_a_few_questions(&self) -> Sqlite {
+        self.anew(Work::FewQuestions)
+    }
+
+    fn anew(&self, work: Work) -> Sqlite {
         Sqlite {
-            is_for_many_rows: true,
+            work,
             ..Sqlite::new(&self.path, self.is_one_look)
         }
     }
@@ -170,13 +190,17 @@ impl Sqlite {
 
     fn open(&self, file: (u64, u64)) -> Opened {
         let mut options = look_options(&self.path, self.is_one_look);
-        if self.is_for_many_rows {
-            options = options
-                .row_buffer_size(BULK_ROWS)
-                .pragma("cache_size", format!("-{BULK_CACHE_KIB}"));
+        if self.work != Work::Serving {
+            options = options.row_buffer_size(BULK_ROWS);
         }
-        let pool = SqlitePoolOptions::new()
-            .max_connections(CONNECTIONS)
+        if self.work == Work::ManyRows {
+            options = options.pragma("cache_size", format!("-{BULK_CACHE_KIB}"));
+        }
+        let mut pool = SqlitePoolOptions::new().max_connections(CONNECTIONS);
+        if self.work == Work::FewQuestions {
+            pool = pool.max_connections(1).test_before_acquire(false);
+        }
+        let pool = pool
             .acquire_timeout(ACQUIRE_TIMEOUT)
             .connect_lazy_with(options);
         Opened {
@@ -199,7 +223,7 @@ pub(super) fn look_options(path: &Path, is_one_look: bool) -> SqliteConnectOptio
         .immutable(is_one_look && is_all_in_the_file)
         .create_if_missing(false)
         .busy_timeout(Duration::from_secs(1))
-        .row_buffer_size(8)
+        .row_buffer_size(FEW_ROWS)
         .disable_statement_logging()
 }
 
