@@ -7,6 +7,7 @@ use serde::Deserialize;
 use super::{
     frame::{name, state_word},
     rows::{cut, from_folder},
+    subagents::{self, Subagent},
     today::span,
     when::When,
 };
@@ -15,13 +16,12 @@ use crate::{
     show::{self, Mark, first_line, typed},
     store::{
         Filter, Stored,
-        read::{AgentFilter, AgentRow, FileRow},
+        read::{AgentRow, FileRow},
     },
     web::{Shared, error::Problem},
 };
 
 const PROMPTS: usize = 60;
-const SUBAGENTS: usize = 50;
 /// The moves that are shown one by one.
 const LAST_MOVES: usize = 5;
 /// The most moves in the band.
@@ -50,14 +50,6 @@ pub struct Todo {
     pub content: String,
     #[serde(default)]
     pub status: String,
-}
-
-pub struct Subagent {
-    pub id: i64,
-    pub mark: &'static str,
-    pub glyph: char,
-    pub word: &'static str,
-    pub title: String,
 }
 
 /// How an agent's state moved.
@@ -100,13 +92,9 @@ struct Transition {
 
 impl Beside {
     pub async fn read(app: &Shared, agent: &AgentRow) -> Result<Beside, Problem> {
-        let children = AgentFilter {
-            parent_ids: vec![agent.id],
-            ..AgentFilter::default()
-        };
-        let (prompts, children, files) = tokio::join!(
+        let (prompts, subagents, files) = tokio::join!(
             app.reader.prompts_of(agent.id, PROMPTS),
-            app.reader.agents(&children, None, SUBAGENTS),
+            subagents::of(app, agent),
             app.reader.files_of(agent.id)
         );
         let mut prompts: Vec<Prompt> = prompts?
@@ -126,7 +114,7 @@ impl Beside {
             prompts,
             todos: todos.unwrap_or_default(),
             todo_counts: show::todo_counts(agent),
-            subagents: children?.iter().map(subagent).collect(),
+            subagents: subagents?,
             files: files?.into_iter().map(|file| below(agent, file)).collect(),
         })
     }
@@ -143,17 +131,6 @@ impl Beside {
 fn below(agent: &AgentRow, file: FileRow) -> FileRow {
     let path = from_folder(agent, &file.path).to_owned();
     FileRow { path, ..file }
-}
-
-fn subagent(row: &AgentRow) -> Subagent {
-    let mark = show::session(row, []).mark;
-    Subagent {
-        id: row.id,
-        mark: name(mark),
-        glyph: mark.glyph(),
-        word: state_word(mark),
-        title: cut(show::title(row), 80),
-    }
 }
 
 impl Moves {

@@ -11,6 +11,7 @@ use super::{
     frame::{Frame, name, state_word},
     html,
     inbox::Inbox,
+    links::{Link, Links},
     rows::{context, cut, model, place, terminal},
     today::many,
     when::When,
@@ -69,20 +70,15 @@ struct Page {
     resume: String,
     terminal: Option<String>,
     parent: Option<i64>,
-    is_finished: bool,
+    /// Since when there is something of it that no person has looked at.
+    news: Option<String>,
     earlier: Option<i64>,
     later: Option<i64>,
     newest: i64,
-    origin: Option<Origin>,
+    links: Links,
     items: Vec<Item>,
     beside: Beside,
     moves: Moves,
-}
-
-/// The session that this one was forked from; its id if it is in the log.
-struct Origin {
-    id: Option<i64>,
-    title: String,
 }
 
 /// Why an agent shows as what it does.
@@ -127,6 +123,7 @@ struct Shown {
     is_code: bool,
     since: When,
     is_over: bool,
+    news: Option<String>,
 }
 
 struct Window {
@@ -139,16 +136,18 @@ async fn page(app: &Shared, id: Id, choice: &Choice) -> Result<Page, Problem> {
     let (inbox, agent) = tokio::join!(Inbox::read(app), agent(app, id));
     let (inbox, agent) = (inbox?, agent?);
     let now = &inbox.now;
-    let (window, beside, moves, tokens) = tokio::join!(
+    let (window, beside, moves, links, tokens) = tokio::join!(
         window(app, &agent, choice),
         Beside::read(app, &agent),
         Moves::read(app, &agent, now),
+        Links::read(app, &agent),
         app.reader.tokens_of(agent.id)
     );
-    let (window, mut beside) = (window?, beside?);
+    let (window, mut beside, mut links) = (window?, beside?, links?);
     let (done, (marks, origin)) =
         tokio::join!(done_in(app, &agent, &window), between(app, &agent, &window));
     let (uses, commands) = done?;
+    links.origin = links.origin.or(origin);
     let known = of(&inbox, &agent);
     let shown = Shown::of(&inbox, &agent, known.as_ref());
     let sessions = inbox.sessions();
@@ -177,11 +176,11 @@ async fn page(app: &Shared, id: Id, choice: &Choice) -> Result<Page, Problem> {
         resume: show::resume_command(&agent),
         terminal: terminal(&agent),
         parent: agent.parent_agent_id,
-        is_finished: agent.unseen,
+        news: shown.news,
         earlier: window.earlier,
         later: window.later,
         newest: window.turns.last().map_or(0, |turn| turn.id),
-        origin,
+        links,
         items: items(&agent, &window.turns, &uses, &commands, &marks, now),
         beside,
         moves: moves?,
@@ -221,8 +220,16 @@ impl Shown {
                 false => When::lasting(session.since(), &inbox.now),
             },
             is_over,
+            news: news(agent, session),
         }
     }
+}
+
+/// What an alert tells of, or an unread end: since when it is so.
+fn news(agent: &AgentRow, session: &Session<'_>) -> Option<String> {
+    let since = session.since();
+    let is_new_need = session.asker.is_some() && agent.viewed_at.as_deref() < Some(since);
+    (agent.unseen || is_new_need).then(|| since.to_owned())
 }
 
 fn about(agent: &AgentRow, tokens: i64) -> String {
@@ -287,15 +294,15 @@ async fn bounded(
 
 /// What the transcript holds between the turns of a window, and at its beginning. Where it
 /// cannot be read, the page does without.
-async fn between(app: &Shared, agent: &AgentRow, window: &Window) -> (Marks, Option<Origin>) {
+async fn between(app: &Shared, agent: &AgentRow, window: &Window) -> (Marks, Option<Link>) {
     let read = async {
         let kept = Kept::of(&app.reader, agent, &app.host).await?;
         // What a subagent says makes no turns.
         let with_words = agent.parent_agent_id.is_some();
         let marks = marks(app, &kept, window, with_words).await?;
         let origin = match window.earlier {
-            None => content::origin(&app.reader, &kept).await?,
-            Some(_) => None,
+            None if agent.forked_from_id.is_none() => content::origin(&app.reader, &kept).await?,
+            _ => None,
         };
         Ok::<_, Lost>((marks, origin))
     };
@@ -304,7 +311,7 @@ async fn between(app: &Shared, agent: &AgentRow, window: &Window) -> (Marks, Opt
         (Marks::default(), None)
     });
     let origin = match origin {
-        Some(uuid) => Some(Origin::of(app, uuid).await),
+        Some(uuid) => Some(Link::named(app, &uuid).await),
         None => None,
     };
     (marks, origin)
@@ -330,19 +337,6 @@ async fn marks(
         None => u64::MAX,
     };
     content::marks(&app.reader, kept, first..until, with_words).await
-}
-
-impl Origin {
-    async fn of(app: &Shared, session_uuid: String) -> Origin {
-        let known = app.reader.session(&session_uuid).await.ok().flatten();
-        Origin {
-            id: known.as_ref().map(|agent| agent.id),
-            title: match &known {
-                Some(agent) => cut(show::title(agent), 80),
-                None => cut(&session_uuid, 80),
-            },
-        }
-    }
 }
 
 /// What was done within a window, oldest first, and the commands it belongs to.

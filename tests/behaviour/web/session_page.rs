@@ -1,7 +1,7 @@
 //! A session and the log, as the server makes them.
 
 use crate::support::{
-    agents::stored_at_rest,
+    agents::{ago, change, session, stored_at_rest, subagent},
     headspace::{Headspace, Kind, on_both},
     talk::{converse, tamper},
     web::Web,
@@ -61,6 +61,47 @@ on_both! {
         let page = web.get("/agents/1").body;
         assert!(page.contains("<b class=\"need\">asks to run</b> <code>npm test</code>"), "{page}");
         assert!(page.contains("<rect class=\"need\"") && page.contains("State over time"), "{page}");
+    }
+
+    fn a_session_says_where_it_came_from_and_where_it_went_on(kind: Kind) {
+        let headspace = Headspace::on(kind);
+        let origin = session(&headspace, "origin", "title = 'the <first>'");
+        let next = session(&headspace, "next", "title = 'the next'");
+        let id = session(&headspace, "middle", &format!(
+            "forked_from_id = {origin}, successor_id = {next}, other_hosts = '[\"laptop\", \"<tower>\"]'"));
+        let web = Web::start(&headspace);
+        let page = web.get(&format!("/agents/{id}")).body;
+        let came = format!("forked from <a href=\"/agents/{origin}\">the &#60;first&#62;</a>");
+        let went = format!("continued in <a href=\"/agents/{next}\">the next</a>");
+        assert_eq!(page.matches(&came).count(), 2, "in the head and at the beginning: {page}");
+        assert_eq!(page.matches(&went).count(), 2, "in the head and at the end: {page}");
+        assert!(page.contains("also on laptop · also on &#60;tower&#62;"), "{page}");
+        let alone = web.get(&format!("/agents/{next}")).body;
+        for text in ["forked from", "continued in", "also on"] {
+            assert!(!alone.contains(text), "{text}: {alone}");
+        }
+    }
+
+    fn subagents_of_subagents_stand_below_their_own(kind: Kind) {
+        let headspace = Headspace::on(kind);
+        let root = session(&headspace, "root", "title = 'root'");
+        let first = subagent(&headspace, root, "a", "title = 'first'");
+        let second = subagent(&headspace, root, "b", "title = 'second', state = 'processing'");
+        let below = subagent(&headspace, first, "c", "title = 'below'");
+        // The one that was seen last comes first.
+        change(&headspace, second, &format!("last_seen_at = {}", ago(-60)));
+        let web = Web::start(&headspace);
+        let tree = |id: i64| -> Vec<(i64, bool)> {
+            let page = web.get(&format!("/agents/{id}")).body;
+            let list = page.split("<h2>Subagents</h2>").nth(1).unwrap_or_default().split("</ol>").next().expect("a list").to_owned();
+            list.split("<li").skip(1).map(|item| {
+                let id = item.split("/agents/").nth(1).expect("a link").split('"').next().expect("an id");
+                (id.parse().expect("an id"), item.starts_with(" class=\"below-1\""))
+            }).collect()
+        };
+        assert_eq!(tree(root), [(second, false), (first, false), (below, true)]);
+        assert_eq!(tree(first), [(below, false)]);
+        assert_eq!(tree(below), []);
     }
 
     fn the_log_says_whether_it_records_and_what(kind: Kind) {
