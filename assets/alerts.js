@@ -101,7 +101,11 @@ function act(waits, now, wall) {
   isFirst = false;
   recent = recent.filter((at) => now - at < WINDOW_MS);
   const show = (some) => {
-    for (const [key, how] of some) known[key] = how;
+    for (const [key, how] of some) {
+      known[key] = how;
+      noticed.get(key).told = now;
+      if (how === "once" && open.get(key).blocked) next = Math.min(next, now + AGAIN_MS);
+    }
     recent.push(now);
     notify(some.map(([key]) => [key, open.get(key)]));
   };

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::support::{
+    agents::{ago, session},
     asking::Asking,
     chromium::{Chromium, Target},
     headspace::{Headspace, Kind, eventually},
@@ -18,6 +19,12 @@ const NOTES: &str = "
         close() { super.close(); gone.push(this.named); }
         static requestPermission() { asked += 1; return request(); }
     };
+    true";
+/// The tab's clock runs two hundred times as fast: ten minutes are three seconds.
+const HURRY: &str = "
+    const steady = performance.now.bind(performance), later = setTimeout.bind(globalThis);
+    performance.now = () => steady() * 200;
+    globalThis.setTimeout = (act, pause, ...more) => later(act, pause / 200, ...more);
     true";
 const IS_OPEN: &str = "document.documentElement.dataset.stream === 'open'";
 
@@ -143,4 +150,39 @@ fn a_tab_that_takes_the_lead_tells_nothing_twice() {
         browser.tab(&second).evaluate("notes[0].title"),
         "other · other <b>title</b>"
     );
+}
+
+#[test]
+fn many_waits_are_one_notice_and_after_ten_minutes_one_more() {
+    let headspace = Headspace::on(Kind::Sqlite);
+    for name in ["ant", "bee", "cat", "dog", "elk"] {
+        let wait = "state = 'awaiting_input', needs = 'permission', asks = 'Bash: make'";
+        session(
+            &headspace,
+            name,
+            &format!("{wait}, title = 'the {name}', since = {}", ago(20)),
+        );
+    }
+    let web = Web::start(&headspace);
+    let mut browser = Chromium::start(headspace.dir());
+    let target = tab(&mut browser, &web);
+    let mut tab = browser.tab(&target);
+    tab.grant("notifications", &format!("http://127.0.0.1:{}", web.port));
+    tab.evaluate(HURRY);
+    tab.evaluate("document.querySelector('#bell').click()");
+    tab.wait_until("notes.length === 1");
+    let all = json!({
+        "title": "5 sessions need you",
+        "body": "ant · the ant: asks to run `make`\nbee · the bee: asks to run `make`\n\
+                 cat · the cat: asks to run `make`\nand 2 more",
+    });
+    assert_eq!(tab.evaluate("notes"), json!([all]));
+    let before = tab.evaluate("globalThis.first = performance.now()");
+    tab.wait_until("notes.length === 2");
+    assert_eq!(tab.evaluate("notes"), json!([all, all]));
+    let passed = tab.evaluate("performance.now()").as_f64().expect("a time")
+        - before.as_f64().expect("a time");
+    assert!(passed > 590_000.0, "after {passed} ms already");
+    tab.wait_until("performance.now() > first + 3 * 600000");
+    assert_eq!(tab.evaluate("notes.length"), 2, "it is told again once");
 }
