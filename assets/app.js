@@ -170,6 +170,16 @@ function toEnd() {
   part("end").scrollIntoView({ block: "end" });
 }
 
+// What is new of a session is seen by a person who has its page in front.
+let seen = null;
+function see() {
+  const news = main()?.dataset.news;
+  if (!news || news === seen || !document.hasFocus()) return;
+  seen = news;
+  document.dispatchEvent(new CustomEvent("headspace:seen"));
+}
+addEventListener("focus", see);
+
 // What only a browser knows of a page.
 function shown() {
   const { title, needs } = page().dataset;
@@ -184,6 +194,7 @@ function shown() {
   }
   visited();
   refill();
+  see();
   tick();
 }
 
@@ -238,7 +249,6 @@ addEventListener("pagehide", () => stream.close());
 addEventListener("pageshow", (event) => event.persisted && location.reload());
 
 shown();
-if (main()?.dataset.finished) document.dispatchEvent(new CustomEvent("headspace:seen"));
 if (part("talk") && !location.hash && !location.search) {
   const fresh = document.querySelector(".turn[data-js=new]");
   if (fresh) fresh.scrollIntoView({ block: "center" });

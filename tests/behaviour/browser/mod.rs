@@ -9,4 +9,5 @@ mod hostile_text;
 mod live;
 mod opened;
 mod page;
+mod seen;
 mod sse_client;

@@ -106,6 +106,14 @@ impl Asking {
         self.add("user", json!({"role": "user", "content": [result]}));
     }
 
+    /// The agent's turn ends with these words.
+    pub fn done(&mut self, text: &str) {
+        self.calls += 1;
+        let message = json!({"id": format!("msg_{}", self.call()), "role": "assistant", "model": "m",
+            "content": [{"type": "text", "text": text}], "stop_reason": "end_turn"});
+        self.add("assistant", message);
+    }
+
     fn call(&self) -> String {
         format!("toolu_{}_{}", self.session.uuid, self.calls)
     }
