@@ -1,6 +1,6 @@
 //! Going to a terminal, by the commands its program documents.
 
-use std::{env, process::Stdio, time::Duration};
+use std::{env, path::Path, process::Stdio, time::Duration};
 
 use tokio::{process::Command, time::timeout};
 
@@ -36,6 +36,12 @@ pub async fn focus(terminal: &Terminal) -> Result<(), String> {
 /// The pane becomes its window's active one, and the window its session's. A person who is
 /// in the same tmux is taken there; else the session's own clients show it.
 async fn focus_pane(tmux: &Tmux) -> Result<(), String> {
+    let socket = &tmux.socket;
+    if !Path::new(socket).exists() {
+        return Err(format!(
+            "there is no {socket} for this process: its tmux has ended, or a service runs in its sandbox"
+        ));
+    }
     let words = |words: &[&str]| {
         let all = [&["-S", &*tmux.socket], words].concat();
         all.into_iter().map(str::to_owned).collect::<Vec<_>>()

@@ -8,6 +8,7 @@ use crate::support::{
     axe::violations,
     chromium::{Chromium, Tab},
     headspace::{Headspace, Kind},
+    server::Server,
     talk::{Talk, converse, tamper},
     transcripts::append,
     web::Web,
@@ -44,6 +45,8 @@ fn axe_finds_nothing_on_any_page() {
         (1280, "dark"),
         (360, "light"),
         (360, "dark"),
+        (3840, "light"),
+        (3840, "dark"),
     ] {
         tab.looks_like(width, scheme);
         for (path, is_there) in &pages {
@@ -66,6 +69,31 @@ fn axe_finds_nothing_on_any_page() {
             tab.wait_until(&format!("document.querySelector('#{name}').open"));
             check(&mut tab, &format!("{name} at {width} in the {scheme}"));
         }
+    }
+}
+
+#[test]
+fn axe_finds_nothing_where_a_page_cannot_be_had() {
+    let (mut server, headspace) = Server::with_headspace();
+    headspace.watch_once();
+    let web = Web::start(&headspace);
+    let mut browser = Chromium::start(headspace.dir());
+    let mut tab = browser.open("about:blank");
+    let titled = |title: &str| format!("document.querySelector('h1').textContent === '{title}'");
+    for (width, scheme) in [(360, "light"), (1280, "dark"), (3840, "light")] {
+        tab.looks_like(width, scheme);
+        // Every name below localhost is this machine.
+        tab.go(&format!("http://box.localhost:{}/", web.port));
+        tab.wait_until(&titled("Forbidden"));
+        let said = "document.body.textContent.includes('Host: box.localhost')";
+        assert_eq!(tab.evaluate(said), true);
+        check(&mut tab, &format!("a refused name at {width}"));
+    }
+    server.stop(Signal::INT);
+    for (width, scheme) in [(360, "dark"), (1280, "light"), (3840, "dark")] {
+        tab.looks_like(width, scheme);
+        go(&mut tab, &web, "/", &titled("Service Unavailable"));
+        check(&mut tab, &format!("no database at {width}"));
     }
 }
 

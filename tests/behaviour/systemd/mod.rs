@@ -4,6 +4,7 @@ mod alerts;
 mod bad_settings;
 mod crash_loop;
 mod door;
+mod go;
 mod hangs;
 mod health;
 mod install;

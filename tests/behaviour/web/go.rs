@@ -57,6 +57,14 @@ fn a_terminal_out_of_reach_is_said_and_not_waited_for() {
         web.post(&format!("/api/agents/{id}/go"), "{}").problem(409)
     };
     let detail = in_sandbox(|_| {});
+    let none = "shop is in tmux %1: there is no /nowhere/tmux.sock for this process";
+    assert!(detail.starts_with(none), "{detail}");
+    change(
+        &headspace,
+        id,
+        r#"terminal = '{"tmux_socket": "/dev/null", "tmux": "%1"}'"#,
+    );
+    let detail = in_sandbox(|_| {});
     assert!(detail.starts_with("shop is in tmux %1: tmux: "), "{detail}");
     let detail = in_sandbox(|process| {
         process.env("PATH", "/nowhere");

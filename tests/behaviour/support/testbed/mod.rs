@@ -346,6 +346,12 @@ impl Testbed {
         web::ask(self.connect(), web::request(path, 5055, &[]).as_bytes())
     }
 
+    pub fn post(&self, path: &str, json: &str) -> web::Answer {
+        let kind = ["Content-Type: application/json"];
+        let request = web::post(path, "localhost:5055", &kind, json);
+        web::ask(self.connect(), request.as_bytes())
+    }
+
     pub fn get_by_socket(&self, path: &str) -> web::Answer {
         let request =
             format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
