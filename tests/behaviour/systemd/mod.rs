@@ -7,6 +7,7 @@ mod door;
 mod go;
 mod hangs;
 mod health;
+mod hooks_offered;
 mod install;
 mod journal;
 mod killed;
