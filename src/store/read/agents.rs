@@ -144,6 +144,13 @@ pub struct AgentCursor {
 }
 
 impl AgentRow {
+    /// It was seen on this machine.
+    pub fn is_on(&self, host: &str) -> bool {
+        let others = self.other_hosts.as_ref();
+        let others = others.and_then(|json| serde_json::from_str::<Vec<String>>(json.get()).ok());
+        self.host == host || others.is_some_and(|others| others.iter().any(|one| one == host))
+    }
+
     /// Behind it the list goes on.
     pub fn cursor(&self) -> AgentCursor {
         AgentCursor {
@@ -227,12 +234,13 @@ impl Reader {
             Ok(match &self.arm {
                 Arm::Sqlite(db) => {
                     let mut sql = QueryBuilder::<sqlx::Sqlite>::new(agents!());
-                    filter.push(&mut sql, after, limit);
+                    filter.push(&mut sql, "json_each(other_hosts)", after, limit);
                     sql.build_query_as().fetch_all(&db.ready().await?).await?
                 }
                 Arm::Postgres(db) => {
                     let mut sql = QueryBuilder::<sqlx::Postgres>::new(agents!());
-                    filter.push(&mut sql, after, limit);
+                    let elsewhere = "jsonb_array_elements_text(other_hosts) AS value";
+                    filter.push(&mut sql, elsewhere, after, limit);
                     sql.build_query_as().fetch_all(&db.ready().await?).await?
                 }
             })
@@ -311,8 +319,14 @@ impl Reader {
 }
 
 impl AgentFilter {
-    fn push<DB>(&self, sql: &mut QueryBuilder<DB>, after: Option<AgentCursor>, limit: usize)
-    where
+    /// `elsewhere` gives the further machines of an agent, as rows of one `value`.
+    fn push<DB>(
+        &self,
+        sql: &mut QueryBuilder<DB>,
+        elsewhere: &str,
+        after: Option<AgentCursor>,
+        limit: usize,
+    ) where
         DB: Database,
         i64: for<'q> Encode<'q, DB> + Type<DB>,
         At: for<'q> Encode<'q, DB> + Type<DB>,
@@ -324,7 +338,7 @@ impl AgentFilter {
         push_among(sql, "a.needs", self.needs.iter().cloned());
         push_among(sql, "a.project_id", self.project_ids.iter().copied());
         push_among(sql, "a.parent_agent_id", self.parent_ids.iter().copied());
-        push_among(sql, "p.host", self.hosts.iter().cloned());
+        self.push_hosts(sql, elsewhere);
         match self.open {
             None => {}
             Some(true) => drop(sql.push(" AND s.open")),
@@ -337,5 +351,23 @@ impl AgentFilter {
         }
         sql.push(" ORDER BY last_seen_at DESC, a.id DESC LIMIT ");
         sql.push_bind(limit.min(PAGE_ROWS) as i64);
+    }
+
+    /// Of a session that moves with its home folder, each of its machines counts.
+    fn push_hosts<DB>(&self, sql: &mut QueryBuilder<DB>, elsewhere: &str)
+    where
+        DB: Database,
+        String: for<'q> Encode<'q, DB> + Type<DB>,
+    {
+        if self.hosts.is_empty() {
+            return;
+        }
+        sql.push(" AND (p.host IN ");
+        push_list(sql, self.hosts.iter().cloned());
+        sql.push(format_args!(
+            " OR EXISTS (SELECT 1 FROM {elsewhere} WHERE value IN "
+        ));
+        push_list(sql, self.hosts.iter().cloned());
+        sql.push("))");
     }
 }

@@ -62,7 +62,7 @@ impl Choice {
         let project = given(&self.project);
         let host = given(&self.host);
         project.is_none_or(|id| id == agent.project_id.to_string())
-            && host.is_none_or(|host| host == agent.host)
+            && host.is_none_or(|host| agent.is_on(host))
             && self.search().is_none_or(|q| says(inbox, session, q))
     }
 

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::support::{
     headspace::{Headspace, Kind, json_list, on_both},
-    talk::stored,
+    talk::{stored, tamper},
     transcripts,
     web::Web,
 };
@@ -63,6 +63,28 @@ on_both! {
         }
         let open = agent["open"].as_bool().expect("true or false");
         assert_eq!((found(&format!("open={open}")), found(&format!("open={}", !open))), (1, 0));
+    }
+
+    fn a_session_is_found_by_each_of_its_machines(kind: Kind) {
+        let headspace = Headspace::on(kind);
+        stored(&headspace, "one", 1);
+        stored(&headspace, "two", 1);
+        tamper(&headspace.store,
+            r#"UPDATE agents SET other_hosts = '["laptop", "o\"dd"]' WHERE working_directory = '/home/dev/two'"#);
+        let web = Web::start(&headspace);
+        let found = |query: &str| {
+            let found = web.get(&format!("/api/agents?{query}")).json();
+            let found = found["agents"].as_array().expect("a list").iter();
+            found.map(|agent| agent["project_name"].as_str().expect("a name").to_owned()).collect::<Vec<_>>()
+        };
+        let own = headspace.store.column("SELECT DISTINCT host FROM projects").remove(0);
+        assert_eq!(found("host=laptop"), ["two"]);
+        assert_eq!(found("host=o%22dd"), ["two"]);
+        assert_eq!(found("host=lap&host=o"), [""; 0]);
+        let mut both = found(&format!("host=laptop&host={own}"));
+        both.sort();
+        assert_eq!(both, ["one", "two"]);
+        assert_eq!(found("host=laptop&host=elsewhere&project_id=1"), [""; 0]);
     }
 
     fn what_is_no_agent_or_no_filter_is_said(kind: Kind) {

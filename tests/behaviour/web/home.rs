@@ -76,7 +76,8 @@ on_both! {
         }
         tamper(&headspace.store, &format!(
             "UPDATE agents SET last_seen_at = {0}, title = substr(working_directory, 11); \
-             UPDATE agents SET state = 'processing' WHERE title <> 'two';", ago(kind, 1)));
+             UPDATE agents SET state = 'processing' WHERE title <> 'two'; \
+             UPDATE agents SET other_hosts = '[\"laptop\"]' WHERE title = 'three';", ago(kind, 1)));
         let web = Web::start(&headspace);
         let shown = |query: &str| {
             let html = web.get(&format!("/{query}")).body;
@@ -88,7 +89,7 @@ on_both! {
         assert_eq!(shown("?state=work&q=THRE"), ["three"]);
         assert_eq!(shown("?q=tw"), ["two"]);
         assert_eq!(shown("?project=1"), ["one"]);
-        assert_eq!(shown("?host=elsewhere"), [""; 0]);
+        assert_eq!((shown("?host=elsewhere"), shown("?host=laptop")), (vec![], vec!["three"]));
         assert!(web.get("/?q=nothing+like+it").body.contains("No session fits."));
         assert!(web.get("/?group=project").body.contains("<h3 class=\"group\">one</h3>"));
         let chosen = web.get("/?q=%22%3E%3Cscript%3E").body;
