@@ -27,6 +27,7 @@ mod aside;
 mod backlog;
 mod beat;
 mod clock;
+mod copy;
 mod deliver;
 mod discover;
 mod hints;

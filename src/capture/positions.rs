@@ -8,6 +8,7 @@
 //! - behind a new connection nothing is believed before it was loaded
 
 use std::{
+    fs::File,
     io,
     path::{Path, PathBuf},
 };
@@ -17,7 +18,7 @@ use crate::{
     dialect::{
         Place,
         claude::{Batch, Context, Limits},
-        spool::{Intake, Terms},
+        spool::{Crossings, Intake, Terms},
     },
     event::Entry,
     store::{CheckpointRow, Segment},
@@ -31,9 +32,11 @@ pub struct Positions {
     tail: Tail,
     /// What the records said so far.
     context: Context,
+    /// What hooks said so far of processes that go from session to session.
+    crossings: Crossings,
     packer: Packer,
     /// Files whose rows come from an older version of reading.
-    outdated: Vec<PathBuf>,
+    outdated: Vec<CheckpointRow>,
     /// The connection over which the checkpoints were loaded.
     loaded: Option<u64>,
 }
@@ -69,16 +72,26 @@ impl Positions {
 
     pub fn load(&mut self, rows: Vec<CheckpointRow>, connection: u64) {
         let outdated = rows.iter().filter(|row| row.is_outdated);
-        self.outdated = outdated.map(|row| row.path.clone().into()).collect();
+        self.outdated = outdated.cloned().collect();
         let positions = rows.into_iter().map(|row| (row.path.into(), row.position));
         self.tail.load(positions);
         self.loaded = Some(connection);
     }
 
     /// Some of the files that are to be read once more.
-    pub fn take_outdated(&mut self, most: usize) -> Vec<PathBuf> {
+    pub fn take_outdated(&mut self, most: usize) -> Vec<CheckpointRow> {
         let rest = self.outdated.len().saturating_sub(most);
         self.outdated.split_off(rest)
+    }
+
+    /// They are taken another time.
+    pub fn put_back(&mut self, rows: impl IntoIterator<Item = CheckpointRow>) {
+        self.outdated.extend(rows);
+    }
+
+    /// A file that is gone is read in this copy, from its checkpoint on.
+    pub fn read_in(&mut self, path: &Path, copy: File) {
+        self.tail.read_in(path, copy);
     }
 
     /// They must be loaded again.
@@ -107,7 +120,7 @@ impl Positions {
             take_tail: portion.take_tail,
         };
         let (mut found, entries, pieces) = if place == Place::Spool {
-            let mut intake = Intake::new(limits, terms);
+            let mut intake = Intake::new(limits, terms, &mut self.crossings);
             let found = self.tail.read(path, &mut intake, reading, now.wall)?;
             (found, intake.finish(), Vec::new())
         } else {

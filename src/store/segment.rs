@@ -12,7 +12,7 @@ use crate::{
 
 /// The version of what is read from an input beside its events. Files whose rows come
 /// from an older one are read once more.
-pub const READING: i64 = 1;
+pub const READING: i64 = 2;
 
 /// A stretch of one input file: all of it is stored, with the position behind
 /// it, or nothing.
@@ -87,8 +87,22 @@ pub struct Duplicates {
 pub struct CheckpointRow {
     pub path: String,
     pub position: Position,
-    /// Its rows come from an older version of reading.
+    /// Its rows come from an older version of reading, or it is being read once more:
     pub is_outdated: bool,
+    /// up to here.
+    pub known_until: u64,
+}
+
+impl CheckpointRow {
+    /// It is being read once more.
+    pub fn is_begun(&self) -> bool {
+        self.position.offset < self.known_until
+    }
+
+    /// Up to where all of it was read.
+    pub fn until(&self) -> u64 {
+        self.position.offset.max(self.known_until)
+    }
 }
 
 /// A session that has not ended.

@@ -15,6 +15,7 @@ use sqlx::{ConnectOptions, Connection, PgConnection, SqliteConnection};
 use tokio::time::timeout;
 
 use crate::{
+    archive::Piece,
     derive::Cause,
     event::{Ending, Timestamp},
     tail::Position,
@@ -24,7 +25,7 @@ use super::{
     Database, again,
     alerts::{self, AlertKey, NewAlert},
     append::{self, Outcome},
-    archive::merge,
+    archive::{self, merge},
     connect::{self, CONNECT_TIMEOUT, STATEMENT_TIMEOUT},
     correction::Correction,
     failure::Failure,
@@ -171,6 +172,14 @@ impl Writer {
         on_link!(self,
             link => merge::sqlite(&mut link.log, &host, path),
             link => merge::postgres(link, &host, path))
+    }
+
+    /// The piece of a file, as it stood last, that holds the byte at `at`, or the next one.
+    pub async fn archived(&mut self, path: &str, at: u64) -> Outcome<Option<Piece>> {
+        let host = self.host.clone();
+        on_link!(self,
+            link => archive::again::sqlite(&mut link.log, &host, path, at),
+            link => archive::again::postgres(link, &host, path, at))
     }
 
     /// The files of this host that may have such pieces.

@@ -44,9 +44,16 @@ pub(super) struct KnownFile {
     pub pending: u64,
     /// Kept open until all of it is read and stored: a file that is deleted
     /// meanwhile is read to its end all the same.
-    handle: Option<File>,
+    handle: Option<Open>,
     /// There was more to read at the last read.
     more: bool,
+}
+
+/// An open file.
+struct Open {
+    file: File,
+    /// A copy of all that was read of a file that is gone: its last line is whole.
+    is_copy: bool,
 }
 
 impl Tail {
@@ -85,17 +92,17 @@ impl Tail {
             .and_then(|known| known.handle.take());
         let was_kept = kept.is_some();
         let opened = match kept {
-            Some(file) => {
-                let snapshot = Snapshot::of(&file.metadata()?);
-                Some((file, snapshot))
+            Some(open) => {
+                let snapshot = Snapshot::of(&open.file.metadata()?);
+                Some((open, snapshot))
             }
             None => match file::open(path) {
-                Ok(opened) => opened,
+                Ok(opened) => opened.map(|(file, snapshot)| (Open::there(file), snapshot)),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(self.gone(path)),
                 Err(error) => return Err(error),
             },
         };
-        let Some((file, snapshot)) = opened else {
+        let Some((Open { file, is_copy }, snapshot)) = opened else {
             return Ok(Found::default());
         };
         let moved_from = self.recognise(path, &file, &snapshot)?;
@@ -105,6 +112,10 @@ impl Tail {
             .get_mut(source)
             .expect("a recognised file is known");
         let idle = Some(snapshot.idle(now));
+        let limits = ReadLimits {
+            take_tail: limits.take_tail || is_copy,
+            ..limits
+        };
         if known.quiet == Some(snapshot) && moved_from.is_none() && !limits.take_tail {
             return Ok(Found {
                 idle,
@@ -123,7 +134,7 @@ impl Tail {
         let found = reading.read(known, consumer)?;
         known.more = found.more;
         if found.more || found.stretch.is_some() {
-            known.handle = Some(file);
+            known.handle = Some(Open { file, is_copy });
         } else if snapshot.is_settled(now) {
             known.quiet = Some(snapshot);
             known.whole_tail = found.whole_tail;
@@ -170,6 +181,16 @@ impl Tail {
                 ..KnownFile::default()
             },
         );
+    }
+
+    /// A file that is gone is read in this copy, as one that is still open.
+    pub fn read_in(&mut self, path: &Path, copy: File) {
+        if let Some(known) = self.files.get_mut(path) {
+            known.handle = Some(Open {
+                file: copy,
+                is_copy: true,
+            });
+        }
     }
 
     /// Whether nothing has changed in a file since all of it was read.
@@ -236,7 +257,7 @@ impl Tail {
             };
             // What is still open under the old path is read there to its end.
             let is_another = match &known.handle {
-                Some(open) => !now.is_of(&open.metadata()?),
+                Some(open) => !now.is_of(&open.file.metadata()?),
                 None => false,
             };
             let position = &known.position;
@@ -286,6 +307,15 @@ impl Tail {
             paths.retain(|known| &**known != path);
         }
         self.files.remove(path)
+    }
+}
+
+impl Open {
+    fn there(file: File) -> Open {
+        Open {
+            file,
+            is_copy: false,
+        }
     }
 }
 

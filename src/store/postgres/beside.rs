@@ -63,7 +63,8 @@ pub async fn correct(link: &mut PgConnection, corrections: &[Correction]) -> Out
 
 pub async fn checkpoints(link: &mut PgConnection, host: &str) -> Outcome<Vec<CheckpointRow>> {
     let rows = sqlx::query(
-        r#"SELECT path, identity, "offset", "offset" > 0 AND reading < $2
+        r#"SELECT path, identity, "offset",
+                  "offset" > 0 AND reading < $2 OR "offset" < known_until, known_until
            FROM checkpoints WHERE host = $1"#,
     )
     .bind(host)
@@ -76,6 +77,7 @@ pub async fn checkpoints(link: &mut PgConnection, host: &str) -> Outcome<Vec<Che
             path: row.get(0),
             position: position(row, 1),
             is_outdated: row.get(3),
+            known_until: row.get::<i64, _>(4).cast_unsigned(),
         })
         .collect())
 }

@@ -49,7 +49,8 @@ pub async fn correct(link: &mut SqliteConnection, corrections: &[Correction]) ->
 
 pub async fn checkpoints(link: &mut SqliteConnection, host: &str) -> Outcome<Vec<CheckpointRow>> {
     let rows = sqlx::query(
-        r#"SELECT path, identity, "offset", "offset" > 0 AND reading < ?2
+        r#"SELECT path, identity, "offset",
+                  "offset" > 0 AND reading < ?2 OR "offset" < known_until, known_until
            FROM checkpoints WHERE host = ?1"#,
     )
     .bind(host)
@@ -62,6 +63,7 @@ pub async fn checkpoints(link: &mut SqliteConnection, host: &str) -> Outcome<Vec
             path: row.get(0),
             position: position(row, 1),
             is_outdated: row.get(3),
+            known_until: row.get::<i64, _>(4).cast_unsigned(),
         })
         .collect())
 }
