@@ -54,6 +54,7 @@ impl Planner<'_> {
     /// A hook that is new.
     pub(super) fn hook(&mut self, hook: &HookReceived, at: Timestamp, source: LineOrigin) {
         self.see_terminal(hook, at);
+        self.hook_started(hook);
         if let Some(agent) = self.known.agents.get_mut(&hook.claude_session_id)
             && !std::mem::replace(&mut agent.open_facts.hooked, true)
         {

@@ -16,6 +16,7 @@ mod commands;
 mod facts;
 mod hooks;
 mod open;
+mod parents;
 mod questions;
 pub mod replay;
 mod sessions;

@@ -13,8 +13,10 @@ const MAX_PROMPTS: usize = 16;
 const MAX_PROMPT_BYTES: usize = 1024 * 1024;
 /// turns of which no record was read yet,
 const MAX_HEARD: usize = 32;
-/// processes of one session.
+/// processes of one session,
 const MAX_PROCESSES: usize = 16;
+/// subagents that were started, and of which nothing was read yet.
+const MAX_STARTED: usize = 64;
 /// A hook and the record of the same words are no further apart.
 const SAME_WORDS_SECONDS: u64 = 10;
 
@@ -33,6 +35,9 @@ pub struct OpenFacts {
     /// Those that were in it at its end: what they say then is no news.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub left: Vec<Process>,
+    /// Subagents of which nothing was read yet, with the row that each works for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub started: Vec<(String, i64)>,
     /// A hook of the session came.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub hooked: bool,
@@ -149,6 +154,23 @@ impl OpenFacts {
                 .or_else(|| find(&|heard| by_words(heard) && near(heard))),
         };
         place.map(|place| self.heard.remove(place))
+    }
+
+    /// A subagent was started; false if that was known.
+    pub fn start(&mut self, agent_id: &str, by: i64) -> bool {
+        let started = (agent_id.to_owned(), by);
+        let is_new = !self.started.contains(&started);
+        if is_new {
+            self.started.retain(|(known, _)| known != agent_id);
+            push(&mut self.started, started, MAX_STARTED);
+        }
+        is_new
+    }
+
+    /// The row that started a subagent; it is taken out.
+    pub fn started_by(&mut self, agent_id: &str) -> Option<i64> {
+        let place = self.started.iter().position(|(id, _)| id == agent_id)?;
+        Some(self.started.remove(place).1)
     }
 
     /// A process is no longer in the session; whether it was.

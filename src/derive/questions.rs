@@ -8,7 +8,7 @@ use crate::event::{
     Event, FactKey, Payload, PromptKind, SessionSeen, Shows, StoredGroup, StoredKey, What,
 };
 
-use super::Cause;
+use super::{Cause, parents::started_by};
 
 /// Each list in order and without repeats.
 #[derive(Debug, Default)]
@@ -41,8 +41,12 @@ pub fn questions<'a>(causes: &[Cause<'a>]) -> Questions<'a> {
                 }
                 What::Evidence(evidence) => {
                     asked.session(&evidence.session_uuid);
-                    if let Shows::ForkedFrom { session_uuid } = &evidence.shows {
-                        asked.session(session_uuid);
+                    match &evidence.shows {
+                        Shows::ForkedFrom { session_uuid } => asked.session(session_uuid),
+                        Shows::Started { agent_id } => {
+                            asked.sibling(&evidence.session_uuid, agent_id);
+                        }
+                        _ => {}
                     }
                 }
                 What::Rejected(_) => {}
@@ -82,9 +86,19 @@ impl<'a> Questions<'a> {
         if let Payload::HookReceived(hook) = &event.payload
             && let Some(agent) = hook.fields.get("agent_id").and_then(Value::as_str)
         {
-            let child = format!("{}/{agent}", hook.claude_session_id);
-            self.sessions.push(Cow::Owned(child));
+            let session = &hook.claude_session_id;
+            self.sessions.push(Cow::Owned(format!("{session}/{agent}")));
+            if let Some(started) = started_by(hook) {
+                self.sessions
+                    .push(Cow::Owned(format!("{session}/{started}")));
+            }
         }
+    }
+
+    /// Another subagent of the same session.
+    fn sibling(&mut self, uuid: &str, agent_id: &str) {
+        let root = uuid.split('/').next().unwrap_or(uuid);
+        self.sessions.push(Cow::Owned(format!("{root}/{agent_id}")));
     }
 
     /// A session, and the one that it works for.

@@ -94,9 +94,10 @@ impl Planner<'_> {
     /// A subagent belongs to its parent's project, wherever it works. A session
     /// whose row was deleted begins once more, under the next number.
     fn register(&mut self, seen: &SessionSeen, source: LineOrigin) {
+        let caller = self.caller_of(&seen.session_uuid);
         let parent = seen.parent.as_ref();
         let parent = parent.and_then(|parent| self.known.agents.get(parent));
-        let parent_agent_id = parent.map(|parent| parent.id);
+        let parent_agent_id = caller.or(parent.map(|parent| parent.id));
         let project_path = parent.map_or(&seen.project_path, |parent| &parent.project_path);
         let project_path = project_path.clone();
         let project_id = match parent.map(|parent| parent.project_id) {

@@ -61,6 +61,7 @@ impl<'a> Planner<'a> {
         if is_own && agent.work.take_in(&evidence.shows, Mark(at, source.offset)) {
             self.change(&evidence.session_uuid);
         }
+        self.started(evidence);
         let agent_id = self.known.agents[&evidence.session_uuid].id;
         self.tools(&evidence.shows, agent_id, at);
         if let Shows::ToolCall { tool_use_id, .. } = &evidence.shows {

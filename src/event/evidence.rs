@@ -68,6 +68,10 @@ pub enum Shows {
     Prompt {
         prompt_id: String,
     },
+    /// A subagent started another one.
+    Started {
+        agent_id: String,
+    },
     /// The record is a copy of another session's.
     ForkedFrom {
         session_uuid: String,

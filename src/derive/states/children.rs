@@ -11,13 +11,14 @@ use super::super::{
 impl Planner<'_> {
     /// Takes in what is said of an agent. Its subagents hear what concerns them.
     pub(super) fn say(&mut self, session: &str, input: &Input) {
-        let children = self.children_at_work(session, input);
-        let heard = match children.len() {
-            0 => None,
-            many => state::of_session(input).or_else(|| self.of_esc(session, input, many)),
-        };
+        let mut children = self.children_at_work(session, input);
+        let said = state::of_session(input);
+        if said.is_none() && !children.is_empty() {
+            children = self.waited_for(session, &mut children);
+        }
         self.tell(session, input);
-        if let Some(heard) = heard {
+        if !children.is_empty() {
+            let heard = said.unwrap_or_else(|| input.clone());
             children.iter().for_each(|child| self.tell(child, &heard));
         }
     }
@@ -38,12 +39,23 @@ impl Planner<'_> {
         children
     }
 
-    /// Esc ends the subagents that the agent waits for: if it waits for as many as
-    /// there are, all of them.
-    fn of_esc(&self, session: &str, input: &Input, many: usize) -> Option<Input> {
-        let agent = self.known.agents.get(session)?;
-        let waits_for = agent.open_facts.states.facts.facts().agents_called();
-        (input.says == Says::Interrupted && waits_for >= many).then(|| input.clone())
+    /// Esc ends the subagents that the agent waits for, and those that they wait for: if
+    /// it waits for as many as there are, all of them.
+    fn waited_for(&self, session: &str, at_work: &mut Vec<String>) -> Vec<String> {
+        let Some(agent) = self.known.agents.get(session) else {
+            return Vec::new();
+        };
+        let is_own = |child: &mut String| {
+            self.known.agents[child.as_str()].parent_agent_id == Some(agent.id)
+        };
+        let mut children: Vec<String> = at_work.extract_if(.., is_own).collect();
+        if agent.open_facts.states.facts.facts().agents_called() < children.len() {
+            return Vec::new();
+        }
+        for child in children.clone() {
+            children.extend(self.waited_for(&child, at_work));
+        }
+        children
     }
 
     /// Subagents whose records are read after their session came to rest hear of

@@ -40,11 +40,12 @@ impl Planner<'_> {
         }
         let before = agent.shown.clone();
         agent.shown.take_in(&view);
-        let is_news = !before.is_as(&agent.shown);
-        if is_news {
+        let is_another = !before.is_as(&agent.shown);
+        if is_another {
             agent.shown.since = since;
             agent.shown.snoozed_until = None;
         }
+        let is_news = is_another || before.unseen != agent.shown.unseen;
         let old = std::mem::take(&mut states.commands);
         let next_id = || self.ids.commands.next();
         let compared = compare(old, &facts.commands, &view, is_news, agent.id, next_id);

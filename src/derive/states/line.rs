@@ -6,10 +6,11 @@ use crate::event::{
 };
 
 use super::super::{
-    EventOf, LineOrigin, Planner,
+    Agent, EventOf, LineOrigin, Planner,
     facts::KnownFact,
     state::{self, Input, Outcome, Says, Whose, Witness},
 };
+use super::Beginning;
 
 /// What one line said, until all of it is taken in.
 #[derive(Default)]
@@ -43,6 +44,31 @@ pub(super) struct Touched {
     pub witness: Witness,
 }
 
+impl Agent {
+    /// A record of its file is another session's; false if that was known.
+    fn copies(&mut self, owner: i64) -> bool {
+        let states = &mut self.open_facts.states;
+        let before = (states.copying, states.beginning);
+        states.copying = true;
+        if states.beginning != Beginning::Own {
+            states.beginning = Beginning::CopyOf(owner);
+        }
+        before != (states.copying, states.beginning)
+    }
+
+    /// A record of its own. A session that goes on behind a copy began with it; one that
+    /// is nothing but a copy may be the origin, read later. False if all that was known.
+    fn goes_on(&mut self) -> bool {
+        let states = &mut self.open_facts.states;
+        let before = (states.copying, states.beginning);
+        if let Beginning::CopyOf(origin) = states.beginning {
+            self.forked_from_id = self.forked_from_id.or(Some(origin));
+        }
+        (states.copying, states.beginning) = (false, Beginning::Own);
+        before != (states.copying, states.beginning)
+    }
+}
+
 impl Planner<'_> {
     /// The next cause stands in this line; what stood in the one before is complete.
     pub(in crate::derive) fn on_line(&mut self, source: Option<LineOrigin>) {
@@ -67,7 +93,7 @@ impl Planner<'_> {
     /// A record of the session's own: what follows is no copy.
     pub(in crate::derive) fn own_record(&mut self, session: &str) {
         if let Some(agent) = self.known.agents.get_mut(session)
-            && std::mem::take(&mut agent.open_facts.states.copying)
+            && agent.goes_on()
         {
             self.change(session);
         }
@@ -84,8 +110,11 @@ impl Planner<'_> {
         let agent = self.known.agents.get_mut(&turn.session_uuid);
         if let (Some(owner), Some(agent)) = (fact.agent_id, agent) {
             let is_own = owner == agent.id;
-            let was_copying = std::mem::replace(&mut agent.open_facts.states.copying, !is_own);
-            if was_copying == is_own {
+            let is_changed = match is_own {
+                true => agent.goes_on(),
+                false => agent.copies(owner),
+            };
+            if is_changed {
                 self.change(&turn.session_uuid);
             }
             if is_own && !fact.has_turn {
@@ -204,6 +233,8 @@ impl Planner<'_> {
         self.say(session, &Input { at, witness, says });
         if let Some(agent) = self.known.agents.get_mut(session) {
             let until = viewed.snoozed_until.as_deref().and_then(Timestamp::parse);
+            // This event says so, and no transition.
+            agent.shown.unseen = false;
             agent.shown.viewed_at = agent.shown.viewed_at.max(Some(at));
             agent.shown.snoozed_until = until.or(agent.shown.snoozed_until);
             self.change(session);

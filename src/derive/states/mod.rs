@@ -42,8 +42,20 @@ pub struct States {
     transitions: u64,
     /// What is read is a copy of another session's beginning.
     copying: bool,
+    /// What it begins with.
+    beginning: Beginning,
     /// The agent's newest turn.
     last_turn: Option<LastTurn>,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Beginning {
+    #[default]
+    Unknown,
+    /// A copy of this row's.
+    CopyOf(i64),
+    Own,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -123,7 +135,7 @@ impl Shown {
         self.unseen = view.unseen;
     }
 
-    /// Whether it does and needs the same. That it was looked at has an event of its own.
+    /// Whether it does and needs the same.
     fn is_as(&self, other: &Shown) -> bool {
         (self.state, self.needs, self.background) == (other.state, other.needs, other.background)
             && self.asks == other.asks

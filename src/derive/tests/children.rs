@@ -158,6 +158,49 @@ fn esc_ends_the_subagent_that_is_waited_for_and_no_other() {
 }
 
 #[test]
+fn esc_ends_what_the_subagent_that_is_waited_for_waits_for() {
+    let inner = "s0/a2";
+    let call = Shows::ToolCall {
+        tool_use_id: "toolu_3".into(),
+        name: "Agent".into(),
+        argument: None,
+    };
+    let nested = SessionSeen {
+        session_uuid: inner.into(),
+        parent: Some("s0".into()),
+        ..seen(0, 3)
+    };
+    let mut said = at_work();
+    said.extend(
+        [
+            shown(CHILD, 3, call),
+            shown(
+                CHILD,
+                3,
+                Shows::Started {
+                    agent_id: "a2".into(),
+                },
+            ),
+            What::Seen(nested),
+            shown(inner, 3, prompted("A step.")),
+            shown("s0", 4, Shows::Interruption { message_id: None }),
+        ]
+        .map(self::said),
+    );
+    for batch in [1, 3, said.len()] {
+        let mut known = Known::default();
+        stored(&said, batch, &mut known);
+        let [root, child, agent] = ["s0", CHILD, inner].map(|of| &known.agents[of]);
+        assert_eq!(child.parent_agent_id, Some(root.id));
+        assert_eq!(agent.parent_agent_id, Some(child.id));
+        assert!(root.open_facts.started.is_empty());
+        for agent in [root, child, agent] {
+            assert!(!agent.open_facts.states.is_under_way(), "{batch}");
+        }
+    }
+}
+
+#[test]
 fn a_subagent_asks_no_person_by_its_last_words() {
     let mut said = at_work();
     said.push(self::said(shown(

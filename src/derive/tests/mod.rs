@@ -67,6 +67,7 @@ fn shows() -> impl Strategy<Value = Shows> {
             id
         }),
         (text(), text()).prop_map(|(id, status)| Shows::TaskUpdated { id, status }),
+        text().prop_map(|agent_id| Shows::Started { agent_id }),
     ]
 }
 

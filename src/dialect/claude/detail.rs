@@ -142,8 +142,10 @@ object! {
 }
 
 object! {
-    /// What a tool gave back, as far as it is about what is to do.
+    /// What a tool gave back, as far as it is about what is to do, or a subagent.
     pub struct TaskResult {
+        agent_id: Scalar = "agentId",
+        prompt: TextHead = "prompt",
         task: Maybe<Task> = "task",
         task_id: Scalar = "taskId",
         status_change: Maybe<StatusChange> = "statusChange",

@@ -5,6 +5,7 @@
 //! ```
 
 mod again;
+mod crossing;
 mod meaning;
 
 use std::{collections::HashSet, io, ops::ControlFlow};
@@ -16,6 +17,7 @@ use crate::{
     tail::{Body as Bytes, Consumer, Line, Measured},
 };
 pub use again::line_of;
+pub use crossing::Crossings;
 use meaning::{mean, not_a_line, read};
 
 /// A hook of 1 MiB, with what is written around it.
@@ -38,6 +40,7 @@ pub struct Terms<'a> {
 pub struct Intake<'a> {
     limits: Limits,
     terms: Terms<'a>,
+    crossings: &'a mut Crossings,
     /// Sessions that its lines registered.
     registered: HashSet<String>,
     entries: Vec<Entry>,
@@ -46,10 +49,11 @@ pub struct Intake<'a> {
 }
 
 impl<'a> Intake<'a> {
-    pub fn new(limits: Limits, terms: Terms<'a>) -> Intake<'a> {
+    pub fn new(limits: Limits, terms: Terms<'a>, crossings: &'a mut Crossings) -> Intake<'a> {
         Intake {
             limits,
             terms,
+            crossings,
             registered: HashSet::new(),
             entries: Vec::new(),
             lines: 0,
@@ -67,7 +71,15 @@ impl<'a> Intake<'a> {
     }
 
     /// What is said of a session that is not watched is passed over.
-    fn take(&mut self, offset: u64, whats: Vec<What>) {
+    fn take(&mut self, offset: u64, mut whats: Vec<What>) {
+        let events = whats.iter().filter_map(|what| match what {
+            What::Event(event) => Some(event),
+            _ => None,
+        });
+        let followed: Vec<_> = events
+            .filter_map(|hook| self.crossings.heard(hook))
+            .collect();
+        whats.extend(followed.into_iter().map(What::Followed));
         for what in whats {
             if let What::Seen(seen) = &what
                 && seen.registered

@@ -42,11 +42,13 @@ SELECT * FROM made UNION ALL SELECT * FROM locked"#;
 /// witness changes.
 /// The agents' rows are locked, in one order: they stay as they are until they are written.
 pub const ASK: &str = r#"
-WITH children AS MATERIALIZED (
-    SELECT child.id FROM agents root JOIN agents child ON child.parent_agent_id = root.id
-    WHERE root.session_uuid = ANY($7) AND (
-        child.state <> 'idle' OR child.needs <> 'none' OR EXISTS (
-            SELECT FROM commands c WHERE c.agent_id = child.id AND c.state <> 'complete'))
+WITH RECURSIVE below AS (
+    SELECT id FROM agents WHERE session_uuid = ANY($7)
+    UNION SELECT child.id FROM below JOIN agents child ON child.parent_agent_id = below.id
+), children AS MATERIALIZED (
+    SELECT child.id FROM below JOIN agents child USING (id)
+    WHERE child.state <> 'idle' OR child.needs <> 'none' OR EXISTS (
+        SELECT FROM commands c WHERE c.agent_id = child.id AND c.state <> 'complete')
 ), numbers AS MATERIALIZED (
     SELECT n FROM generate_series(1, $6 + 8 + (SELECT count(*) FROM children)) AS n
 )
@@ -148,6 +150,7 @@ WITH some_projects AS (
         iterm_pane_id text, registered boolean, terminal jsonb, open_facts jsonb, work jsonb,
         shown jsonb, successor_id bigint, forked_from_id bigint, other_hosts jsonb)
     ON CONFLICT (id) DO UPDATE SET
+        parent_agent_id = excluded.parent_agent_id,
         transcript_path = excluded.transcript_path,
         working_directory = excluded.working_directory,
         started_at = least(a.started_at, excluded.started_at),

@@ -42,9 +42,13 @@ SELECT json_object(
         WHERE a.id IN (
             SELECT id FROM agents WHERE session_uuid IN (SELECT value FROM json_each(?5))
             UNION
-            SELECT child.id FROM json_each(?6) AS asked
-            JOIN agents AS root ON root.session_uuid = asked.value
-            JOIN agents AS child ON child.parent_agent_id = root.id
+            SELECT child.id FROM (
+                WITH RECURSIVE below AS (
+                    SELECT id FROM agents WHERE session_uuid IN (SELECT value FROM json_each(?6))
+                    UNION SELECT child.id FROM below
+                    JOIN agents AS child ON child.parent_agent_id = below.id)
+                SELECT id FROM below) AS below
+            JOIN agents AS child USING (id)
             WHERE child.state <> 'idle' OR child.needs <> 'none' OR EXISTS (
                 SELECT 1 FROM commands WHERE agent_id = child.id AND commands.state <> 'complete')))),
     'ids', json_object(
@@ -97,6 +101,7 @@ SELECT value ->> 'id', value ->> 'session_uuid', value ->> 'project_id',
 -- The limit keeps each row's value, which would else be made anew for each column.
 FROM (SELECT value FROM json_each(?1) LIMIT -1) WHERE true
 ON CONFLICT (id) DO UPDATE SET
+    parent_agent_id = excluded.parent_agent_id,
     transcript_path = excluded.transcript_path, working_directory = excluded.working_directory,
     started_at = excluded.started_at, last_seen_at = excluded.last_seen_at,
     ended_at = excluded.ended_at, end_reason = excluded.end_reason,

@@ -45,7 +45,7 @@ impl Family {
     }
 }
 
-fn call(session: &mut Session, id: &str, name: &str) -> String {
+pub fn call(session: &mut Session, id: &str, name: &str) -> String {
     let call = json!({"type": "tool_use", "id": id, "name": name, "input": {}});
     let message = json!({"id": format!("msg_{id}"), "role": "assistant", "model": "m",
                          "content": [call], "stop_reason": "tool_use"});
@@ -53,14 +53,14 @@ fn call(session: &mut Session, id: &str, name: &str) -> String {
 }
 
 /// State and the newest command's outcome, the session first.
-fn shown(headspace: &Headspace) -> Vec<String> {
+pub fn shown(headspace: &Headspace) -> Vec<String> {
     headspace.store.column(
         "SELECT s.state || ' ' || coalesce(c.outcome, '-') FROM agent_states s
          LEFT JOIN commands c ON c.id = s.command_id ORDER BY s.agent_id",
     )
 }
 
-fn assert_as_the_log(headspace: &Headspace) {
+pub fn assert_as_the_log(headspace: &Headspace) {
     let output = headspace.run(&["rebuild", "--check", "--json"]);
     let report: Value = serde_json::from_slice(&output.stdout).expect("a report");
     assert_eq!(report["differences"], json!([]));

@@ -6,6 +6,8 @@ mod clock;
 mod esc;
 mod judge;
 mod labels;
+mod log_alone;
+mod nested;
 mod recorded;
 mod replay;
 mod rows;

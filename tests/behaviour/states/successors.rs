@@ -74,6 +74,31 @@ on_both! {
         assert_eq!(details(&headspace), ["clear"]);
     }
 
+    fn hooks_alone_tell_of_the_session_that_follows(kind: Kind) {
+        for is_late in [false, true] {
+            let headspace = Headspace::on(kind);
+            let hooked = |name: &str, session: &str, why: &str| {
+                let hook = json!({"session_id": session, "cwd": "/home/dev/shop",
+                    "hook_event_name": name, "reason": why, "source": why});
+                crate::spool::assert_silent(&crate::spool::hook(&headspace, hook.to_string()));
+            };
+            hooked("SessionStart", "old", "startup");
+            if is_late {
+                hooked("SessionStart", "new", "clear");
+            }
+            hooked("SessionEnd", "old", "clear");
+            if !is_late {
+                hooked("SessionStart", "new", "clear");
+            }
+            hooked("SessionEnd", "new", "prompt_input_exit");
+            hooked("SessionStart", "another", "startup");
+            headspace.watch_once();
+            let expected = ["old over closed new", "new over closed -", "another open - -"];
+            assert_eq!(sessions(&headspace), expected, "{is_late}");
+            assert!(headspace.run(&["rebuild", "--check"]).status.success());
+        }
+    }
+
     fn what_happened_while_nothing_watched_is_found_out_at_the_start(kind: Kind) {
         let headspace = Headspace::on(kind);
         let watcher = headspace.watch();
@@ -103,10 +128,48 @@ on_both! {
         let copied: String = copied.lines().map(|line| copy(line, &session, &branch)).collect();
         append(&folder.join(branch.file_name()), copied);
         headspace.watch_once();
-        let sql = "SELECT a.session_uuid || ' of ' || origin.session_uuid FROM agents a
-                   JOIN agents origin ON origin.id = a.forked_from_id";
-        assert_eq!(headspace.store.column(sql), [format!("{} of {}", branch.uuid, session.uuid)]);
+        assert_eq!(origins(&headspace), [format!("{} of {}", branch.uuid, session.uuid)]);
     }
+
+    fn a_fork_that_names_no_origin_is_known_by_what_it_copied(kind: Kind) {
+        for order in [[0, 1, 2], [2, 0, 1]] {
+            let headspace = Headspace::on(kind);
+            let folder = headspace.project("-home-dev-shop");
+            let mut origin = Session::new("origin", "/home/dev/shop");
+            let history = origin.prompt("Add a test.") + &origin.reply("It is there.");
+            let mut texts = vec![(origin.uuid.clone(), history)];
+            // The second is a fork of the first fork.
+            for name in ["fork", "second"] {
+                let (from, copied) = texts.last().expect("one before").clone();
+                let fork = Session::new(name, "/home/dev/shop");
+                let own = origin.prompt(&format!("Only in the {name}."));
+                let text = copied.replace(&from, &fork.uuid) + &own.replace(&origin.uuid, &fork.uuid);
+                texts.push((fork.uuid, text));
+            }
+            for place in order {
+                let (uuid, text) = &texts[place];
+                append(&folder.join(format!("{uuid}.jsonl")), text);
+                headspace.watch_once();
+            }
+            let uuid = |place: usize| texts[place].0.as_str();
+            let expected = match order[0] {
+                0 => vec![format!("{} of {}", uuid(1), uuid(0)), format!("{} of {}", uuid(2), uuid(1))],
+                // All that the others hold was read before: they may be its origins.
+                _ => vec![],
+            };
+            let mut found = origins(&headspace);
+            found.sort_by_key(|pair| !pair.starts_with(uuid(1)));
+            assert_eq!(found, expected, "{order:?}");
+        }
+    }
+}
+
+/// Each session with the one that it began as a copy of.
+fn origins(headspace: &Headspace) -> Vec<String> {
+    headspace.store.column(
+        "SELECT a.session_uuid || ' of ' || origin.session_uuid FROM agents a
+         JOIN agents origin ON origin.id = a.forked_from_id",
+    )
 }
 
 /// A record as `/branch` copies it.

@@ -150,6 +150,7 @@ fn prompt(record: &Record<Full>, all: &mut Vec<Shows>) {
         all.extend(result);
     }
     all.extend(work::task(record));
+    all.extend(work::started(record));
     if starts_with(message, INTERRUPTED) {
         all.push(Shows::Interruption {
             message_id: text(&record.interrupted),

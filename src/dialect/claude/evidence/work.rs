@@ -54,6 +54,17 @@ pub fn task(record: &Record<Full>) -> Option<Shows> {
     })
 }
 
+/// The subagent that a call of a subagent started: its result names it, with what it
+/// was given to do.
+pub fn started(record: &Record<Full>) -> Option<Shows> {
+    let Some(Maybe(Some(result))) = &record.tool_result else {
+        return None;
+    };
+    let is_by_subagent = record.agent_id.is_some() && result.prompt.is_some();
+    let agent_id = text(&result.agent_id).filter(|_| is_by_subagent)?;
+    Some(Shows::Started { agent_id })
+}
+
 /// The first line of a prompt, a human's or the one that an agent gave to its subagent.
 pub fn title(record: &Record<Full>, said: &Said) -> Option<Shows> {
     let text = match said {
