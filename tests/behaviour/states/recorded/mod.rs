@@ -22,7 +22,9 @@ mod view;
 use super::judge::{ALL, LATE_MILLIS, written};
 use crate::support::headspace::Kind;
 use play::play;
-use recording::{files, recordings};
+use recording::files;
+pub use recording::recordings;
+pub use stage::Stage;
 use verdict::{judge, verdict};
 
 /// A test for each recording.

@@ -9,7 +9,7 @@ use std::{
 use headspace::derive::state::Witness;
 
 use super::{
-    super::judge::Step,
+    super::{children::assert_as_the_log, judge::Step},
     certain::{Claim, claims},
     recording::{Recording, What},
     stage::Stage,
@@ -48,7 +48,7 @@ pub fn play(
     without: &[Witness],
 ) -> Played {
     let headspace = Headspace::on(kind);
-    let _watcher = headspace.watch();
+    let watcher = headspace.watch();
     let mut stage = Stage::new(&headspace);
     let start = Instant::now() + APART;
     let started = SystemTime::now() + APART;
@@ -75,6 +75,8 @@ pub fn play(
         over.store(true, Ordering::Relaxed);
         looking.join().unwrap()
     });
+    drop(watcher);
+    assert_as_the_log(&headspace);
     let of = |(number, recording): (usize, &Recording)| {
         let steps = shown.iter().filter_map(|shown| {
             let began = start + begins(number);
