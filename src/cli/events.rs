@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Context, bail};
 use serde_json::Value;
 
-use super::{agents, say};
+use super::{agents, complete, say};
 use crate::{
     config::{self, Settings},
     event::{EventType, Timestamp},
@@ -39,7 +39,7 @@ pub struct EventsArgs {
     #[arg(long, value_name = "ID|NAME")]
     project: Vec<String>,
     /// Only this agent: its id, the beginning of its uuid, or its title; may be repeated
-    #[arg(long, value_name = "AGENT")]
+    #[arg(long, value_name = "AGENT", add = complete::of_all())]
     agent: Vec<String>,
     /// Only events that happened at this time or later (ISO 8601); without a --limit, all of them
     #[arg(long, value_name = "TIME")]

@@ -6,7 +6,7 @@ use jiff::Zoned;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{agents, columns::Paper, pager::Pager, say::say};
+use super::{agents, columns::Paper, complete, pager::Pager, say::say};
 use crate::{
     config,
     event::EventType,
@@ -32,7 +32,7 @@ const SHOWN: usize = 5;
 #[derive(clap::Args)]
 pub struct ExplainArgs {
     /// Which agent: its id, the beginning of its uuid, or its title
-    #[arg(value_name = "AGENT")]
+    #[arg(value_name = "AGENT", add = complete::of_all())]
     agent: String,
     /// Every change of state, not the last five alone
     #[arg(long)]

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use jiff::Timestamp;
 
-use super::{agents, say::say};
+use super::{agents, complete, say::say};
 use crate::{
     config,
     show::{self, Mark},
@@ -29,7 +29,7 @@ Exit code 0 also if no session needs you; 1 if its terminal cannot be gone to.";
 #[derive(clap::Args)]
 pub struct GoArgs {
     /// Which session: its id, the beginning of its uuid, or its title
-    #[arg(value_name = "SESSION")]
+    #[arg(value_name = "SESSION", add = complete::of_open())]
     session: String,
 }
 

@@ -15,6 +15,7 @@ mod admin;
 mod agents;
 mod alerts;
 mod columns;
+mod complete;
 mod completions;
 mod doctor;
 mod events;
@@ -44,7 +45,8 @@ mod web;
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use anyhow::Context;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap_complete::CompleteEnv;
 
 use crate::{
     config::{self, DatabaseUrl, Settings},
@@ -183,6 +185,9 @@ const WATCHER: &str = "headspace-watcher";
 
 /// Runs the program.
 pub fn main() -> ExitCode {
+    // A shell that asks what a person may be typing gets an answer, and that is all.
+    let of_shell = CompleteEnv::with_factory(Cli::command);
+    of_shell.var(complete::VARIABLE).complete();
     // Other users do not read what we write.
     let mask = rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     let cli = Cli::try_parse().unwrap_or_else(|error| {
@@ -222,7 +227,7 @@ pub fn main() -> ExitCode {
         Command::Install(args) => install::install(&flags, &args),
         Command::Uninstall(args) => install::uninstall(&flags, &args),
         Command::Config { what } => admin::config(&flags, what),
-        Command::Completions(args) => Ok(completions::main(&args)),
+        Command::Completions(args) => completions::main(&args),
         Command::Man(args) => man::main(&args),
     };
     match outcome {

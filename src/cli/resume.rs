@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{anyhow, bail};
 
-use super::agents;
+use super::{agents, complete};
 use crate::{config, show, telemetry::visible};
 
 pub const EXAMPLES: &str = "Examples:
@@ -18,7 +18,7 @@ pub const EXAMPLES: &str = "Examples:
 #[derive(clap::Args)]
 pub struct ResumeArgs {
     /// Which session: its id, the beginning of its uuid, or its title
-    #[arg(value_name = "SESSION")]
+    #[arg(value_name = "SESSION", add = complete::of_all())]
     session: String,
     /// Print the command instead of running it
     #[arg(long)]

@@ -7,7 +7,7 @@ use std::{
 
 use serde_json::Value;
 
-use super::{agents, columns::Paper, pager::Pager};
+use super::{agents, columns::Paper, complete, pager::Pager};
 use crate::{
     config,
     event::EventType,
@@ -26,7 +26,7 @@ pub const EXAMPLES: &str = "Examples:
 #[derive(clap::Args)]
 pub struct ShowArgs {
     /// Which session: its id, the beginning of its uuid, or its title
-    #[arg(value_name = "SESSION")]
+    #[arg(value_name = "SESSION", add = complete::of_all())]
     session: String,
 }
 

@@ -4,7 +4,7 @@ use std::{process::ExitCode, time::Duration};
 
 use tokio::time::{Instant, timeout_at};
 
-use super::{agents, news::News};
+use super::{agents, complete, news::News};
 use crate::{
     config::{self, Settings},
     show::{self, Mark},
@@ -26,7 +26,7 @@ const BETWEEN_TURNS: Duration = Duration::from_millis(300);
 #[derive(clap::Args)]
 pub struct WaitArgs {
     /// Which session: its id, the beginning of its uuid, or its title [default: all open ones]
-    #[arg(value_name = "SESSION")]
+    #[arg(value_name = "SESSION", add = complete::of_open())]
     session: Option<String>,
     /// What to wait for [default: what comes first]
     #[arg(long = "for", value_name = "STATE", value_enum)]

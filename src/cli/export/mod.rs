@@ -23,6 +23,7 @@ use anyhow::{Context, bail};
 
 use super::{
     agents::{self, Ambiguous},
+    complete,
     restore::restore,
     say::say,
 };
@@ -50,6 +51,7 @@ pub struct ExportArgs {
     #[arg(long, required = true)]
     raw: bool,
     /// The session's id, the beginning of its uuid, or its title
+    #[arg(add = complete::of_all())]
     session: String,
     /// Write all files of the session below this folder instead
     #[arg(long, value_name = "DIR")]
