@@ -63,10 +63,7 @@ impl Card {
     fn new(inbox: &Inbox, session: &Session<'_>) -> Option<Card> {
         let (agent, asker) = (session.agent, session.asker?);
         let need = show::need(asker, &inbox.now)?;
-        let thing = need.thing.map(|thing| match asker.needs.as_str() {
-            "plan" => head(&without_marks(&thing), PLAN_LINES),
-            _ => head(from_folder(agent, &thing), ASK_LINES),
-        });
+        let thing = need.thing.map(|thing| shown_thing(agent, asker, &thing));
         Some(Card {
             id: agent.id,
             title: cut(show::title(agent), LINE_CHARS),
@@ -149,6 +146,14 @@ impl Row {
             _ => "thinking".to_owned(),
         };
         self.extra = extra(session);
+    }
+}
+
+/// What an agent of this session asks for, as much as is read at a glance.
+pub fn shown_thing(agent: &AgentRow, asker: &AgentRow, thing: &str) -> String {
+    match asker.needs.as_str() {
+        "plan" => head(&without_marks(thing), PLAN_LINES),
+        _ => head(from_folder(agent, thing), ASK_LINES),
     }
 }
 

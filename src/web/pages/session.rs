@@ -12,7 +12,7 @@ use super::{
     html,
     inbox::Inbox,
     links::{Link, Links},
-    rows::{context, cut, model, place, terminal},
+    rows::{context, cut, model, place, shown_thing, terminal},
     today::many,
     when::When,
 };
@@ -58,7 +58,7 @@ struct Page {
     glyph: char,
     /// What it needs or is, in one sentence.
     sentence: String,
-    /// The thing it asks for, whole.
+    /// The thing it asks for.
     thing: Option<String>,
     is_code: bool,
     since: When,
@@ -214,7 +214,9 @@ impl Shown {
             mark: session.mark,
             sentence,
             is_code: need.as_ref().is_some_and(|need| need.tool.is_some()),
-            thing: need.and_then(|need| need.thing),
+            thing: need
+                .and_then(|need| need.thing)
+                .map(|thing| shown_thing(agent, asker, &thing)),
             since: match is_over {
                 true => When::ago(session.since(), &inbox.now),
                 false => When::lasting(session.since(), &inbox.now),
