@@ -1,57 +1,150 @@
-"""The CLI's own time per turn, with headspace's hooks and without any.
+"""What hooks cost the CLI per turn: none, hooks that call `true`, headspace's; and what its screen says of them.
 
-A turn is a prompt, a call of a tool and a reply; the model answers at once. Its time is the CLI's own: from the `busy` to
-the `idle` of its registry, in milliseconds. Sessions with and without hooks take turns, so that both meet the same machine.
+A turn is a prompt, a call of a tool and a reply; the model answers at once. `true` stands in place of headspace in the same
+hooks: what they cost then is the CLI's own. Short sessions of each kind take turns, so that all meet the same machine.
+
+    work     busy to idle, by the CLI's registry
+    request  Enter until the model is asked
+    answer   Enter until the answer stands on the screen
+    key      a key that is pressed when the answer stands, until it is shown (every second turn; `work` is of the others)
 """
+
+import json
+import os
+import re
+import time
 
 from drive import Scene
 from model_server import ask, bash, text
-from judge import spoken_of
 from scene import Beside, install_hooks
 
-# What a person may see of hooks: that they run, or fail.
+NONE, TRUE, OURS = "no hooks", "hooks that call true", "headspace's hooks"
+# With --each: `true` alone at one event, as it is waited for there.
+EACH = {"true at UserPromptSubmit, async": ("UserPromptSubmit", True), "true at Stop": ("Stop", False), "true at Stop, async": ("Stop", True)}
+# Turns of one session; the first one loads what the others find.
+SESSION = 10
+LOOK = 0.002
+PATIENCE = 20
+# While a hook runs, the spinner names its event.
+SPINNER = r"(running )?\w+ hooks?(?=…? *(\d+/\d+)? *·)"
 OF_HOOKS = r"hook|headspace"
-# Beside plain turns: each kind of dialog, answered and left by Esc, with nothing but headspace's hooks.
-DIALOGS = ("start; type go #ask; status waiting; sleep 0.5; key enter; status idle; type go #ask; status waiting; sleep 0.5; key esc; status idle; "
-           "type go #risk; status waiting; sleep 0.5; key enter; status idle; type /exit; gone")
-SCRIPTS = {"ask": [ask(), text("Left it is.")], "risk": [bash("touch made.txt"), text("Made it.")]}
 SCRIPT = {"turn": [bash("true"), text("Done it.")]}
+# Beside plain turns: each kind of dialog, answered and left by Esc. The CLI passes over keys of a dialog's first second.
+DIALOGS = ("start; type go #ask; status waiting; sleep 1.5; key enter; status idle; type go #ask; status waiting; sleep 1.5; key esc; status idle; "
+           "type go #risk; status waiting; sleep 1.5; key enter; status idle; type /exit; gone")
+SCRIPTS = {"ask": [ask(), text("Left it is.")], "risk": [bash("touch made.txt"), text("Made it.")]}
 
 
-class Unrecorded(Beside):
-    """With headspace's hooks alone: the kit's own would be timed too."""
+class Timed(Beside):
+    """With the hooks of its kind alone, the kit's own would be timed too; and a watcher only beside headspace's."""
+
+    def __init__(self, kind, name, scripts, program, **options):
+        self.kind = kind
+        super().__init__(name, scripts, program, **options)
 
     def configure(self, kind, command=None):
         super().configure("none")
+        if self.kind == NONE:
+            return
         install_hooks(self.program, self.root, self.env)
+        if self.kind != OURS:
+            self.call_true(*EACH.get(self.kind, (None, None)))
+
+    def call_true(self, event, is_async):
+        with open(self.root + "/settings.json") as file:
+            settings = json.load(file)
+        if event:
+            settings["hooks"] = {event: settings["hooks"][event]}
+        for handler in (handler for groups in settings["hooks"].values() for group in groups for handler in group["hooks"]):
+            handler["command"] = "true"
+            if event:
+                handler["async"] = is_async
+        with open(self.root + "/settings.json", "w") as file:
+            json.dump(settings, file)
+
+    def watch(self):
+        self.watcher = None
+        if self.kind == OURS:
+            super().watch()
+
+    def look(self):
+        """What is shown is not asked for: that takes time too."""
+
+    def begin(self):
+        self.play("launch")
+        self.until(lambda entry: status(entry) == "idle")
+        self.shown(self.clients[0], 0, "❯")
+        time.sleep(1)  # what the CLI does behind its first prompt
+
+    def turn(self, presses):
+        """{what: milliseconds}"""
+        client, since = self.clients[0], len(self.entries)
+        typed = len(client.shown)
+        os.write(client.tty, b"go #turn")
+        self.shown(client, typed, "#turn")  # with the words the Enter would be taken for a paste
+        client.act("type go #turn", "\r")
+        entered = self.acted
+        answered = self.shown(client, client.mark, r"Done\s*it")
+        if presses:
+            before = len(client.shown)
+            os.write(client.tty, b"z")
+            took = {"key": self.shown(client, before, "z") - answered}
+            os.write(client.tty, b"\x7f")
+        self.until(lambda entry: status(entry) == "idle")
+        said = {status(entry): entry["content"]["statusUpdatedAt"] for entry in self.entries[since:] if status(entry)}
+        asked = min(entry["at"] for entry in self.entries[since:] if entry["src"] == "model" and entry["script"] == "turn")
+        if not presses:
+            took = {"work": (said["idle"] - said["busy"]) / 1000, "request": asked - entered, "answer": answered - entered}
+        time.sleep(0.3)  # the next prompt comes to a CLI that is at rest
+        return {what: seconds * 1000 for what, seconds in took.items()}
+
+    def shown(self, client, since, pattern):
+        end = time.time() + PATIENCE
+        while not re.search(pattern, client.shown[since:]):
+            if time.time() > end:
+                raise RuntimeError(f"{pattern!r} is not on the screen after {PATIENCE} s: {client.shown[since:]!r}")
+            time.sleep(LOOK)
+        return time.time()
+
+    def close(self):
+        self.running = False
+        super().close()
 
 
-def turns(program, count):
-    """{with hooks or without: milliseconds of each turn}, and what screens said of hooks."""
-    times, said = {"without": [], "with": []}, []
-    for kind in ("without", "with", "with", "without"):
-        options = {"permissions": {"allow": ["Bash"]}}
-        scene = Scene("turns", dict(SCRIPT), hooks="none", **options) if kind == "without" else Unrecorded("turns", dict(SCRIPT), program, **options)
-        scene.play("start; " + "type go #turn; status busy; status idle; sleep 0.3; " * count + "sleep 0")
-        times[kind] += of(scene.entries)
-        scene.running = False
-        if kind == "with":
-            said += spoken_of(scene, OF_HOOKS)
-        scene.close() if kind == "with" else scene.save(scene.base + "/out")
-    scene = Unrecorded("dialogs", dict(SCRIPTS), program)
-    scene.play(DIALOGS)
-    said += spoken_of(scene, OF_HOOKS)
-    scene.close()
+def status(entry):
+    return entry["content"].get("status") if entry["src"] == "registry" and entry["content"] != "removed" else None
+
+
+def turns(program, count, each):
+    """{kind: {what: milliseconds of each turn}} and {kind: what its screens said of hooks}; of each kind `count` turns and as many with a key."""
+    kinds = [NONE, TRUE, OURS] + (list(EACH) if each else [])
+    times, said = {kind: {} for kind in kinds}, {kind: [] for kind in kinds}
+    for number in range(-(-2 * count // SESSION)):
+        for kind in (kinds * 2)[number % len(kinds):][:len(kinds)]:
+            scene = Timed(kind, "turns", dict(SCRIPT), program, permissions={"allow": ["Bash"]})
+            scene.begin()
+            scene.turn(presses=False)
+            for turn in range(SESSION):
+                for what, took in scene.turn(presses=turn % 2 == 1).items():
+                    times[kind].setdefault(what, []).append(took)
+            said[kind] += spoken(scene)
+            scene.close()
+    for kind in (TRUE, OURS):
+        scene = Timed(kind, "dialogs", dict(SCRIPTS), program)
+        scene.play(DIALOGS)
+        if missed := sum("missed" in entry for entry in scene.entries):
+            said[kind].append(f"with {kind}, the dialogs missed {missed} of what they waited for")
+        said[kind] += spoken(scene)
+        scene.close()
     return times, said
 
 
-def of(entries):
-    busy, times = None, []
-    for entry in sorted((entry for entry in entries if entry["src"] == "registry"), key=lambda entry: entry["at"]):
-        content = entry["content"] if entry["content"] != "removed" else {}
-        if content.get("status") == "busy":
-            busy = content["statusUpdatedAt"]
-        elif content.get("status") == "idle" and busy:
-            times.append(content["statusUpdatedAt"] - busy)
-            busy = None
-    return times[1:]  # the first turn of a session loads what the others find
+def spoken(scene):
+    """What its screen says of hooks, a line each: "spinner", or other words."""
+    lines = []
+    for client in scene.clients:
+        shown = re.sub(r"\s+", " ", client.shown)
+        rest = re.sub(SPINNER, "", shown)
+        lines += ["spinner"] * (rest != shown)
+        lines += [rest[max(0, found.start() - 60):found.end() + 60] for found in re.finditer(OF_HOOKS, rest, re.IGNORECASE)]
+    return lines

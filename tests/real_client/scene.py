@@ -97,7 +97,7 @@ class Beside(Scene):
     def is_taken_in(self):
         read = dict(self.rows('SELECT path, "offset" FROM checkpoints'))
         files = glob.glob(self.root + "/projects/**/*.jsonl", recursive=True)
-        return all(read.get(path) == os.path.getsize(path) for path in files)
+        return all(read.get(path) == os.path.getsize(path) for path in files if names_folder(path))
 
     def rows(self, sql):
         database = sqlite3.connect(f"file:{self.state}/headspace.db?mode=ro", uri=True)
@@ -111,6 +111,12 @@ class Beside(Scene):
             self.watcher.send_signal(signal.SIGTERM)
             self.watcher.wait()
         self.save(self.out or self.base + "/out")
+
+
+def names_folder(path):
+    """The lines before the first that says where the session works wait for that one: the CLI leaves files that have no more."""
+    with open(path, "rb") as file:
+        return b'"cwd":' in file.read()
 
 
 def seconds(since):

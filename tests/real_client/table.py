@@ -2,6 +2,12 @@
 
 import statistics
 
+from cost import NONE, OURS, TRUE
+
+WHAT = ("work", "request", "answer", "key")
+# Milliseconds of the CLI's work in a turn, beyond what any hook costs it.
+MOST = 5
+
 
 def line(result):
     worst = f"{max((delay for _, delay in result.delays), default=0) * 1000:.0f}"
@@ -30,11 +36,18 @@ def summary(results):
 
 
 def costs(times, said):
-    """Prints the CLI's time per turn, and what it said of hooks; true if they cost more than 5 ms, or it said something."""
-    middle = {kind: statistics.median(of) for kind, of in times.items() if of}
-    for kind, of in times.items():
-        print(f"a turn {kind:7} hooks: {middle.get(kind, 0):6.1f} ms in the middle of {len(of)}")
-    difference = middle["with"] - middle["without"]
-    print(f"difference: {difference:+.1f} ms")
-    print("nothing of hooks on the screen" if not said else "\n".join(said))
-    return difference > 5 or bool(said)
+    """Prints what hooks cost the CLI per turn, and what it says of them; true if what is headspace's own is too much."""
+    middle = {kind: {what: statistics.median(took) for what, took in of.items()} for kind, of in times.items()}
+    print(f"\n{'a turn, in the middle':32} {'n':>4} " + " ".join(f"{what:>11}" for what in WHAT))
+    for kind, of in middle.items():
+        print(f"{kind:32} {len(times[kind]['work']):4} " + " ".join(f"{of[what]:8.1f} ms" for what in WHAT))
+    none, true, ours = (middle[kind]["work"] for kind in (NONE, TRUE, OURS))
+    print(f"hooks cost {ours - none:+.1f} ms of work: {true - none:+.1f} ms with `true` in place of headspace, {ours - true:+.1f} ms headspace's own")
+    print(f"until the answer stands: {middle[OURS]['answer'] - middle[NONE]['answer']:+.1f} ms")
+    words = {kind: {line for line in lines if line != "spinner"} for kind, lines in said.items()}
+    own = sorted(words[OURS] - words[TRUE])
+    spins = "spinner" in said[OURS]
+    if spins:
+        print("the spinner names hooks that run" + (", also with `true` in their place: the CLI's own" if "spinner" in said[TRUE] else ""))
+    print(*(f"the CLI's screen speaks of it: {line!r}" for line in own) if own else ["nothing else of hooks on the screen"], sep="\n")
+    return ours - true > MOST or bool(own) or (spins and "spinner" not in said[TRUE])
