@@ -249,7 +249,7 @@ impl Facts {
             command.closed_by = rule;
         }
         for call in std::mem::take(&mut self.tools) {
-            self.note_closed(call.id);
+            self.note_closed(&call.id);
         }
         self.dialogs.retain(|dialog| dialog.agent.is_some());
         self.compacting = None;
@@ -284,23 +284,31 @@ impl Facts {
 
     /// Whether the call was known.
     pub fn close_call(&mut self, id: &str) -> bool {
-        let known = self.tools.iter().any(|call| call.id == id) || self.is_closed(id);
+        let were_open = self.tools.len();
         self.tools.retain(|call| call.id != id);
         self.dialogs
             .retain(|dialog| dialog.call.as_deref() != Some(id));
-        self.note_closed(id.to_owned());
-        known
+        let was_open = self.tools.len() < were_open;
+        !self.note_closed(id) || was_open
     }
 
     pub fn is_closed(&self, id: &str) -> bool {
-        self.closed_calls.iter().any(|closed| closed == id)
+        // Ids begin alike and end apart.
+        let ends_so = |closed: &&String| closed.as_bytes().last() == id.as_bytes().last();
+        self.closed_calls
+            .iter()
+            .filter(ends_so)
+            .any(|closed| closed == id)
     }
 
-    fn note_closed(&mut self, id: String) {
-        if !self.is_closed(&id) {
-            self.closed_calls.push(id);
+    /// Whether that is news.
+    fn note_closed(&mut self, id: &str) -> bool {
+        let is_news = !self.is_closed(id);
+        if is_news {
+            self.closed_calls.push(id.to_owned());
             keep_newest(&mut self.closed_calls, MAX_CLOSED);
         }
+        is_news
     }
 
     pub fn open_dialog(&mut self, dialog: Dialog) {

@@ -8,7 +8,7 @@
 //! copied history: it says nothing. What is older only than what others said is
 //! the first of what is kept.
 
-use std::borrow::Cow;
+use std::sync::OnceLock;
 
 use serde::{Deserialize, Serialize};
 
@@ -59,9 +59,15 @@ impl Reached {
     }
 }
 
-/// What is derived from all of it; none if that is to be found anew.
+/// What is derived from all of it, found when it is first asked for.
 #[derive(Debug, Clone, Default)]
-struct Now(Option<Box<Derived>>);
+struct Now(OnceLock<Box<Present>>);
+
+#[derive(Debug, Clone)]
+struct Present {
+    derived: Derived,
+    view: View,
+}
 
 impl PartialEq for Now {
     fn eq(&self, _: &Now) -> bool {
@@ -143,25 +149,22 @@ impl OpenFacts {
         facts
     }
 
-    pub fn view(&self) -> View {
-        view(&self.now().facts)
+    pub fn view(&self) -> &View {
+        &self.now().view
     }
 
     /// When the present state or need began.
     pub fn since(&self) -> Option<Timestamp> {
-        self.now().since
+        self.now().derived.since
     }
 
     /// The rule behind what is shown.
     pub fn because(&self) -> u8 {
-        self.now().because
+        self.now().derived.because
     }
 
-    pub fn facts(&self) -> Cow<'_, Facts> {
-        match self.now() {
-            Cow::Borrowed(now) => Cow::Borrowed(&now.facts),
-            Cow::Owned(now) => Cow::Owned(now.facts),
-        }
+    pub fn facts(&self) -> &Facts {
+        &self.now().derived.facts
     }
 
     /// Takes in what a witness says; false if that is no news.
@@ -169,16 +172,14 @@ impl OpenFacts {
         let Some(at) = self.place(input) else {
             return false;
         };
-        self.now = match self.now.0.take() {
-            Some(mut now) if at + 1 == self.recent.len() => {
-                now.take_in(input);
-                Now(Some(now))
-            }
-            _ => Now(Some(Box::new(derive(&self.settled, self.recent.iter())))),
-        };
+        match self.now.0.get_mut() {
+            Some(now) if at + 1 == self.recent.len() => now.take_in(input),
+            _ => self.now = Now::default(),
+        }
         while self.recent.len() > Self::KEPT {
             let oldest = self.recent.remove(0).input;
-            self.settled.take_in(&oldest);
+            let before = view(&self.settled.facts);
+            self.settled.take_in(&oldest, &before);
             self.settle_edge(oldest);
         }
         true
@@ -212,33 +213,39 @@ impl OpenFacts {
         Some(at)
     }
 
-    fn now(&self) -> Cow<'_, Derived> {
-        match &self.now.0 {
-            Some(now) => Cow::Borrowed(now),
-            None => Cow::Owned(derive(&self.settled, self.recent.iter())),
-        }
+    fn now(&self) -> &Present {
+        let derive = || {
+            let derived = self.settled.clone();
+            let view = view(&derived.facts);
+            let mut now = Present { derived, view };
+            for placed in &self.recent {
+                now.take_in(&placed.input);
+            }
+            Box::new(now)
+        };
+        self.now.0.get_or_init(derive)
     }
 }
 
-fn derive<'a>(settled: &Derived, recent: impl Iterator<Item = &'a Placed>) -> Derived {
-    let mut derived = settled.clone();
-    for placed in recent {
-        derived.take_in(&placed.input);
+impl Present {
+    fn take_in(&mut self, input: &Input) {
+        self.view = self.derived.take_in(input, &self.view);
     }
-    derived
 }
 
 impl Derived {
-    fn take_in(&mut self, input: &Input) {
-        let before = view(&self.facts);
+    /// What is shown then, if it was `before` until now.
+    fn take_in(&mut self, input: &Input, before: &View) -> View {
         let rule = take_in(&mut self.facts, input);
         let after = view(&self.facts);
-        if before != after {
+        if *before != after {
             self.because = rule;
         }
-        let shown = |view: &View| (view.state, view.needs, view.asks.clone());
-        if shown(&before) != shown(&after) || self.since.is_none() {
+        let is_as_before =
+            (before.state, before.needs, &before.asks) == (after.state, after.needs, &after.asks);
+        if !is_as_before || self.since.is_none() {
             self.since = Some(input.at);
         }
+        after
     }
 }

@@ -84,7 +84,7 @@ impl Planner<'_> {
             return Vec::new();
         }
         let facts = parent.open_facts.states.facts.facts();
-        let mut missed = state::rest(&facts);
+        let mut missed = state::rest(facts);
         missed.retain(|input| input.at >= agent.last_seen_at);
         missed
     }

@@ -39,7 +39,7 @@ impl Planner<'_> {
             self.plan.quiet.push(session.clone());
         }
         let before = agent.shown.clone();
-        agent.shown.take_in(&view);
+        agent.shown.take_in(view);
         let is_another = !before.is_as(&agent.shown);
         if is_another {
             agent.shown.since = since;
@@ -48,7 +48,7 @@ impl Planner<'_> {
         let is_news = is_another || before.unseen != agent.shown.unseen;
         let old = std::mem::take(&mut states.commands);
         let next_id = || self.ids.commands.next();
-        let compared = compare(old, &facts.commands, &view, is_news, agent.id, next_id);
+        let compared = compare(old, &facts.commands, view, is_news, agent.id, next_id);
         let (commands, left, mut moves) = compared;
         // The facts know better now: that was no command of its own.
         let gone = left.iter().filter(|left| is_gone(left, &commands));

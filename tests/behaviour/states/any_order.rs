@@ -117,7 +117,7 @@ fn a_transcript_that_is_read_again_changes_nothing() {
         for input in &inputs {
             facts.apply(input);
         }
-        let before = facts.facts().into_owned();
+        let before = facts.facts().clone();
         for input in &inputs {
             assert!(!facts.apply(input), "{file:?} {input:?}");
         }

@@ -49,7 +49,7 @@ pub fn views(path: &Path) -> Vec<(View, u8)> {
         for input in inputs {
             facts.apply(&input);
         }
-        views.push((facts.view(), facts.because()));
+        views.push((facts.view().clone(), facts.because()));
     }
     views
 }

@@ -35,7 +35,7 @@ fn replayed(timeline: &Timeline, without: Option<Witness>) -> Vec<Step> {
         };
         let facts = facts.entry(&seen.agent).or_insert_with(new);
         facts.apply(&seen.input);
-        let words = words(&facts.view());
+        let words = words(facts.view());
         let last = shown.iter().rfind(|step| step.agent == agent);
         if last.is_none_or(|last| last.words != words) {
             let at = seen.at;
