@@ -1,106 +1,36 @@
-//! From a pick to the store, and what follows from its answer.
+//! From a batch to the store, and what follows from its answer.
 
-use std::{
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use crate::{
-    dialect::{Place, spool::Terms},
+    dialect::Place,
     event::What,
     store::{Appended, Failure, Segment},
     tail::Found,
 };
 
-use super::{
-    aside,
-    backlog::Pick,
-    beat::jitter,
-    clock::Now,
-    positions::{Look, Portion},
-    retry::Work,
-    run::Capture,
-};
-
-/// Entries that share a transaction while catching up: more take more memory, and no
-/// less time.
-const MAX_EVENTS: usize = 512;
-/// Bytes that are read for one.
-const MAX_BYTES: u64 = 2 * 1024 * 1024;
+use super::{aside, beat::jitter, clock::Now, gather::Batch, retry::Work, run::Capture};
 
 impl Capture {
-    /// Reads files and stores what they have, in one transaction.
-    pub(super) async fn read(&mut self, pick: &Pick, now: Now) {
-        let (segments, found) = self.gather(pick, now);
-        if segments.is_empty() {
-            return;
-        }
-        match self.writer.append(&segments).await {
-            Ok(appended) => self.stored(&segments, &found, &appended, Now::read()),
-            Err(failure) => self.not_stored(segments, failure).await,
-        }
-    }
-
-    /// What the files of a pick have that is new, as much as one transaction
-    /// takes; the others wait.
-    fn gather(&mut self, pick: &Pick, now: Now) -> (Vec<Segment>, Vec<Found>) {
-        let (mut segments, mut all_found) = (Vec::<Segment>::new(), Vec::new());
-        let (mut events, mut bytes) = (0, 0);
-        for path in &pick.paths {
-            if events >= MAX_EVENTS || bytes >= MAX_BYTES {
-                self.backlog.queue.push_more(path.clone());
-                continue;
+    /// Stores what was read, in one transaction, and reads on in the files that wait
+    /// while the database works.
+    pub(super) async fn deliver(&mut self, batch: Batch) {
+        let segments: Arc<[Segment]> = batch.segments.into();
+        let appended = match self.writer.store(segments.clone()).await {
+            Ok(storing) => {
+                self.ahead = self.read_ahead(&segments, Now::read());
+                self.writer.stored(storing).await
             }
-            let Some(look) = self.look(path, pick, MAX_EVENTS - events, now) else {
-                continue;
-            };
-            let Some(segment) = look.segment else {
-                self.looked(path, &look.found, now);
-                continue;
-            };
-            // A file seen under two names while it is moved has one checkpoint:
-            // the second name waits for what the first one stores.
-            if segments
-                .iter()
-                .any(|other| other.checkpoint_path() == segment.checkpoint_path())
-            {
-                self.backlog.queue.push_more(path.clone());
-                continue;
-            }
-            events += segment.events();
-            bytes += segment.bytes();
-            segments.push(segment);
-            all_found.push(look.found);
-        }
-        (segments, all_found)
-    }
-
-    fn look(&mut self, path: &Path, pick: &Pick, max_events: usize, now: Now) -> Option<Look> {
-        let place = self.discovery.place(path);
-        if place == Place::Nothing {
-            return None;
-        }
-        let one_by_one = self.backlog.quarantine.holds(path);
-        let portion = Portion {
-            max_events: if one_by_one { 1 } else { max_events },
-            max_line_bytes: self.options.max_line_bytes,
-            alone: pick.paths.len() == 1,
-            take_tail: pick.take_tail || self.options.once,
-            archive: self.options.archive,
+            Err(failure) => Err(failure),
         };
-        let discovery = &self.discovery;
-        let terms = Terms {
-            now: now.timestamp(),
-            hooks: self.options.hooks,
-            watched: discovery.watched(),
-            transcript: &|named| discovery.transcript(named),
-        };
-        let read = self.positions.look(path, place, portion, now, terms);
-        self.discovery.note_read(path, read)
+        match appended {
+            Ok(appended) => self.stored(&segments, &batch.found, &appended, Now::read()),
+            Err(failure) => self.not_stored(&segments, failure).await,
+        }
     }
 
     /// What follows from a look once its segment, if it has one, is stored.
-    fn looked(&mut self, path: &Path, found: &Found, now: Now) {
+    pub(super) fn looked(&mut self, path: &Path, found: &Found, now: Now) {
         if found.lost_bytes > 0 {
             let (transcript, bytes) = (path.display(), found.lost_bytes);
             tracing::warn!(
@@ -167,11 +97,8 @@ impl Capture {
         }
     }
 
-    async fn not_stored(&mut self, segments: Vec<Segment>, failure: Failure) {
-        for segment in &segments {
-            let path = PathBuf::from(&segment.path);
-            self.backlog.queue.push_front(path);
-        }
+    async fn not_stored(&mut self, segments: &[Segment], failure: Failure) {
+        self.read_later(segments);
         match failure {
             // The next try finds what the other writer stored.
             Failure::Raced if self.retry.raced(&self.options.schedule) => {
@@ -183,7 +110,7 @@ impl Capture {
             Failure::Moved { path } => self.read_on_elsewhere(&path).await,
             Failure::Refused(reason) => self.refused(segments, reason).await,
             failure @ (Failure::Away(_) | Failure::Schema(_)) => {
-                self.describe(&segments, &failure);
+                self.describe(segments, &failure);
                 self.failed(Work::Write, &failure, "store events");
             }
         }
@@ -204,19 +131,19 @@ impl Capture {
 
     /// One event is refused for ever. Its neighbours are stored one by one
     /// until it stands alone; then it is tried again, and at last set aside.
-    async fn refused(&mut self, segments: Vec<Segment>, reason: String) {
+    async fn refused(&mut self, segments: &[Segment], reason: String) {
         self.tally.status.counters.failed_writes += 1;
         let quarantine = &mut self.backlog.quarantine;
-        for segment in &segments {
+        for segment in segments {
             quarantine.refused(Path::new(&segment.path), segment.after.offset);
         }
-        let [segment] = &segments[..] else { return };
+        let [segment] = segments else { return };
         if !aside::is_one_line(segment) {
             return;
         }
         let path = Path::new(&segment.path);
         let tries = quarantine.refused_alone(path);
-        self.describe(&segments, &Failure::Refused(reason.clone()));
+        self.describe(segments, &Failure::Refused(reason.clone()));
         if tries < self.options.schedule.attempts {
             self.tally.status.counters.retries += 1;
             // The next try comes later; no other file waits for it.

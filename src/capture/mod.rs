@@ -4,7 +4,7 @@
 //! Out: [`Segment`](crate::store::Segment)s, stored in the order of the input.
 //!
 //! ```text
-//! discover → backlog → positions (tail, dialect) → deliver → store
+//! discover → backlog → gather → positions (tail, dialect) → deliver → store
 //!                └──────────── run: one bounded step at a time ───────────┘
 //! ```
 //!
@@ -30,6 +30,7 @@ mod clock;
 mod copy;
 mod deliver;
 mod discover;
+mod gather;
 mod hints;
 mod merging;
 mod options;
@@ -51,6 +52,7 @@ mod verdicts;
 
 pub use options::{Options, Rhythm};
 pub use reread::{Reread, reread, reread_from};
+pub use rest::keep_no_large_buffers;
 pub use retry::Schedule;
 pub use roots::Roots;
 pub use run::{Capture, Report};

@@ -19,6 +19,7 @@ use super::{
     backlog::Backlog,
     clock::{Now, Slept},
     discover::Discovery,
+    gather::Batch,
     merging::Merging,
     options::Options,
     patience::Patience,
@@ -49,6 +50,8 @@ pub struct Capture {
     pub(super) writer: Writer,
     pub(super) discovery: Discovery,
     pub(super) backlog: Backlog,
+    /// What was read while the last batch was stored.
+    pub(super) ahead: Option<Batch>,
     pub(super) positions: Positions,
     pub(super) activity: Activity,
     pub(super) quiet: Quiet,
@@ -76,6 +79,7 @@ impl Capture {
             options,
             writer,
             backlog: Backlog::default(),
+            ahead: None,
             positions: Positions::default(),
             retry: Retry::default(),
             tally: Tally::default(),
@@ -208,8 +212,10 @@ impl Capture {
             return self.load().await;
         }
         self.look_around(now);
-        if let Some(pick) = self.backlog.next(now.steady) {
-            self.read(&pick, now).await;
+        if let Some(batch) = self.next_batch(now) {
+            if !batch.segments.is_empty() {
+                self.deliver(batch).await;
+            }
             return true;
         }
         if (self.caught_up || self.options.once) && self.read_again().await {
@@ -252,6 +258,7 @@ impl Capture {
             Err(failure) => return self.failed(Work::Load, &failure, "load sessions"),
         };
         self.succeeded(Work::Load);
+        self.forget_ahead();
         self.positions.load(rows, self.writer.connections());
         if let Some(file) = self.writer.file() {
             self.discovery.watch_file(file);

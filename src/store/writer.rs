@@ -3,6 +3,7 @@
 
 use std::{
     os::unix::fs::MetadataExt,
+    panic::resume_unwind,
     path::Path,
     sync::{
         Arc,
@@ -12,7 +13,7 @@ use std::{
 };
 
 use sqlx::{ConnectOptions, Connection, PgConnection, SqliteConnection};
-use tokio::time::timeout;
+use tokio::{task::JoinHandle, time::timeout};
 
 use crate::{
     archive::Piece,
@@ -51,6 +52,29 @@ enum Link {
     Postgres(Box<PgConnection>),
 }
 
+impl Link {
+    async fn append(
+        &mut self,
+        host: &str,
+        segments: &[Segment],
+        beside: &[Cause<'_>],
+    ) -> Outcome<Appended> {
+        match self {
+            Link::Sqlite(link) => {
+                let tx = SqliteTransaction::begin(&mut link.log).await?;
+                append::append(tx, host, segments, beside).await
+            }
+            Link::Postgres(link) => {
+                let tx = PostgresTransaction::begin(link).await?;
+                append::append(tx, host, segments, beside).await
+            }
+        }
+    }
+}
+
+/// A write under way, on a task of its own.
+pub struct Storing(JoinHandle<(Link, Outcome<Appended>)>);
+
 struct SqliteLink {
     log: SqliteConnection,
     /// Beats need no flush to disk: losing one in a power cut loses nothing.
@@ -85,22 +109,43 @@ impl Writer {
         }
     }
 
-    /// Stores segments with their checkpoints, all or nothing.
-    pub async fn append(&mut self, segments: &[Segment]) -> Outcome<Appended> {
+    /// Stores segments with their checkpoints, all or nothing, while the caller does
+    /// other work; [`stored`](Writer::stored) has the answer. The connection goes along:
+    /// if that is never asked for, the next use makes a new one.
+    pub async fn store(&mut self, segments: Arc<[Segment]>) -> Outcome<Storing> {
+        self.ensure_link().await?;
+        let mut link = self.link.take().expect("just connected");
         let host = self.host.clone();
-        on_link!(self,
-        link => async {
-            append::append(SqliteTransaction::begin(&mut link.log).await?, &host, segments, &[]).await
-        },
-        link => async {
-            append::append(PostgresTransaction::begin(link).await?, &host, segments, &[]).await
-        })
+        Ok(Storing(tokio::spawn(async move {
+            let done = timeout(LOST, link.append(&host, &segments, &[])).await;
+            (link, done.unwrap_or_else(|_| Err(no_answer())))
+        })))
+    }
+
+    /// What came of it.
+    pub async fn stored(&mut self, storing: Storing) -> Outcome<Appended> {
+        let (link, done) = match storing.0.await {
+            Ok(done) => done,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => resume_unwind(panic),
+                Err(error) => {
+                    return Err(Failure::Away(format!("the write was given up: {error}")));
+                }
+            },
+        };
+        self.link = Some(link);
+        self.judge(done)
+    }
+
+    /// Stores segments and waits for the answer.
+    pub async fn append(&mut self, segments: &[Segment]) -> Outcome<Appended> {
+        self.add(segments, &[]).await
     }
 
     /// Ends sessions; one that has ended already stays as it is.
     pub async fn end(&mut self, endings: &[Ending]) -> Outcome<Appended> {
         let causes: Vec<Cause<'_>> = endings.iter().map(Cause::Ended).collect();
-        self.take_in(&causes).await
+        self.add(&[], &causes).await
     }
 
     /// Closes the turns of sessions that are at their prompt for so long that no end
@@ -108,18 +153,14 @@ impl Writer {
     pub async fn settle(&mut self, sessions: &[String]) -> Outcome<Appended> {
         let passed = sessions.iter().map(|session| Cause::Passed(session));
         let causes: Vec<Cause<'_>> = passed.collect();
-        self.take_in(&causes).await
+        self.add(&[], &causes).await
     }
 
-    async fn take_in(&mut self, causes: &[Cause<'_>]) -> Outcome<Appended> {
-        let host = self.host.clone();
-        on_link!(self,
-        link => async {
-            append::append(SqliteTransaction::begin(&mut link.log).await?, &host, &[], causes).await
-        },
-        link => async {
-            append::append(PostgresTransaction::begin(link).await?, &host, &[], causes).await
-        })
+    async fn add(&mut self, segments: &[Segment], beside: &[Cause<'_>]) -> Outcome<Appended> {
+        self.ensure_link().await?;
+        let link = self.link.as_mut().expect("just connected");
+        let done = timeout(LOST, link.append(&self.host, segments, beside)).await;
+        self.judge(done.unwrap_or_else(|_| Err(no_answer())))
     }
 
     /// Puts agents' rows right, all or nothing.

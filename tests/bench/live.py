@@ -25,7 +25,8 @@ LOOK_SECONDS = 0.0003
 
 def latency(bench):
     """From a line's append to whoever waits for it: in the database, and at a client of the stream."""
-    bench.at_most("  one fdatasync of 4 KiB: median ms", measure.fdatasync_ms(bench.work), None)
+    for name, value in measure.fdatasync_ms(bench.work, RATE).items():
+        bench.at_most(f"  one fdatasync of 4 KiB, {RATE}/s: {name} ms", value, None)
     readers = {"row": database_reader}
     if bench.program.has("web"):
         readers["client"] = stream_reader
