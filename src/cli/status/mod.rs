@@ -84,9 +84,9 @@ async fn show(settings: &Settings, reader: &Reader, args: &StatusArgs) -> Result
         false => {
             let (agents, beside) = look(settings, reader).await?;
             let (now, paper) = (Zoned::now(), Paper::of_output());
-            for line in list::lines(&show::sessions(&agents), &beside, args.all, &now, paper) {
-                say!("{}", line.text);
-            }
+            let lines = list::lines(&show::sessions(&agents), &beside, args.all, &now, paper);
+            let lines: Vec<String> = lines.into_iter().map(|line| line.text).collect();
+            say!("{}", lines.join("\n"));
             agents
         }
     };

@@ -21,9 +21,9 @@ pub struct Sign {
     pub snoozed_until: Option<String>,
 }
 
-/// All of them in one row: a row for each takes ten times as long in SQLite, whose driver
-/// hands every row from one thread to another. `$list` makes a list of one row's values,
-/// `$all` one of rows.
+/// All of them in one row: SQLite's driver hands every row from one thread to another,
+/// which takes longer than finding them. `$list` makes a list of one row's values, `$all`
+/// one of rows.
 macro_rules! signs {
     ($list:expr, $all:expr) => {
         concat!(

@@ -33,9 +33,11 @@ const CONNECTIONS: u32 = 2;
 /// What a connection for many rows keeps in memory.
 const BULK_CACHE_KIB: i64 = 64 * 1024;
 
-/// How many rows are read ahead: few while many readers share the process's memory. Each
-/// time that so many are there, two threads wait for each other.
+/// How many rows are read ahead. Each time that so many are there, two threads wait for
+/// each other; but what they hold is memory, in a process that lives long and in one that
+/// has to get it first.
 const FEW_ROWS: usize = 8;
+const SOME_ROWS: usize = 64;
 const BULK_ROWS: usize = 512;
 
 pub struct Sqlite {
@@ -47,7 +49,7 @@ pub struct Sqlite {
 }
 
 /// What the reader is for.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 enum Work {
     Serving,
     ManyRows,
@@ -189,17 +191,21 @@ impl Sqlite {
     }
 
     fn open(&self, file: (u64, u64)) -> Opened {
-        let mut options = look_options(&self.path, self.is_one_look);
-        if self.work != Work::Serving {
-            options = options.row_buffer_size(BULK_ROWS);
-        }
-        if self.work == Work::ManyRows {
-            options = options.pragma("cache_size", format!("-{BULK_CACHE_KIB}"));
-        }
-        let mut pool = SqlitePoolOptions::new().max_connections(CONNECTIONS);
-        if self.work == Work::FewQuestions {
-            pool = pool.max_connections(1).test_before_acquire(false);
-        }
+        let options = look_options(&self.path, self.is_one_look);
+        let pool = SqlitePoolOptions::new();
+        let (options, pool) = match self.work {
+            Work::Serving => (options, pool.max_connections(CONNECTIONS)),
+            Work::ManyRows => {
+                let options = options.row_buffer_size(BULK_ROWS);
+                let cache = format!("-{BULK_CACHE_KIB}");
+                let options = options.pragma("cache_size", cache);
+                (options, pool.max_connections(CONNECTIONS))
+            }
+            Work::FewQuestions => {
+                let options = options.row_buffer_size(SOME_ROWS);
+                (options, pool.max_connections(1).test_before_acquire(false))
+            }
+        };
         let pool = pool
             .acquire_timeout(ACQUIRE_TIMEOUT)
             .connect_lazy_with(options);

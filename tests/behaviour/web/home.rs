@@ -184,6 +184,8 @@ fn a_browser_gets_a_problem_as_a_page_and_a_program_as_json() {
     ] {
         assert!(refused.body.contains(text), "{text}: {}", refused.body);
     }
+    let asks = refused.body.contains("<link") || refused.body.contains("<script");
+    assert!(!asks, "nothing else is served there: {}", refused.body);
 }
 
 /// So many minutes ago, in the database's own words.
