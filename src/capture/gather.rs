@@ -111,6 +111,7 @@ impl Capture {
             alone: pick.paths.len() == 1,
             take_tail: pick.take_tail || self.options.once,
             archive: self.options.archive,
+            evidence: self.options.evidence,
         };
         let discovery = &self.discovery;
         let terms = Terms {

@@ -18,6 +18,8 @@ pub struct Options {
     pub schedule: Schedule,
     /// Keep the bytes of transcripts.
     pub archive: bool,
+    /// Take in what states, calls and costs are derived from.
+    pub evidence: bool,
     /// Take what is there, also a last line without newline, then stop.
     pub once: bool,
     /// Only sessions that a program registered are watched.

@@ -58,6 +58,8 @@ pub struct Portion {
     pub take_tail: bool,
     /// The bytes of transcripts are kept.
     pub archive: bool,
+    /// Lines say what they show beside events.
+    pub evidence: bool,
 }
 
 impl Positions {
@@ -112,7 +114,7 @@ impl Positions {
             max_events: portion.max_events,
             max_line_bytes: portion.max_line_bytes,
             alone: portion.alone,
-            evidence: true,
+            evidence: portion.evidence,
             now: now.timestamp(),
         };
         let reading = tail::ReadLimits {

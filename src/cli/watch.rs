@@ -198,6 +198,7 @@ pub fn options(settings: &Settings, once: bool, news: &Arc<News>) -> Options {
             delay: Duration::from_millis(settings.event_system.write_retry_delay_ms),
         },
         archive: settings.keeps_archive(),
+        evidence: true,
         once,
         registered_only: settings.watch.sessions == Sessions::Registered,
         hooks: settings.hooks.enabled,

@@ -5,6 +5,7 @@
   python3 tests/bench/bench.py --quick            the same with less input and shorter waits
   python3 tests/bench/bench.py --only speed,idle  some of: speed memory latency intake clients pages idle start
                                                   terminal growth source
+  python3 tests/bench/bench.py --only deriving    what deriving adds to catching up; builds the release once more
   python3 tests/bench/bench.py --only units       the installed services, ten minutes idle; needs root
   python3 tests/bench/bench.py --json FILE        the figures for a program as well
 
@@ -25,6 +26,7 @@ import time
 
 import catchup
 import clients
+import deriving
 import growth
 import intake
 import live
@@ -41,6 +43,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 REPOSITORY = os.path.dirname(os.path.dirname(HERE))
 SECTIONS = {
     "speed": catchup.speed,
+    "deriving": deriving.deriving,
     "memory": catchup.memory,
     "latency": live.latency,
     "intake": intake.intake,
@@ -53,8 +56,8 @@ SECTIONS = {
     "source": source.size,
     "units": units.units,
 }
-# Ten minutes and root: only when asked for.
-ON_REQUEST = {"units"}
+# Ten minutes and root, or another build: only when asked for.
+ON_REQUEST = {"deriving", "units"}
 
 
 class Bench:
