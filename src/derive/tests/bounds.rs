@@ -8,7 +8,7 @@ const MOST_BYTES: usize = 128 * 1024;
 /// What comes in each second.
 type Flood = fn(i64) -> Said;
 
-fn shown(second: i64, shows: Shows) -> Said {
+pub fn shown(second: i64, shows: Shows) -> Said {
     Said::Line(line(What::Evidence(Box::new(Evidence {
         session_uuid: "s0".into(),
         moment: Moment {

@@ -1,6 +1,7 @@
 mod bounds;
 mod children;
 mod hooks;
+mod queue;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
