@@ -20,7 +20,7 @@ use crate::{
         claude::{Batch, Context, Limits},
         spool::{Crossings, Intake, Terms},
     },
-    event::Entry,
+    event::{Entry, What},
     store::{CheckpointRow, Segment},
     tail::{self, Found, Position, Stretch, Tail},
 };
@@ -77,7 +77,23 @@ impl Positions {
         self.outdated = outdated.cloned().collect();
         let positions = rows.into_iter().map(|row| (row.path.into(), row.position));
         self.tail.load(positions);
+        self.context.forget_stored();
         self.loaded = Some(connection);
+    }
+
+    /// The store has this session.
+    pub fn note_stored(&mut self, session: &str) {
+        self.context.note_stored(session);
+    }
+
+    /// What lines of the spool register is stored before the lines of transcripts that are
+    /// read after them.
+    fn note_sessions(&mut self, entries: &[Entry]) {
+        for entry in entries {
+            if let What::Seen(seen) = &entry.what {
+                self.context.note_stored(&seen.session_uuid);
+            }
+        }
     }
 
     /// Some of the files that are to be read once more.
@@ -124,7 +140,9 @@ impl Positions {
         let (mut found, entries, pieces) = if place == Place::Spool {
             let mut intake = Intake::new(limits, terms, &mut self.crossings);
             let found = self.tail.read(path, &mut intake, reading, now.wall)?;
-            (found, intake.finish(), Vec::new())
+            let entries = intake.finish();
+            self.note_sessions(&entries);
+            (found, entries, Vec::new())
         } else {
             let batch = Batch::new(path, place, &mut self.context, limits);
             let mut keep = Keep::new(batch, portion.archive.then_some(&mut self.packer));

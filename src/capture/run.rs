@@ -265,6 +265,7 @@ impl Capture {
         }
         let now = Now::read();
         for session in open {
+            self.positions.note_stored(&session.session_uuid);
             self.note_open(&session, now);
         }
         self.discovery.watch(watched, now.steady);

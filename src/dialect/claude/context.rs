@@ -1,7 +1,7 @@
 //! What the records said so far that later ones need.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     path::Path,
 };
 
@@ -20,6 +20,8 @@ pub struct Context {
     /// The least time of sessions that had not named their folder yet.
     pub nameless: HashMap<String, Timestamp>,
     pub projects: HashMap<String, KnownFolder>,
+    /// Sessions that the store has, whatever made them known.
+    stored: HashSet<String>,
     /// The greatest time among the records of each file that was read from its
     /// start, by the file's name.
     pub reached: HashMap<String, Timestamp>,
@@ -69,6 +71,21 @@ impl Context {
                 self.projects.insert(session.to_owned(), project);
             }
         }
+    }
+
+    /// The store has this session, or has it before what is read next.
+    pub fn note_stored(&mut self, session: &str) {
+        self.stored.insert(session.to_owned());
+    }
+
+    /// Whether what is shown of a session finds its row.
+    pub fn has(&self, session: &str) -> bool {
+        self.stored.contains(session)
+    }
+
+    /// Another database may have other sessions.
+    pub fn forget_stored(&mut self) {
+        self.stored.clear();
     }
 
     pub fn begun(&mut self, session: &str, at: Timestamp) {

@@ -1,6 +1,7 @@
 //! What enters by the spool is on disk before its sender goes on.
 
 mod ends;
+mod held;
 mod hook;
 mod hook_faults;
 mod intake;

@@ -381,9 +381,14 @@ impl Consumer for Batch<'_> {
     }
 
     /// A session can only be registered with its folder, and the lines before
-    /// it say when the session began and what it is called.
+    /// it say when the session began and what it is called. What is shown of a session
+    /// that a hook registered has where to go.
     fn needs_more(&self) -> bool {
-        let waits = self.nameless || !self.unseen.is_empty();
+        let has_row = |entry: &Entry| match &entry.what {
+            What::Evidence(evidence) => self.memory.has(&evidence.session_uuid),
+            _ => false,
+        };
+        let waits = self.nameless || !self.unseen.iter().all(has_row);
         waits && self.seen_sessions.is_empty() && self.events == 0
     }
 }
