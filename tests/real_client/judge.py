@@ -5,7 +5,7 @@ In:  a played scene, its .steps, the oracle. Out: a Result: steps right and wron
 A step is right if its words are shown after those of the step before it. What is shown for less than 300 ms counts as neither
 right nor wrong, nor does the need of a step before its words are known. A state of work that no step names is right after a
 prompt and while the CLI's own registry says busy, one of a menu while it says waiting, and one of rest while tasks run on after the
-last Stop left them: what nobody could read in the recording may last longer here.
+last Stop left them: what was too short to be read in the recording may last longer here.
 """
 
 import json

@@ -12,7 +12,7 @@ pub enum Session {
     /// The CLI knows which, and says so when it runs.
     Later,
     /// None begins, or none that ends with this process.
-    Nobodys,
+    NotOurs,
 }
 
 /// Words in the first place that make `claude` do something else.
@@ -51,8 +51,8 @@ pub fn session(arguments: &[OsString]) -> Session {
     let named = value(words, "--session-id", "--session-id");
     let resumed = value(words, "-r", "--resume");
     match () {
-        () if words.first().is_some_and(|word| COMMANDS.contains(word)) => Session::Nobodys,
-        () if words.iter().any(|word| NO_SESSION.contains(word)) => Session::Nobodys,
+        () if words.first().is_some_and(|word| COMMANDS.contains(word)) => Session::NotOurs,
+        () if words.iter().any(|word| NO_SESSION.contains(word)) => Session::NotOurs,
         () if named.is_some() => of_name(named.flatten()),
         // A fork has a new id.
         () if words.contains(&"--fork-session") => Session::Later,
@@ -128,11 +128,11 @@ mod tests {
             (&["--resume", ID, "--fork-session"], Session::Later),
             (&["--from-pr", "12"], Session::Later),
             (&["--fork-session", "--session-id", ID, "-c"], named()),
-            (&["mcp", "list"], Session::Nobodys),
-            (&["update"], Session::Nobodys),
-            (&["--version"], Session::Nobodys),
-            (&["-p", "--help"], Session::Nobodys),
-            (&["--bg", "build it"], Session::Nobodys),
+            (&["mcp", "list"], Session::NotOurs),
+            (&["update"], Session::NotOurs),
+            (&["--version"], Session::NotOurs),
+            (&["-p", "--help"], Session::NotOurs),
+            (&["--bg", "build it"], Session::NotOurs),
         ];
         for (words, expected) in table {
             let arguments: Vec<OsString> = words.iter().map(OsString::from).collect();

@@ -35,7 +35,7 @@ pub struct Launch {
 /// Registers the session, as far as it is known; nothing if there will be none.
 pub fn launch(flags: &config::Flags, session: Session) -> anyhow::Result<Option<Launch>> {
     let session = match session {
-        Session::Nobodys => return Ok(None),
+        Session::NotOurs => return Ok(None),
         Session::Named(id) => Some(id),
         Session::New | Session::Later => None,
     };
