@@ -61,8 +61,8 @@ impl Capture {
         for (segment, found) in segments.iter().zip(found) {
             self.note_sessions(segment, found.idle.unwrap_or_default(), now);
         }
-        for session in &appended.quiet {
-            self.quiet.noted(session, now.steady);
+        for (session, since) in &appended.quiet {
+            self.quiet.noted(session, Some(*since), now.steady);
         }
         for (session, reason) in &appended.ended {
             self.activity.ended(session);

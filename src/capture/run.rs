@@ -294,7 +294,7 @@ impl Capture {
         let idle = idle.unwrap_or_default();
         self.activity.seen(&session.session_uuid, idle, now.steady);
         if session.is_quiet {
-            self.quiet.noted(&session.session_uuid, now.steady);
+            self.quiet.noted(&session.session_uuid, None, now.steady);
         }
     }
 

@@ -99,7 +99,7 @@ impl Capture {
                 self.failed(Work::Write, &failure, "close turns");
                 sessions
                     .iter()
-                    .for_each(|session| self.quiet.noted(session, now));
+                    .for_each(|session| self.quiet.noted(session, None, now));
             }
         }
     }

@@ -224,8 +224,8 @@ pub struct Plan<'a> {
     pub registered: Vec<String>,
     /// Sessions that end, and why.
     pub ended: Vec<(String, EndReason)>,
-    /// Sessions at their prompt whose turn has no end yet.
-    pub quiet: Vec<String>,
+    /// Sessions at their prompt whose turn has no end yet, and since when.
+    pub quiet: Vec<(String, Timestamp)>,
     /// Sessions that no clock ends: they live, or wait.
     pub declined: Vec<String>,
     pub events: Vec<NewEvent>,

@@ -68,8 +68,8 @@ pub struct Appended {
     pub registered: Vec<String>,
     /// Sessions that ended, and why.
     pub ended: Vec<(String, EndReason)>,
-    /// Sessions at their prompt whose turn has no end yet.
-    pub quiet: Vec<String>,
+    /// Sessions at their prompt whose turn has no end yet, and since when.
+    pub quiet: Vec<(String, Timestamp)>,
     /// Sessions that no clock ends: they live, or wait.
     pub declined: Vec<String>,
 }

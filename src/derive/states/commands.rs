@@ -34,10 +34,9 @@ impl Planner<'_> {
         let states = &mut agent.open_facts.states;
         let (facts, view) = (states.facts.facts(), states.facts.view());
         let (since, because) = (states.facts.since(), states.facts.because());
-        self.plan.quiet.retain(|quiet| quiet != session);
-        if facts.turn.as_ref().is_some_and(|turn| turn.quiet.is_some()) {
-            self.plan.quiet.push(session.clone());
-        }
+        self.plan.quiet.retain(|(quiet, _)| quiet != session);
+        let quiet = states.quiet_since().map(|since| (session.clone(), since));
+        self.plan.quiet.extend(quiet);
         let before = agent.shown.clone();
         agent.shown.take_in(view);
         let is_another = !before.is_as(&agent.shown);
