@@ -57,14 +57,15 @@ impl Sign {
 }
 
 impl Reader {
-    /// All of them, those seen last first.
+    /// All of them, those that began last first: in this order no row is held back to be
+    /// sorted.
     pub async fn open_agents(&self) -> Result<Vec<AgentRow>> {
         let sql = concat!(
             "SELECT ",
             agent_columns!(),
             " FROM ",
             agent_tables!(),
-            " WHERE s.open ORDER BY last_seen_at DESC, a.id DESC LIMIT $1"
+            " WHERE s.open ORDER BY a.id DESC LIMIT $1"
         );
         fetch!(self, fetch_all, query_as(sql), AGENTS)
     }
