@@ -48,8 +48,8 @@ pub struct Options {
     pub finished: bool,
 }
 
-/// Tells until it is dropped, and nothing where no way is set; what is on its way then
-/// still goes out. It never ends by itself.
+/// Tells until it is dropped, and nothing where no way is set. What is on its way then
+/// still goes out while the process lives. It never ends by itself.
 pub async fn run(options: Options, reader: Reader, writer: Writer, news: Arc<News>) {
     let ways = ways::of(&options);
     if ways.is_empty() {

@@ -180,17 +180,18 @@ impl Teller {
             })
             .collect();
         let noted = self.writer.tell(&new).await?;
-        // Another watcher of this host may have told the others.
+        // Another watcher of this host may have told the others, or this one, before they
+        // were put off for a while.
         let is_noted = |new: &NewAlert| {
             let key: AlertKey = (new.agent_id, new.kind.clone(), new.repeat);
             noted.contains(&key)
         };
-        let ours = telling
-            .waits
-            .iter()
-            .zip(&new)
-            .filter(|(_, new)| is_noted(new));
-        let ours: Vec<_> = ours.map(|(told, _)| told).collect();
+        let all = telling.waits.iter().zip(&new);
+        let (ours, known): (Vec<_>, Vec<_>) = all.partition(|(_, new)| is_noted(new));
+        for (told, _) in known {
+            self.lanes[place].timing.known(&waits[told.wait]);
+        }
+        let ours: Vec<_> = ours.into_iter().map(|(told, _)| told).collect();
         if ours.is_empty() {
             return Ok(());
         }

@@ -12,11 +12,11 @@ use jiff::Timestamp;
 
 use crate::{show::Wait, store::read::AlertRow};
 
-/// What is answered within this is not told.
+/// What is answered within this has no alert.
 pub const GRACE: Duration = Duration::from_secs(5);
 /// A wait that lasts for this after its alert is alerted again.
 pub const AGAIN_AFTER: Duration = Duration::from_secs(600);
-/// A wait that is older before it is told is no news: one message for all such waits.
+/// A wait that is older when its alert is due is no news: one message for all such waits.
 pub const FRESH: Duration = Duration::from_secs(60);
 /// So many messages may go out within a window; what is more becomes one.
 pub const MOST: usize = 3;
@@ -47,8 +47,10 @@ struct Noticed {
     at: Instant,
     /// How long it had been open then.
     age: Duration,
-    /// Since when it is known to be told.
+    /// Since when its alert is known to be out.
     told: Option<Instant>,
+    /// Its row could not be added: it was there, and no look shows it.
+    is_known: bool,
 }
 
 /// What is to be done now, and when to look again if nothing happens before.
@@ -104,7 +106,7 @@ impl Timing {
                 }
             }
         }
-        // They are told together, when all is read: some may be over further down.
+        // They go out together, when all is read: some may be over further down.
         if !are_late_settled {
             late.clear();
         }
@@ -145,6 +147,13 @@ impl Timing {
         plan
     }
 
+    /// A wait was told before, though no row of it is at hand: not again by this way.
+    pub fn known(&mut self, wait: &Wait) {
+        if let Some(noticed) = self.noticed.get_mut(&key(wait)) {
+            noticed.is_known = true;
+        }
+    }
+
     /// A message went out.
     pub fn sent(&mut self, now: Instant) {
         self.sent.push_back(now);
@@ -158,6 +167,7 @@ impl Timing {
                 at: now.steady,
                 age: age(wait, now.wall),
                 told: None,
+                is_known: false,
             });
             if told.iter().any(|row| covers(row, wait)) {
                 noticed.told.get_or_insert(now.steady);
@@ -174,6 +184,9 @@ impl Timing {
             is_repeat,
         };
         let Some(row) = rows().next() else {
+            if noticed.is_known {
+                return Due::Never;
+            }
             let grace = match is_late {
                 true => GRACE,
                 false => GRACE.saturating_sub(noticed.age).max(SETTLED),

@@ -6,7 +6,7 @@ use rustix::process::Signal;
 
 use super::{Told, alert, told, withdrawn};
 use crate::support::{
-    agents::{ago, change, session, yes},
+    agents::{ago, change, session, subagent, yes},
     asking::Asking,
     headspace::{Headspace, Kind, eventually, on_both},
     talk::{Talk, tamper},
@@ -234,6 +234,36 @@ on_both! {
 fn nudge(at: &Told) -> bool {
     Talk::new(&at.headspace, "nudge").say("look");
     false
+}
+
+/// The row of a session whose subagent waits says nothing of the wait itself.
+#[test]
+fn what_was_withdrawn_is_told_neither_again_nor_tried_again() {
+    let at = Told::on(Kind::Sqlite);
+    let root = session(&at.headspace, "root", "title = 'the root'");
+    subagent(&at.headspace, root, "a1b2c3", &blocked(20));
+    let _watcher = at.headspace.watch();
+    assert_eq!(told(&at.wait_for(1)), [alert(&[root])]);
+    let until = |until: &str| change(&at.headspace, root, &format!("snoozed_until = {until}"));
+    until("'2999-01-01T00:00:00.000000Z'");
+    eventually("it is withdrawn", || at.messages().len() > 1 || nudge(&at));
+    tamper(
+        &at.headspace.store,
+        "CREATE TABLE tries (agent_id INTEGER); CREATE TRIGGER tried BEFORE INSERT ON alerts \
+         BEGIN INSERT INTO tries VALUES (new.agent_id); END",
+    );
+    until("NULL");
+    // Until this is told, there are looks enough at the other.
+    let _asking = [1, 2].map(|number| {
+        let mut asking = Asking::new(&at.headspace, &format!("new-{number}"));
+        asking.prompt("new");
+        asking.ask(&at.headspace, "make");
+        at.wait_for(2 + number);
+        asking
+    });
+    assert_eq!(at.messages().len(), 4, "{:?}", at.messages());
+    let tries = format!("SELECT count(*) FROM tries WHERE agent_id = {root}");
+    assert_eq!(at.headspace.store.number(&tries), 1);
 }
 
 #[test]
