@@ -12,6 +12,8 @@ use crate::{
 
 /// Waits named in the words of a message for several.
 const NAMED: usize = 3;
+/// Discord refuses what is longer, in units of UTF-16.
+const DISCORD_UNITS: usize = 2000;
 
 /// What the body of a webhook's request looks like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -194,11 +196,20 @@ fn several(subjects: &[Subject], late: Option<Timestamp>) -> (String, String) {
     (title, lines.join("\n"))
 }
 
-/// Text that Discord shows as it is.
+/// Text that Discord shows as it is, as much as it takes.
 fn escaped(text: &str) -> String {
     let mut plain = String::with_capacity(text.len() + 16);
+    let mut left = DISCORD_UNITS;
     for c in text.chars() {
-        if "\\*_~|<>[]()#".contains(c) {
+        let is_marked = "\\*_~|<>[]()#".contains(c);
+        let units = c.len_utf16() + usize::from(is_marked);
+        // One is kept for the sign that there was more.
+        if units >= left {
+            plain.push('…');
+            break;
+        }
+        left -= units;
+        if is_marked {
             plain.push('\\');
         }
         plain.push(c);

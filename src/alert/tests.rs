@@ -385,6 +385,14 @@ fn text_of_a_session_is_no_markup_of_a_chat() {
         text.contains(r"\[x\]\(http") && text.contains(r"\*bold\*"),
         "{text}"
     );
+    // What doubles by that is cut: Discord refuses more than 2,000.
+    hostile.title = "*".repeat(300);
+    hostile.words = "[🚀]".repeat(200);
+    let many: Vec<&Wait> = vec![&hostile; 5];
+    let long = Message::alert("id".into(), at(5.0), "devbox", &many, How::default());
+    let discord = long.shaped(Shape::Discord, "");
+    let units = discord["content"].as_str().unwrap().encode_utf16().count();
+    assert!((1_990..=2_000).contains(&units), "{units}");
     let ntfy = message.shaped(Shape::Ntfy, "mine");
     assert_eq!(
         (&ntfy["topic"], &ntfy["title"]),

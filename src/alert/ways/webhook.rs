@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn ntfy_is_told_at_its_root_with_the_topic() {
+    fn ntfy_is_asked_at_its_root_with_the_topic() {
         for (url, root, topic) in [
             ("https://ntfy.sh/mine", "https://ntfy.sh/", "mine"),
             (
