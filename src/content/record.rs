@@ -228,10 +228,11 @@ fn change(patch: &[Hunk]) -> Vec<String> {
     let mut left = PART_CHARS;
     let mut lines = Vec::new();
     for hunk in patch {
-        lines.push(format!("@ {} → {}", hunk.old_start, hunk.new_start));
-        for line in &hunk.lines {
+        let begin = format!("@ {} → {}", hunk.old_start, hunk.new_start);
+        for line in std::iter::once(&begin).chain(&hunk.lines) {
             let (line, _) = head(line, left);
-            left -= line.chars().count().min(left);
+            // The end of a line counts, so that empty ones have a bound as well.
+            left -= (line.chars().count() + 1).min(left);
             lines.push(line);
             if left == 0 {
                 return lines;

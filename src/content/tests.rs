@@ -103,6 +103,19 @@ fn an_edit_shows_its_change_and_counts_its_lines() {
 }
 
 #[test]
+fn a_change_has_an_end_also_of_lines_and_hunks_that_are_empty() {
+    let empty = json!({"oldStart": 1, "newStart": 1, "lines": []});
+    for hunks in [
+        json!([{"oldStart": 1, "newStart": 1, "lines": vec![""; 50_000]}]),
+        Value::from(vec![empty; 50_000]),
+    ] {
+        let record = answered(json!("done"), json!({"structuredPatch": hunks}));
+        let lines = call(&[record]).change.len();
+        assert!((1_000..=20_001).contains(&lines), "{lines}");
+    }
+}
+
+#[test]
 fn thoughts_compactions_and_errors_are_marks() {
     let mut marks = Marks::default();
     let at = "2026-11-30T10:00:00.000Z";
