@@ -129,7 +129,8 @@ struct Shown {
 struct Window {
     turns: Vec<TurnRow>,
     earlier: Option<i64>,
-    later: Option<i64>,
+    /// The turn that follows: what stands before it is of this window.
+    later: Option<TurnRow>,
 }
 
 async fn page(app: &Shared, id: Id, choice: &Choice) -> Result<Page, Problem> {
@@ -178,7 +179,7 @@ async fn page(app: &Shared, id: Id, choice: &Choice) -> Result<Page, Problem> {
         parent: agent.parent_agent_id,
         news: shown.news,
         earlier: window.earlier,
-        later: window.later,
+        later: window.later.map(|turn| turn.id),
         newest: window.turns.last().map_or(0, |turn| turn.id),
         links,
         items: items(&agent, &window.turns, &uses, &commands, &marks, now),
@@ -283,7 +284,6 @@ async fn bounded(
     limit: usize,
 ) -> Result<Window, Problem> {
     let later = (turns.len() > limit).then(|| turns.pop()).flatten();
-    let later = later.map(|turn| turn.id);
     let first = turns.first().map(|turn| turn.id);
     let before = app.reader.turns_of(agent.id, first, OPENING).await?;
     let earlier = first.and(before.last()).map(|turn| turn.id);
@@ -325,7 +325,8 @@ async fn marks(
     window: &Window,
     with_words: bool,
 ) -> Result<Marks, Lost> {
-    let events: Vec<i64> = window.turns.iter().map(|turn| turn.event_id).collect();
+    let turns = window.turns.iter().chain(&window.later);
+    let events: Vec<i64> = turns.map(|turn| turn.event_id).collect();
     let lines = app.reader.lines_of(&events).await?.into_iter();
     let own = lines.filter(|(checkpoint, _)| *checkpoint == kept.checkpoint_id);
     let own: Vec<u64> = own.map(|(_, line)| line.cast_unsigned()).collect();
@@ -334,7 +335,7 @@ async fn marks(
         (None, true) => 0,
         (None, false) => return Ok(Marks::default()),
     };
-    let until = match window.later {
+    let until = match &window.later {
         Some(_) => own.iter().max().copied().unwrap_or(first),
         None => u64::MAX,
     };
@@ -353,9 +354,9 @@ async fn done_in(
         (Some(_), Some(turn)) => at(&turn.timestamp),
         _ => Timestamp::UNIX_EPOCH,
     };
-    let until = match (window.later, turns.last()) {
-        (Some(_), Some(turn)) => at(&turn.timestamp),
-        _ => Timestamp::from_micros(i64::MAX),
+    let until = match &window.later {
+        Some(turn) => at(&turn.timestamp),
+        None => Timestamp::from_micros(i64::MAX),
     };
     let mut ids: Vec<i64> = turns.iter().map(|turn| turn.command_id).collect();
     ids.dedup();

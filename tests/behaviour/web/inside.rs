@@ -35,6 +35,30 @@ on_both! {
         assert!(web.get("/agents/1").body.contains("I should look first."));
     }
 
+    fn what_stands_between_two_windows_is_in_the_first(kind: Kind) {
+        let headspace = with_archive(kind, "full");
+        let mut talk = Talk::new(&headspace, "long");
+        talk.say_all((0..80).map(|number| format!("turn {number}")));
+        for block in [
+            json!({"type": "thinking", "thinking": "At the border."}),
+            json!({"type": "tool_use", "id": "toolu_1", "name": "Bash", "input": {"command": "cargo border"}}),
+        ] {
+            let message = json!({"id": "m1", "role": "assistant", "model": "m", "content": [block]});
+            append(&talk.path, talk.session.record("assistant", json!({"message": message})));
+        }
+        talk.say("turn 80");
+        headspace.watch_once();
+        let web = Web::start(&headspace);
+        let [first, later] = ["min", "max"].map(|which| {
+            let id = headspace.store.number(&format!("SELECT {which}(id) FROM turns"));
+            web.get(&format!("/agents/1?from={id}")).body
+        });
+        assert!(first.contains(">Later</a>") && later.contains(">Earlier</a>"), "{first}{later}");
+        for text in ["At the border.", "cargo border"] {
+            assert!(first.contains(text) && !later.contains(text), "{text}: {first}");
+        }
+    }
+
     fn a_subagents_page_has_its_task_and_its_words(kind: Kind) {
         let headspace = with_archive(kind, "full");
         let mut talk = Talk::new(&headspace, "parent");
