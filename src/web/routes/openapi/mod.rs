@@ -1,6 +1,8 @@
 //! `/openapi.json`: what programs may ask, as OpenAPI 3.1. What an answer holds comes from
 //! the types that make it.
 
+mod parts;
+
 use axum::Json;
 use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
@@ -12,9 +14,9 @@ use super::{
     hooks,
     waits::Waits,
 };
-use crate::{
-    event::EventType,
-    store::read::{AgentRow, NEEDS, STATES},
+use crate::store::read::AgentRow;
+use parts::{
+    Operation, agent_filters, content, failure, filters, get, id, limit, post, problem, query,
 };
 
 pub async fn show() -> Json<Value> {
@@ -49,9 +51,6 @@ struct Api {
     types: SchemaGenerator,
     paths: Map<String, Value>,
 }
-
-/// A request, as it is written down.
-struct Operation(Value);
 
 impl Api {
     fn describe(&mut self) {
@@ -297,108 +296,4 @@ impl Api {
             what,
         )
     }
-}
-
-impl Operation {
-    fn answer(mut self, status: u16, answer: Value) -> Operation {
-        self.0["responses"][status.to_string()] = answer;
-        self
-    }
-}
-
-fn get(does: &str, parameters: Vec<Value>) -> Operation {
-    let responses = json!({"default": failure("What is wrong, in words")});
-    Operation(json!({"summary": does, "parameters": parameters, "responses": responses}))
-}
-
-fn post(does: &str, body: Value) -> Operation {
-    let mut operation = get(does, vec![]);
-    operation.0["requestBody"] = json!({"content": {"application/json": {"schema": body}}});
-    operation
-}
-
-fn content(kind: &str, schema: Value, what: &str) -> Value {
-    json!({"description": what, "content": {kind: {"schema": schema}}})
-}
-
-fn failure(what: &str) -> Value {
-    content(
-        "application/problem+json",
-        json!({"$ref": "#/components/schemas/Problem"}),
-        what,
-    )
-}
-
-fn problem() -> Value {
-    json!({
-        "type": "object",
-        "description": "RFC 9457",
-        "required": ["type", "title", "status", "detail"],
-        "properties": {
-            "type": {"type": "string"}, "title": {"type": "string"},
-            "status": {"type": "integer"}, "detail": {"type": "string"},
-        },
-    })
-}
-
-fn query(name: &str, does: &str, schema: Value) -> Value {
-    json!({"name": name, "in": "query", "description": does, "schema": schema})
-}
-
-fn id(name: &str) -> Value {
-    query(
-        name,
-        &format!("Only what is {name} this id"),
-        json!({"type": "integer", "minimum": 0}),
-    )
-}
-
-fn limit() -> Value {
-    query(
-        "limit",
-        "At most so many",
-        json!({"type": "integer", "minimum": 1, "maximum": 500, "default": 100}),
-    )
-}
-
-/// A list, repeated or with commas.
-fn words(name: &str, known: &[&str]) -> Value {
-    let schema = json!({"type": "array", "items": {"type": "string", "enum": known}});
-    let mut parameter = query(name, "One of these; a comma list, repeatable", schema);
-    parameter["explode"] = false.into();
-    parameter
-}
-
-fn ids(name: &str) -> Value {
-    query(
-        name,
-        "One of these; repeatable",
-        json!({"type": "array", "items": {"type": "integer"}}),
-    )
-}
-
-fn filters() -> Vec<Value> {
-    let types: Vec<&str> = EventType::ALL.iter().map(|kind| kind.as_str()).collect();
-    vec![words("types", &types), ids("project_id"), ids("agent_id")]
-}
-
-fn agent_filters() -> Vec<Value> {
-    let hosts = json!({"type": "array", "items": {"type": "string"}});
-    vec![
-        words("state", &STATES),
-        words("needs", &NEEDS),
-        ids("project_id"),
-        query("host", "One of these; repeatable", hosts),
-        query(
-            "open",
-            "Only open ones, or only ended ones",
-            json!({"type": "boolean"}),
-        ),
-        query(
-            "cursor",
-            "The next_cursor of the answer before",
-            json!({"type": "string"}),
-        ),
-        limit(),
-    ]
 }
