@@ -217,7 +217,8 @@ impl Drop for Served {
 
 /// A receiver with TLS that is not ours: Python's.
 const SERVER: &str = r#"
-import http.server, ssl, sys
+import http.server, signal, ssl, sys
+signal.alarm(120)  # what never comes ends the test
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"]))

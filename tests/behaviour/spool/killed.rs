@@ -20,6 +20,7 @@ use super::{
 use crate::support::{
     headspace::{Headspace, Kind, eventually, is_long, on_both, seed},
     oracle,
+    over::Over,
     random::Random,
     web::Web,
 };
@@ -75,15 +76,6 @@ on_both! {
         for observation in observed(&headspace.store) {
             assert!(seen.insert(observation.to_string()), "twice: {observation}");
         }
-    }
-}
-
-/// Ends the writers also when the test fails.
-struct Over<'a>(&'a AtomicBool);
-
-impl Drop for Over<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
     }
 }
 

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use sse_stream::SseStream;
 
 use crate::support::{
-    headspace::{Headspace, Kind, on_both},
+    headspace::{Headspace, Kind, PATIENCE, on_both},
     talk::{Talk, newest},
     web::Web,
 };
@@ -31,10 +31,11 @@ const TEXTS: [&str; 6] = [
     "\u{1b}[31m\u{7f} and a tab\t",
 ];
 
-/// Reads a stream to the end of the arguments' last id, and prints what it is told.
+/// Reads a stream to the end of the arguments' last id, and prints what it reads.
 const PYTHON: &str = r#"
-import json, sys, urllib.request
+import json, signal, sys, urllib.request
 from sseclient import SSEClient
+signal.alarm(60)
 address, first, last = sys.argv[1], sys.argv[2], int(sys.argv[3])
 answer = urllib.request.urlopen(urllib.request.Request(address, headers={"Last-Event-ID": first}))
 for event in SSEClient(answer).events():
@@ -49,7 +50,7 @@ on_both! {
         let (headspace, web) = talked(kind);
         let last = newest(&headspace.store);
         let mut curl = Command::new("curl")
-            .args(["--silent", "--no-buffer", "--fail", "--header", "Last-Event-ID: 1"])
+            .args(["--silent", "--no-buffer", "--fail", "--max-time", "60", "--header", "Last-Event-ID: 1"])
             .arg(address(&web))
             .stdout(Stdio::piped())
             .spawn()
@@ -96,7 +97,9 @@ on_both! {
         let (headspace, web) = talked(kind);
         let last = newest(&headspace.store);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let events = runtime.expect("a runtime").block_on(read(web.port, last));
+        let events = runtime.expect("a runtime").block_on(async {
+            tokio::time::timeout(PATIENCE, read(web.port, last)).await.expect("all of it comes")
+        });
         assert_eq!(events, stored(&web));
     }
 }

@@ -12,6 +12,7 @@ pub mod headspace;
 pub mod keeper;
 pub mod manager;
 pub mod oracle;
+pub mod over;
 pub mod packages;
 pub mod postgres;
 pub mod proxy;

@@ -1,7 +1,7 @@
 //! All recordings, played to one watcher, while `agent_states` is looked at.
 
 use std::{
-    sync::atomic::{AtomicBool, Ordering},
+    sync::atomic::AtomicBool,
     thread,
     time::{Duration, Instant, SystemTime},
 };
@@ -15,7 +15,10 @@ use super::{
     stage::Stage,
     view,
 };
-use crate::support::headspace::{Headspace, Kind};
+use crate::support::{
+    headspace::{Headspace, Kind},
+    over::Over,
+};
 
 /// So long after one recording the next one begins: a few play at any time.
 const APART: Duration = Duration::from_millis(200);
@@ -66,13 +69,14 @@ pub fn play(
     let over = AtomicBool::new(false);
     let shown = thread::scope(|scope| {
         let looking = scope.spawn(|| view::look(&headspace.store, &over));
+        let is_over = Over(&over);
         for (at, number, what) in &due {
             wait_until(start + *at);
             let began = started + begins(*number);
             stage.play(*number, &recordings[*number], what, began);
         }
         wait_until(Instant::now() + AFTER);
-        over.store(true, Ordering::Relaxed);
+        drop(is_over);
         looking.join().unwrap()
     });
     drop(watcher);
