@@ -37,7 +37,7 @@ pub fn written(name: &str) -> Option<String> {
     fs::read_to_string(folder.join(format!("{name}.steps"))).ok()
 }
 
-/// Without what nobody could read in so short a time.
+/// Without what no person could read in so short a time.
 pub fn steady(shown: Vec<Step>, short_millis: i64) -> Vec<Step> {
     let mut steady: Vec<Step> = Vec::new();
     for (n, step) in shown.iter().enumerate() {

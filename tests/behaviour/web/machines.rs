@@ -1,4 +1,4 @@
-//! What programs are told of the API and of the process: every route is written down as it
+//! What programs learn of the API and of the process: every route is written down as it
 //! is, and every figure is there.
 
 use std::{collections::BTreeSet, fs, path::Path};
