@@ -24,6 +24,7 @@ mod archive;
 pub(crate) mod connect;
 mod correction;
 mod failure;
+mod link;
 mod migrate;
 mod postgres;
 pub mod read;

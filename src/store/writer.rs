@@ -2,17 +2,12 @@
 //! it is needed and dropped when it cannot be trusted any more.
 
 use std::{
-    os::unix::fs::MetadataExt,
     panic::resume_unwind,
     path::Path,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
+    sync::{Arc, atomic::AtomicBool},
 };
 
-use sqlx::{ConnectOptions, Connection, PgConnection, SqliteConnection};
+use sqlx::Connection;
 use tokio::{task::JoinHandle, time::timeout};
 
 use crate::{
@@ -25,19 +20,15 @@ use crate::{
 use super::{
     Database, again,
     alerts::{self, AlertKey, NewAlert},
-    append::{self, Outcome},
+    append::Outcome,
     archive::{self, merge},
-    connect::{self, CONNECT_TIMEOUT, STATEMENT_TIMEOUT},
     correction::Correction,
     failure::Failure,
-    migrate::{self, SCHEMA_VERSION},
-    postgres::{self, PostgresTransaction},
+    link::{self, LOST, Link, no_answer},
+    postgres,
     segment::{Appended, CheckpointRow, OpenSession, Segment, WatcherBeat},
-    sqlite::{self, SqliteTransaction},
+    sqlite,
 };
-
-/// Longer than the server's own limit: after this the server is lost.
-const LOST: Duration = STATEMENT_TIMEOUT.saturating_add(Duration::from_secs(3));
 
 pub struct Writer {
     database: Database,
@@ -47,42 +38,8 @@ pub struct Writer {
     migrating: Arc<AtomicBool>,
 }
 
-enum Link {
-    Sqlite(Box<SqliteLink>),
-    Postgres(Box<PgConnection>),
-}
-
-impl Link {
-    async fn append(
-        &mut self,
-        host: &str,
-        segments: &[Segment],
-        beside: &[Cause<'_>],
-    ) -> Outcome<Appended> {
-        match self {
-            Link::Sqlite(link) => {
-                let tx = SqliteTransaction::begin(&mut link.log).await?;
-                append::append(tx, host, segments, beside).await
-            }
-            Link::Postgres(link) => {
-                let tx = PostgresTransaction::begin(link).await?;
-                append::append(tx, host, segments, beside).await
-            }
-        }
-    }
-}
-
 /// A write under way, on a task of its own.
 pub struct Storing(JoinHandle<(Link, Outcome<Appended>)>);
-
-struct SqliteLink {
-    log: SqliteConnection,
-    /// Beats need no flush to disk: losing one in a power cut loses nothing.
-    beats: SqliteConnection,
-    /// Device and inode of the file that is open. SQLite goes on reporting
-    /// success on a file that was unlinked or replaced.
-    file: (u64, u64),
-}
 
 /// Runs one of two expressions on the open connection, within the time a
 /// living database needs; a connection that failed is not used again.
@@ -273,7 +230,7 @@ impl Writer {
     pub async fn ensure_link(&mut self) -> Outcome<()> {
         self.let_go_of_lost_file();
         if self.link.is_none() {
-            self.link = Some(open(&self.database, &self.migrating).await?);
+            self.link = Some(link::open(&self.database, &self.migrating).await?);
             self.connections += 1;
         }
         Ok(())
@@ -301,7 +258,9 @@ impl Writer {
     /// was one.
     pub fn let_go_of_lost_file(&mut self) -> bool {
         let lost = match (&self.database, &self.link) {
-            (Database::Sqlite(path), Some(Link::Sqlite(link))) => file_id(path) != Some(link.file),
+            (Database::Sqlite(path), Some(Link::Sqlite(link))) => {
+                link::file_id(path) != Some(link.file)
+            }
             _ => false,
         };
         if lost {
@@ -345,71 +304,4 @@ impl Writer {
         }
         done
     }
-}
-
-async fn open(database: &Database, migrating: &AtomicBool) -> Outcome<Link> {
-    Ok(match database {
-        Database::Sqlite(path) => Link::Sqlite(Box::new(open_sqlite(path, migrating).await?)),
-        Database::Postgres(url) => Link::Postgres(Box::new(open_postgres(url, migrating).await?)),
-    })
-}
-
-async fn open_sqlite(path: &Path, migrating: &AtomicBool) -> Outcome<SqliteLink> {
-    let options = connect::sqlite(path).create_if_missing(true);
-    let mut log = options.connect().await?;
-    let _lock = migrate::sqlite_lock(path).await?;
-    if migrate::sqlite_is_outdated(&mut log).await? {
-        with(migrating, migrate::sqlite(&mut log)).await?;
-    }
-    let beats = options
-        .synchronous(sqlx::sqlite::SqliteSynchronous::Normal)
-        .connect()
-        .await?;
-    let file = file_id(path)
-        .ok_or_else(|| Failure::Away(format!("{} vanished while opening", path.display())))?;
-    Ok(SqliteLink { log, beats, file })
-}
-
-async fn open_postgres(url: &str, migrating: &AtomicBool) -> Outcome<PgConnection> {
-    let options = connect::postgres(url, "watcher")?;
-    let mut link = timeout(CONNECT_TIMEOUT, options.connect())
-        .await
-        .map_err(|_| {
-            Failure::Away(format!(
-                "no connection within {} s",
-                CONNECT_TIMEOUT.as_secs()
-            ))
-        })??;
-    // A server may fall silent after the greeting.
-    let asked = timeout(LOST, migrate::postgres_is_outdated(&mut link)).await;
-    if asked.unwrap_or_else(|_| Err(no_answer()))? {
-        with(migrating, migrate::postgres(&mut link)).await?;
-    }
-    Ok(link)
-}
-
-/// Migrates, and shows it meanwhile, also when this is dropped half way.
-async fn with<T>(migrating: &AtomicBool, migration: impl Future<Output = T>) -> T {
-    struct Shown<'a>(&'a AtomicBool);
-    impl Drop for Shown<'_> {
-        fn drop(&mut self) {
-            self.0.store(false, Ordering::Relaxed);
-        }
-    }
-    tracing::info!(
-        version = SCHEMA_VERSION,
-        "bringing the tables to version {SCHEMA_VERSION}"
-    );
-    migrating.store(true, Ordering::Relaxed);
-    let _shown = Shown(migrating);
-    migration.await
-}
-
-fn no_answer() -> Failure {
-    Failure::Away(format!("no answer within {} s", LOST.as_secs()))
-}
-
-fn file_id(path: &Path) -> Option<(u64, u64)> {
-    let meta = std::fs::metadata(path).ok()?;
-    Some((meta.dev(), meta.ino()))
 }
