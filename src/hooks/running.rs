@@ -69,9 +69,35 @@ pub fn running(root: &Path) -> Vec<Running> {
 fn read(path: &Path) -> Option<Entry> {
     let name = path.file_name()?.to_str()?.strip_suffix(".json")?;
     let pid: u32 = name.parse().ok()?;
+    // A pipe would wait for ever.
+    let is_file = fs::symlink_metadata(path).is_ok_and(|found| found.is_file());
+    let path = is_file.then_some(path)?;
     let mut text = String::new();
     let file = fs::File::open(path).ok()?;
     file.take(MAX_ENTRY_BYTES).read_to_string(&mut text).ok()?;
     let entry: Entry = serde_json::from_str(&text).ok()?;
     (entry.pid == pid).then_some(entry)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    fn what_is_no_file_is_passed_over() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().join("sessions");
+        fs::create_dir(&folder).unwrap();
+        // To open it would wait for a writer.
+        let pipe = folder.join("7.json");
+        assert!(Command::new("mkfifo").arg(pipe).status().unwrap().success());
+        let pid = std::process::id();
+        let entry = format!(r#"{{"pid":{pid},"sessionId":"s"}}"#);
+        fs::write(folder.join(format!("{pid}.json")), entry).unwrap();
+        let found = running(root.path());
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert_eq!(found[0].session, "s");
+    }
 }
