@@ -49,7 +49,14 @@ impl Capture {
 
     /// The next batch of the backlog, while another one is being stored. What is live is
     /// not read ahead: it would wait for the backlog's next transaction, not go before it.
+    /// Nor is there room for it beside a line that is larger than a batch.
     pub(super) fn read_ahead(&mut self, under_way: &[Segment], now: Now) -> Option<Batch> {
+        if under_way
+            .iter()
+            .any(|segment| segment.bytes() > 2 * MAX_BYTES)
+        {
+            return None;
+        }
         let pick = self.backlog.next_old()?;
         Some(self.gather(&pick, under_way, now))
     }

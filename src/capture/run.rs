@@ -115,7 +115,8 @@ impl Capture {
                 continue;
             }
             let now = Now::read().steady;
-            if self.positions.are_loaded() && !self.caught_up {
+            let waits = self.retry.until(now).is_some();
+            if self.positions.are_loaded() && !waits && !self.caught_up {
                 self.caught_up = true;
                 self.row.write_at_once(now);
                 continue;

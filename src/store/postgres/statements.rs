@@ -50,7 +50,9 @@ WITH RECURSIVE below AS (
     WHERE child.state <> 'idle' OR child.needs <> 'none' OR EXISTS (
         SELECT FROM commands c WHERE c.agent_id = child.id AND c.state <> 'complete')
 ), numbers AS MATERIALIZED (
-    SELECT n FROM generate_series(1, $6 + 8 + (SELECT count(*) FROM children)) AS n
+    -- A late witness can make all commands anew that are kept of an agent.
+    SELECT n FROM generate_series(
+        1, $6 + 8 * (1 + cardinality($5::text[]) + (SELECT count(*) FROM children))) AS n
 )
 SELECT json_build_object(
     'facts', (
