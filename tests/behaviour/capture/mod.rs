@@ -18,6 +18,7 @@ mod renamed;
 mod rewritten;
 mod sequences;
 mod sessions;
+mod tokens;
 mod truncated;
 mod two_watchers;
 mod upgraded;
