@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{
     command::is_ours,
-    events::Hook,
+    events::{Hook, place},
     json::{Child, Container, skip_space},
     render::{Json, Style, member, render},
     style::{Manner, style_in},
@@ -92,7 +92,12 @@ pub fn installed(text: &str) -> Result<Vec<Entry>, Refusal> {
 
 /// Whether the text is that of before with our hooks, and nothing else.
 pub fn is_made_from(text: &str, before: &str) -> bool {
-    let again = installed(text).and_then(|entries| with(before, &entries));
+    let again = installed(text).and_then(|mut entries| {
+        // In the order in which an installation puts them in, which is not that of the
+        // text where it has lists for some of them: how one is written may follow another.
+        entries.sort_by_key(|entry| place(&entry.event, entry.matcher.as_deref()));
+        with(before, &entries)
+    });
     again.is_ok_and(|again| again == text)
 }
 

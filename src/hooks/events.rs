@@ -89,6 +89,13 @@ pub fn later(all: bool, version: Option<Version>) -> Vec<(&'static str, Version)
     chosen.map(|hook| (hook.event, hook.since)).collect()
 }
 
+/// Where a hook stands among ours; one that is none of them stands behind all.
+pub fn place(event: &str, matcher: Option<&str>) -> usize {
+    let mut hooks = HOOKS.iter();
+    let place = hooks.position(|hook| hook.event == event && hook.matcher == matcher);
+    place.unwrap_or(HOOKS.len())
+}
+
 fn chosen(all: bool) -> impl Iterator<Item = Hook> {
     let is_chosen = move |hook: &Hook| match hook.kind {
         Further | Wider => all,

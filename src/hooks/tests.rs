@@ -361,6 +361,19 @@ fn meaning(text: &str) -> Value {
     value
 }
 
+#[test]
+fn empty_lists_come_back_also_in_another_order_than_ours() {
+    let before = "{\n  \"hooks\":{\"PreToolUse\": [ ],\"Stop\":[]}}\n  ";
+    let back = Change::Write {
+        text: before.to_owned(),
+        backup: Backup::Forget,
+    };
+    assert_eq!(
+        to_uninstall(Some(&write(Some(before))), Some(before)),
+        Ok(back)
+    );
+}
+
 proptest! {
     #[test]
     fn in_and_out_is_the_same_file(
