@@ -54,17 +54,6 @@ impl Backlog {
         })
     }
 
-    /// Files of the backlog, if no live one waits.
-    pub fn next_old(&mut self) -> Option<Pick> {
-        if self.queue.has_live() {
-            return None;
-        }
-        self.gather(Queue::pop_backlog).map(|paths| Pick {
-            paths,
-            take_tail: false,
-        })
-    }
-
     /// When a file that waits will have waited long enough.
     pub fn next_due(&self) -> Option<Instant> {
         let due = [self.queue.next_tail(), self.queue.next_held()];
@@ -125,17 +114,6 @@ mod tests {
         assert_eq!(backlog.next(now + pause), pick(&["bad"]));
         assert_eq!(backlog.next(now), pick(&["old"]));
         assert_eq!(backlog.next(now + pause), None);
-    }
-
-    #[test]
-    fn what_is_live_is_not_read_ahead_and_holds_up_what_would_be() {
-        let mut backlog = Backlog::default();
-        backlog.queue.push_backlog("old".into(), 5);
-        backlog.queue.push_live("new".into());
-        assert_eq!(backlog.next_old(), None);
-        assert_eq!(backlog.next(Instant::now()), pick(&["new"]));
-        assert_eq!(backlog.next_old(), pick(&["old"]));
-        assert_eq!(backlog.next_old(), None);
     }
 
     #[test]

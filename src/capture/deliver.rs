@@ -1,6 +1,6 @@
 //! From a batch to the store, and what follows from its answer.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{path::Path, time::Duration};
 
 use crate::{
     dialect::Place,
@@ -12,19 +12,11 @@ use crate::{
 use super::{aside, beat::jitter, clock::Now, gather::Batch, retry::Work, run::Capture};
 
 impl Capture {
-    /// Stores what was read, in one transaction, and reads on in the files that wait
-    /// while the database works.
+    /// Stores what was read, in one transaction.
     pub(super) async fn deliver(&mut self, batch: Batch) {
-        let segments: Arc<[Segment]> = batch.segments.into();
-        let appended = match self.writer.store(segments.clone()).await {
-            Ok(storing) => {
-                self.ahead = self.read_ahead(&segments, Now::read());
-                self.writer.stored(storing).await
-            }
-            Err(failure) => Err(failure),
-        };
-        match appended {
-            Ok(appended) => self.stored(&segments, &batch.found, &appended, Now::read()),
+        let Batch { segments, found } = batch;
+        match self.writer.append(&segments).await {
+            Ok(appended) => self.stored(&segments, &found, &appended, Now::read()),
             Err(failure) => self.not_stored(&segments, failure).await,
         }
     }
@@ -98,7 +90,10 @@ impl Capture {
     }
 
     async fn not_stored(&mut self, segments: &[Segment], failure: Failure) {
-        self.read_later(segments);
+        for segment in segments {
+            let path = segment.path.clone().into();
+            self.backlog.queue.push_front(path);
+        }
         match failure {
             // The next try finds what the other writer stored.
             Failure::Raced if self.retry.raced(&self.options.schedule) => {

@@ -4,9 +4,8 @@
 //! Out: a [`Batch`]: as much of them as one transaction takes.
 //!
 //! Promises
-//! - what a batch has no room for is picked again
-//! - no file is in two batches at a time: where the second one begins is known when the
-//!   first is stored
+//! - what a batch has no room for is picked again, in the same order: a session is read
+//!   before those that copied it, which are younger
 
 use std::path::Path;
 
@@ -27,7 +26,7 @@ use super::{
 /// less time.
 const MAX_EVENTS: usize = 512;
 /// Bytes that are read for one.
-const MAX_BYTES: u64 = 1024 * 1024;
+const MAX_BYTES: u64 = 2 * 1024 * 1024;
 
 /// What is stored together.
 #[derive(Default)]
@@ -38,52 +37,19 @@ pub struct Batch {
 }
 
 impl Capture {
-    /// The batch that was read ahead, or that of the next pick; nothing if no file waits.
-    /// An empty one is work done too.
+    /// The batch of the next pick; nothing if no file waits. An empty one is work done too.
     pub(super) fn next_batch(&mut self, now: Now) -> Option<Batch> {
-        self.ahead.take().or_else(|| {
-            let pick = self.backlog.next(now.steady)?;
-            Some(self.gather(&pick, &[], now))
-        })
-    }
-
-    /// The next batch of the backlog, while another one is being stored. What is live is
-    /// not read ahead: it would wait for the backlog's next transaction, not go before it.
-    /// Nor is there room for it beside a line that is larger than a batch.
-    pub(super) fn read_ahead(&mut self, under_way: &[Segment], now: Now) -> Option<Batch> {
-        if under_way
-            .iter()
-            .any(|segment| segment.bytes() > 2 * MAX_BYTES)
-        {
-            return None;
-        }
-        let pick = self.backlog.next_old()?;
-        Some(self.gather(&pick, under_way, now))
-    }
-
-    /// Nothing is believed of a batch that was read ahead: its files are read again.
-    pub(super) fn forget_ahead(&mut self) {
-        if let Some(batch) = self.ahead.take() {
-            self.read_later(&batch.segments);
-        }
-    }
-
-    pub(super) fn read_later(&mut self, segments: &[Segment]) {
-        for segment in segments {
-            self.backlog.queue.push_front(segment.path.clone().into());
-        }
+        let pick = self.backlog.next(now.steady)?;
+        Some(self.gather(&pick, now))
     }
 
     /// What the files of a pick have that is new, as much as one transaction
     /// takes; the others wait.
-    fn gather(&mut self, pick: &Pick, under_way: &[Segment], now: Now) -> Batch {
+    fn gather(&mut self, pick: &Pick, now: Now) -> Batch {
         let mut batch = Batch::default();
         let (mut events, mut bytes) = (0, 0);
-        for path in &pick.paths {
-            if events >= MAX_EVENTS || bytes >= MAX_BYTES {
-                self.backlog.queue.push_more(path.clone());
-                continue;
-            }
+        let mut paths = pick.paths.iter();
+        for path in paths.by_ref() {
             let Some(look) = self.look(path, pick, MAX_EVENTS - events, now) else {
                 continue;
             };
@@ -93,7 +59,7 @@ impl Capture {
             };
             // A file seen under two names while it is moved has one checkpoint:
             // the second name waits for what the first one stores.
-            let mut others = under_way.iter().chain(&batch.segments);
+            let mut others = batch.segments.iter();
             if others.any(|other| other.checkpoint_path() == segment.checkpoint_path()) {
                 self.backlog.queue.push_more(path.clone());
                 continue;
@@ -102,6 +68,13 @@ impl Capture {
             bytes += segment.bytes();
             batch.segments.push(segment);
             batch.found.push(look.found);
+            if events >= MAX_EVENTS || bytes >= MAX_BYTES {
+                break;
+            }
+        }
+        // Each goes to the front of those that wait.
+        for path in paths.rev() {
+            self.backlog.queue.push_more(path.clone());
         }
         batch
     }

@@ -52,7 +52,6 @@ mod verdicts;
 
 pub use options::{Options, Rhythm};
 pub use reread::{Reread, reread, reread_from};
-pub use rest::keep_no_large_buffers;
 pub use retry::Schedule;
 pub use roots::Roots;
 pub use run::{Capture, Report};

@@ -1,4 +1,4 @@
-//! When the memory that work needed is given back.
+//! When the memory that work needed is given back: pure.
 
 /// Whether there was work lately.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -39,16 +39,6 @@ pub fn give_back() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     unsafe {
         libc::malloc_trim(0);
-    }
-}
-
-/// Large buffers return to the kernel when they are freed. The allocator would begin to
-/// keep them, for each thread apart, as soon as the first one was freed.
-pub fn keep_no_large_buffers() {
-    // SAFETY: it takes numbers, and may be called at any time from any thread.
-    #[cfg(all(target_os = "linux", target_env = "gnu"))]
-    unsafe {
-        libc::mallopt(libc::M_MMAP_THRESHOLD, 128 * 1024);
     }
 }
 

@@ -19,7 +19,6 @@ use super::{
     backlog::Backlog,
     clock::{Now, Slept},
     discover::Discovery,
-    gather::Batch,
     merging::Merging,
     options::Options,
     patience::Patience,
@@ -50,8 +49,6 @@ pub struct Capture {
     pub(super) writer: Writer,
     pub(super) discovery: Discovery,
     pub(super) backlog: Backlog,
-    /// What was read while the last batch was stored.
-    pub(super) ahead: Option<Batch>,
     pub(super) positions: Positions,
     pub(super) activity: Activity,
     pub(super) quiet: Quiet,
@@ -79,7 +76,6 @@ impl Capture {
             options,
             writer,
             backlog: Backlog::default(),
-            ahead: None,
             positions: Positions::default(),
             retry: Retry::default(),
             tally: Tally::default(),
@@ -259,7 +255,6 @@ impl Capture {
             Err(failure) => return self.failed(Work::Load, &failure, "load sessions"),
         };
         self.succeeded(Work::Load);
-        self.forget_ahead();
         self.positions.load(rows, self.writer.connections());
         if let Some(file) = self.writer.file() {
             self.discovery.watch_file(file);

@@ -374,15 +374,6 @@ fn budget(settings: &Settings) -> Duration {
     Duration::from_secs(settings.event_system.shutdown_timeout_seconds)
 }
 
-/// One thread, and one on which the watcher's writes go on while it reads.
-fn runtime_of_watcher() -> anyhow::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .enable_all()
-        .build()
-        .context("cannot start the runtime")
-}
-
 /// One thread: each process has one loop that works, and waits most of its life.
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_current_thread()

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::{SetupError, say::say};
 use crate::{
     alert::{self, News},
-    capture::{self, Capture, Options, Report, Rhythm, Schedule, Status},
+    capture::{Capture, Options, Report, Rhythm, Schedule, Status},
     config::{self, DatabaseUrl, Sessions, Settings},
     spool::Spool,
     store::{Writer, wake::Doorbell},
@@ -52,8 +52,7 @@ pub fn main(flags: &config::Flags, args: &WatchArgs) -> anyhow::Result<ExitCode>
         return Err(SetupError(anyhow!(what)).into());
     }
     let _lock = Lock::take(&settings.places.state)?;
-    capture::keep_no_large_buffers();
-    let runtime = super::runtime_of_watcher()?;
+    let runtime = super::runtime()?;
     let outcome = runtime.block_on(async {
         if args.once {
             once(&settings).await

@@ -2,13 +2,12 @@
 //! it is needed and dropped when it cannot be trusted any more.
 
 use std::{
-    panic::resume_unwind,
     path::Path,
     sync::{Arc, atomic::AtomicBool},
 };
 
 use sqlx::Connection;
-use tokio::{task::JoinHandle, time::timeout};
+use tokio::time::timeout;
 
 use crate::{
     archive::Piece,
@@ -38,9 +37,6 @@ pub struct Writer {
     migrating: Arc<AtomicBool>,
 }
 
-/// A write under way, on a task of its own.
-pub struct Storing(JoinHandle<(Link, Outcome<Appended>)>);
-
 /// Runs one of two expressions on the open connection, within the time a
 /// living database needs; a connection that failed is not used again.
 macro_rules! on_link {
@@ -66,35 +62,7 @@ impl Writer {
         }
     }
 
-    /// Stores segments with their checkpoints, all or nothing, while the caller does
-    /// other work; [`stored`](Writer::stored) has the answer. The connection goes along:
-    /// if that is never asked for, the next use makes a new one.
-    pub async fn store(&mut self, segments: Arc<[Segment]>) -> Outcome<Storing> {
-        self.ensure_link().await?;
-        let mut link = self.link.take().expect("just connected");
-        let host = self.host.clone();
-        Ok(Storing(tokio::spawn(async move {
-            let done = timeout(LOST, link.append(&host, &segments, &[])).await;
-            (link, done.unwrap_or_else(|_| Err(no_answer())))
-        })))
-    }
-
-    /// What came of it.
-    pub async fn stored(&mut self, storing: Storing) -> Outcome<Appended> {
-        let (link, done) = match storing.0.await {
-            Ok(done) => done,
-            Err(error) => match error.try_into_panic() {
-                Ok(panic) => resume_unwind(panic),
-                Err(error) => {
-                    return Err(Failure::Away(format!("the write was given up: {error}")));
-                }
-            },
-        };
-        self.link = Some(link);
-        self.judge(done)
-    }
-
-    /// Stores segments and waits for the answer.
+    /// Stores segments with their checkpoints, all or nothing.
     pub async fn append(&mut self, segments: &[Segment]) -> Outcome<Appended> {
         self.add(segments, &[]).await
     }

@@ -1,6 +1,9 @@
 //! Copies share lines: a shared line is one event, whichever file was read first.
 
-use std::fs;
+use std::{
+    fs,
+    time::{Duration, SystemTime},
+};
 
 use crate::support::{
     headspace::{Headspace, Kind, on_both},
@@ -28,6 +31,28 @@ on_both! {
         turns.sort();
         assert_eq!(turns, ["answered", "asked", "only in the first", "only in the fork"]);
         oracle::assert_clean(&headspace);
+    }
+
+    /// Copies are younger than what they copy, which may fill a transaction.
+    fn the_backlog_is_read_oldest_first_also_behind_a_long_file(kind: Kind) {
+        let headspace = Headspace::on(kind);
+        let folder = headspace.project("-aged");
+        let newest = SystemTime::now() - Duration::from_secs(3600);
+        let mut sessions = Vec::new();
+        for number in 0..6 {
+            let mut session = Session::new(&format!("aged {number}"), "/home/dev/aged");
+            let prompts = if number == 1 { 700 } else { 1 };
+            let lines: String = (0..prompts).map(|_| session.prompt("again")).collect();
+            let path = folder.join(session.file_name());
+            append(&path, lines);
+            let file = fs::File::options().append(true).open(&path).expect("the file");
+            let age = Duration::from_secs(60 * (6 - number));
+            file.set_modified(newest - age).expect("its time is set");
+            sessions.push(session.uuid);
+        }
+        headspace.watch_once();
+        let read = "SELECT session_uuid FROM agents ORDER BY id";
+        assert_eq!(headspace.store.column(read), sessions);
     }
 
     fn a_backup_beside_the_file_adds_nothing(kind: Kind) {
