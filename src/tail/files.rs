@@ -5,7 +5,7 @@
 //! committed is simply read again.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     ffi::{OsStr, OsString},
     fs::File,
     io,
@@ -19,6 +19,9 @@ use super::{
     file::{self, Snapshot, Verdict},
     reading::{Reading, Unfinished},
 };
+
+/// So many files are kept open behind the one that is read under their path.
+const MAX_BEHIND: usize = 4;
 
 #[derive(Default)]
 pub struct Tail {
@@ -43,8 +46,9 @@ pub(super) struct KnownFile {
     /// Bytes behind the position, at the last read.
     pub pending: u64,
     /// Kept open until all of it is read and stored: a file that is deleted
-    /// meanwhile is read to its end all the same.
-    handle: Option<Open>,
+    /// meanwhile is read to its end all the same. Behind it what took its path
+    /// until then, in that order.
+    handles: VecDeque<Open>,
     /// There was more to read at the last read.
     more: bool,
 }
@@ -65,11 +69,11 @@ impl Tail {
             self.moved(&path, position);
         }
         for (path, known) in before.files {
-            if known.handle.is_some() {
+            if !known.handles.is_empty() {
                 let position = self.files.remove(&path).unwrap_or_default().position;
                 let known = KnownFile {
                     position,
-                    handle: known.handle,
+                    handles: known.handles,
                     pending: known.pending,
                     ..KnownFile::default()
                 };
@@ -86,10 +90,10 @@ impl Tail {
         limits: ReadLimits,
         now: SystemTime,
     ) -> io::Result<Found> {
-        let kept = self
-            .files
-            .get_mut(path)
-            .and_then(|known| known.handle.take());
+        let kept = self.files.get_mut(path).and_then(|known| {
+            known.keep_what_took(path);
+            known.handles.pop_front()
+        });
         let was_kept = kept.is_some();
         let opened = match kept {
             Some(open) => {
@@ -119,6 +123,7 @@ impl Tail {
         if known.quiet == Some(snapshot) && moved_from.is_none() && !limits.take_tail {
             return Ok(Found {
                 idle,
+                more: was_kept,
                 whole_tail: known.whole_tail,
                 ..Found::default()
             });
@@ -134,7 +139,7 @@ impl Tail {
         let found = reading.read(known, consumer)?;
         known.more = found.more;
         if found.more || found.stretch.is_some() {
-            known.handle = Some(Open { file, is_copy });
+            known.handles.push_front(Open { file, is_copy });
         } else if snapshot.is_settled(now) {
             known.quiet = Some(snapshot);
             known.whole_tail = found.whole_tail;
@@ -162,22 +167,23 @@ impl Tail {
         known.pending = known.pending.saturating_sub(stretch.bytes());
         known.position = stretch.after.clone();
         if !known.more {
-            known.handle = None;
+            known.handles.pop_front();
         }
     }
 
     /// The kept position is elsewhere: read on from there, also in a file
     /// that was deleted since.
     pub fn moved(&mut self, path: &Path, position: Position) {
-        let handle = self
+        let handles = self
             .files
             .get_mut(path)
-            .and_then(|known| known.handle.take());
+            .map(|known| std::mem::take(&mut known.handles))
+            .unwrap_or_default();
         self.insert(
             path.into(),
             KnownFile {
                 position,
-                handle,
+                handles,
                 ..KnownFile::default()
             },
         );
@@ -186,10 +192,12 @@ impl Tail {
     /// A file that is gone is read in this copy, as one that is still open.
     pub fn read_in(&mut self, path: &Path, copy: File) {
         if let Some(known) = self.files.get_mut(path) {
-            known.handle = Some(Open {
+            let is_copy = true;
+            known.handles = [Open {
                 file: copy,
-                is_copy: true,
-            });
+                is_copy,
+            }]
+            .into();
         }
     }
 
@@ -256,7 +264,7 @@ impl Tail {
                 continue;
             };
             // What is still open under the old path is read there to its end.
-            let is_another = match &known.handle {
+            let is_another = match known.handles.front() {
                 Some(open) => !now.is_of(&open.file.metadata()?),
                 None => false,
             };
@@ -307,6 +315,24 @@ impl Tail {
             paths.retain(|known| &**known != path);
         }
         self.files.remove(path)
+    }
+}
+
+impl KnownFile {
+    /// Another file stands under the path of one that is still read: it is opened now,
+    /// for it may be gone when its turn comes.
+    fn keep_what_took(&mut self, path: &Path) {
+        if self.handles.is_empty() || self.handles.len() > MAX_BEHIND {
+            return;
+        }
+        // What cannot be opened now is found when its path is looked at.
+        let Ok(Some((file, snapshot))) = file::open(path) else {
+            return;
+        };
+        let is_known = |open: &Open| open.file.metadata().is_ok_and(|open| snapshot.is_of(&open));
+        if !self.handles.iter().any(is_known) {
+            self.handles.push_back(Open::there(file));
+        }
     }
 }
 
