@@ -147,7 +147,8 @@ impl Timing {
         plan
     }
 
-    /// A wait was told before, though no row of it is at hand: not again by this way.
+    /// The table `alerts` has a row of this wait that the plan was not given: the plan
+    /// sends no further message of it by this way.
     pub fn known(&mut self, wait: &Wait) {
         if let Some(noticed) = self.noticed.get_mut(&key(wait)) {
             noticed.is_known = true;

@@ -30,8 +30,11 @@ pub async fn of(writer: &mut Writer, path: &str, upto: u64, folder: &Path) -> Re
             return Err(Lack::Gap);
         };
         let bytes = unpack(&piece).map_err(Lack::Broken)?;
-        let known = usize::try_from(at - piece.offset).unwrap_or(usize::MAX);
-        let mut new = bytes.get(known..).unwrap_or_default();
+        let known = usize::try_from(at - piece.offset).ok();
+        let new = known.and_then(|known| bytes.get(known..));
+        let Some(mut new) = new.filter(|new| !new.is_empty()) else {
+            return Err(Lack::Gap);
+        };
         let most = usize::try_from(upto - at).unwrap_or(usize::MAX);
         new = &new[..new.len().min(most)];
         let file = match &mut copy {

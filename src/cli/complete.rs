@@ -36,6 +36,7 @@ pub fn of_all() -> ArgValueCompleter {
 }
 
 fn offer(typed: &OsStr, open_only: bool) -> Vec<CompletionCandidate> {
+    // An error would stand in the middle of the line that is typed: no session is offered.
     let agents = agents(open_only).unwrap_or_default();
     let typed = typed.to_string_lossy();
     let sessions = show::sessions(&agents);

@@ -177,8 +177,7 @@ impl Tail {
         let handles = self
             .files
             .get_mut(path)
-            .map(|known| std::mem::take(&mut known.handles))
-            .unwrap_or_default();
+            .map_or_else(VecDeque::new, |known| std::mem::take(&mut known.handles));
         self.insert(
             path.into(),
             KnownFile {

@@ -138,6 +138,7 @@ def fdatasync_ms(folder, rate, times=500):
             started = time.monotonic()
             os.fdatasync(file.fileno())
             costs.append((time.monotonic() - started) * 1000)
+            # The rhythm is what is measured: a disk that is never at rest is another one.
             time.sleep(max(0, 1 / rate - costs[-1] / 1000))
     return percentiles(costs)
 

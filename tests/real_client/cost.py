@@ -23,6 +23,7 @@ NONE, TRUE, OURS = "no hooks", "hooks that call true", "headspace's hooks"
 EACH = {"true at UserPromptSubmit, async": ("UserPromptSubmit", True), "true at Stop": ("Stop", False), "true at Stop, async": ("Stop", True)}
 # Turns of one session; the first one loads what the others find.
 SESSION = 10
+# A screen and a file of the CLI's give no sign of a change: they are looked at so often, with a deadline.
 LOOK = 0.002
 PATIENCE = 20
 # While a hook runs, the spinner names its event.
@@ -74,7 +75,7 @@ class Timed(Beside):
         self.play("launch")
         self.until(lambda entry: status(entry) == "idle")
         self.shown(self.clients[0], 0, "❯")
-        time.sleep(1)  # what the CLI does behind its first prompt
+        time.sleep(1)  # the CLI works on behind its first prompt, and nothing shows when that ends
 
     def turn(self, presses):
         """{what: milliseconds}"""
@@ -95,7 +96,7 @@ class Timed(Beside):
         asked = min(entry["at"] for entry in self.entries[since:] if entry["src"] == "model" and entry["script"] == "turn")
         if not presses:
             took = {"work": (said["idle"] - said["busy"]) / 1000, "request": asked - entered, "answer": answered - entered}
-        time.sleep(0.3)  # the next prompt comes to a CLI that is at rest
+        time.sleep(0.3)  # behind idle the CLI writes its files, and nothing shows when that ends: the next turn would share its time
         return {what: seconds * 1000 for what, seconds in took.items()}
 
     def shown(self, client, since, pattern):

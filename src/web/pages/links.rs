@@ -69,6 +69,7 @@ impl Link {
 fn also_on(agent: &AgentRow) -> Vec<String> {
     let hosts = agent.other_hosts.as_ref();
     let hosts: Option<Vec<String>> = hosts.and_then(|list| serde_json::from_str(list.get()).ok());
+    // Null, for most; and a list that another program spoiled costs no page.
     let hosts = hosts.unwrap_or_default();
     hosts.iter().map(|host| cut(host, TITLE_CHARS)).collect()
 }
