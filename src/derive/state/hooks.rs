@@ -3,8 +3,9 @@
 use crate::event::{ObservedStatus, Timestamp};
 
 use super::{
-    facts::{Command, Dialog, DialogKind, Facts, Outcome, Said},
+    facts::Facts,
     input::{Running, Words},
+    parts::{Command, Dialog, DialogKind, Outcome, Said},
     prompts,
     work::{self, joins, outcome},
 };

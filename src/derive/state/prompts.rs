@@ -3,8 +3,9 @@
 use crate::event::{Origin, PromptKind, Timestamp};
 
 use super::{
-    facts::{Dialog, Facts, Outcome},
+    facts::Facts,
     input::{Prompt, Queue},
+    parts::{Dialog, Outcome},
 };
 
 /// So many words of the queue that nothing came of are no start.

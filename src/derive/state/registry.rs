@@ -3,8 +3,9 @@
 use crate::event::{ObservedStatus, Timestamp};
 
 use super::{
-    facts::{Dialog, DialogKind, Facts, Outcome, Process},
+    facts::Facts,
     input::{Input, Says, Witness},
+    parts::{Dialog, DialogKind, Outcome, Process},
 };
 
 /// An idle that no end followed for so long was Esc.

@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::facts::{Dialog, DialogKind, Facts, Outcome};
+use super::{
+    facts::Facts,
+    parts::{Dialog, DialogKind, Outcome},
+};
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct View {

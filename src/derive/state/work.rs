@@ -3,8 +3,9 @@
 use crate::event::{Origin, Timestamp};
 
 use super::{
-    facts::{Dialog, DialogKind, Facts, Failure, Outcome, Said},
+    facts::Facts,
     input::{Call, Meaning, Stop, Text, Words},
+    parts::{Dialog, DialogKind, Failure, Outcome, Said},
 };
 
 /// Work without a command that is known: cut history, or an end that was none.
