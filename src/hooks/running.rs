@@ -1,13 +1,9 @@
 //! The CLI's processes that run, as its registry names them.
 
-use std::{fs, io::Read, path::Path};
-
-use serde::Deserialize;
+use std::{fs, path::Path};
 
 use super::Version;
-use crate::process;
-
-const MAX_ENTRY_BYTES: u64 = 256 * 1024;
+use crate::process::{self, Entry, entry};
 
 /// A process of the CLI.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,30 +17,8 @@ pub struct Running {
     pub is_foreign: bool,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Entry {
-    pid: u32,
-    session_id: String,
-    #[serde(default)]
-    version: Option<String>,
-    #[serde(default)]
-    status: Option<String>,
-    #[serde(default)]
-    proc_start: Option<String>,
-    #[serde(default)]
-    pid_domain: Option<String>,
-}
-
-impl Entry {
-    fn is_foreign(&self) -> bool {
-        let domain = self.pid_domain.as_deref();
-        !domain.is_none_or(process::is_of_this_machine)
-    }
-
-    fn is_over(&self) -> bool {
-        !self.is_foreign() && !process::lives(self.pid, self.proc_start.as_deref())
-    }
+fn is_over(entry: &Entry) -> bool {
+    !entry.is_foreign() && !process::lives(entry.pid, entry.proc_start.as_deref())
 }
 
 /// Those of one folder of the CLI, without those that are known to be over.
@@ -52,7 +26,7 @@ pub fn running(root: &Path) -> Vec<Running> {
     let entries = fs::read_dir(root.join("sessions")).into_iter().flatten();
     let mut found: Vec<Running> = entries
         .filter_map(|entry| read(&entry.ok()?.path()))
-        .filter(|entry| !entry.is_over())
+        .filter(|entry| !is_over(entry))
         .map(|entry| Running {
             is_foreign: entry.is_foreign(),
             pid: entry.pid,
@@ -65,18 +39,8 @@ pub fn running(root: &Path) -> Vec<Running> {
     found
 }
 
-/// The entry of one process. Nothing but `<pid>.json` is opened: beside it are keys.
-fn read(path: &Path) -> Option<Entry> {
-    let name = path.file_name()?.to_str()?.strip_suffix(".json")?;
-    let pid: u32 = name.parse().ok()?;
-    // A pipe would wait for ever.
-    let is_file = fs::symlink_metadata(path).is_ok_and(|found| found.is_file());
-    let path = is_file.then_some(path)?;
-    let mut text = String::new();
-    let file = fs::File::open(path).ok()?;
-    file.take(MAX_ENTRY_BYTES).read_to_string(&mut text).ok()?;
-    let entry: Entry = serde_json::from_str(&text).ok()?;
-    (entry.pid == pid).then_some(entry)
+fn read(file: &Path) -> Option<Entry> {
+    Entry::parse(file, &entry::read(file)?)
 }
 
 #[cfg(test)]

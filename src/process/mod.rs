@@ -1,7 +1,9 @@
-//! Other processes, as the kernel knows them.
+//! Other processes, as the kernel knows them; and what those of the CLI say of themselves
+//! ([`entry`]).
 //!
 //! In: a pid.
-//! Out: its parent, name, start and terminal; word when it ends.
+//! Out: its parent, name, start and terminal; word when it ends. And a child that takes
+//! what it started along ([`Group`]).
 //!
 //! Promises
 //! - a pid that came again is another process: its start tells them apart
@@ -11,6 +13,8 @@
 //! Not here: our own process (`supervise`).
 
 mod ended;
+pub mod entry;
+mod group;
 #[cfg(target_os = "linux")]
 #[path = "linux.rs"]
 mod system;
@@ -19,6 +23,8 @@ mod system;
 mod system;
 
 pub use ended::ended;
+pub use entry::Entry;
+pub use group::Group;
 pub use system::{booted, is_hidden, is_of_this_machine, of};
 
 /// A process that lives.

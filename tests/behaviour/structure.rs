@@ -32,7 +32,7 @@ const MAY_USE: [(&str, &[&str]); 24] = [
     ("stream", &["event", "store"]),
     ("health", &["store", "supervise"]),
     ("show", &["derive", "store"]),
-    ("alert", &["event", "show", "store", "telemetry"]),
+    ("alert", &["event", "process", "show", "store", "telemetry"]),
     ("terminal", &["show", "store", "telemetry"]),
     ("content", &["archive", "event", "store"]),
     (
@@ -60,6 +60,7 @@ const MAY_USE: [(&str, &[&str]); 24] = [
             "health",
             "hooks",
             "install",
+            "process",
             "show",
             "spool",
             "store",

@@ -3,7 +3,6 @@
 
 use std::{io, process::Stdio, time::Duration};
 
-use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
     process::{Child, Command},
@@ -11,6 +10,7 @@ use tokio::{
 };
 
 use super::Fault;
+use crate::process::Group;
 
 pub const LIMIT: Duration = Duration::from_secs(10);
 const MAX_SAID: u64 = 4096;
@@ -50,27 +50,22 @@ pub async fn run(program: &str, arguments: &[&str], input: &[u8]) -> Result<Ende
         .args(arguments)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        // What it starts ends with it, where its time is up.
-        .process_group(0)
-        .kill_on_drop(true);
+        .stderr(Stdio::piped());
     let is_ours = |name: &str| name.starts_with("HEADSPACE_") || OURS.contains(&name);
     for (name, _) in std::env::vars_os() {
         if name.to_str().is_some_and(is_ours) {
             command.env_remove(&name);
         }
     }
-    let mut child = command.spawn().map_err(|error| match error.kind() {
+    // Where its time is up, or the watcher stops, what it started ends with it.
+    let mut group = Group::spawn(&mut command).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => NotRun::Missing,
         _ => fault(format!("{program} cannot be run: {error}")),
     })?;
-    let group = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
-    match timeout(LIMIT, to_the_end(&mut child, input)).await {
+    match timeout(LIMIT, to_the_end(&mut group.child, input)).await {
         Ok(Ok(ended)) => Ok(ended),
         Ok(Err(error)) => Err(fault(format!("{program}: {error}"))),
         Err(_) => {
-            // It may have ended in this moment.
-            let _ = group.map(|group| kill_process_group(group, Signal::KILL));
             let seconds = LIMIT.as_secs();
             Err(fault(format!(
                 "{program} timed out after {seconds} s and was killed"

@@ -20,7 +20,6 @@ mod observer;
 use std::{
     collections::HashMap,
     fs,
-    io::Read,
     path::{Path, PathBuf},
 };
 
@@ -30,17 +29,18 @@ use tokio::{
 };
 
 use crate::{
-    process,
+    process::{
+        self,
+        entry::{pid_of, read},
+    },
     spool::{Observation, Spool},
     store::{OpenSession, Process},
 };
 
 use super::hints::Hints;
 use appender::append_all;
-use observer::{Observer, pid_of};
+use observer::Observer;
 
-/// An entry is a few hundred bytes; what is longer is none.
-const MAX_ENTRY_BYTES: u64 = 256 * 1024;
 /// Changes that wait for a spool that cannot be written. Behind them nothing is
 /// read: a later pass finds each file as it is by then.
 const MAX_WAITING: usize = 1024;
@@ -142,8 +142,7 @@ impl Registry {
         let Some(entry) = self.observer.entry(file) else {
             return;
         };
-        let domain = entry.pid_domain.as_deref();
-        if self.waiting.contains_key(file) || !domain.is_none_or(process::is_of_this_machine) {
+        if self.waiting.contains_key(file) || entry.is_foreign() {
             return;
         }
         let (pid, started, ended) = (entry.pid, entry.proc_start.clone(), file.to_owned());
@@ -249,15 +248,6 @@ fn is_older_than_boot(file: &Path) -> bool {
     let written = fs::metadata(file).and_then(|found| found.modified()).ok();
     let times = written.zip(process::booted());
     times.is_some_and(|(written, booted)| written < booted)
-}
-
-/// What the file has, if it is a file of ordinary size.
-fn read(file: &Path) -> Option<Vec<u8>> {
-    let is_file = fs::symlink_metadata(file).is_ok_and(|found| found.is_file());
-    let opened = is_file.then(|| fs::File::open(file).ok())??;
-    let mut bytes = Vec::new();
-    opened.take(MAX_ENTRY_BYTES).read_to_end(&mut bytes).ok()?;
-    Some(bytes)
 }
 
 #[cfg(test)]

@@ -5,34 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use serde::Deserialize;
-
-use crate::spool::Observation;
-
-/// What the registry says of one process.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Entry {
-    pub pid: u32,
-    pub session_id: String,
-    /// When the process began, as the kernel counts it.
-    #[serde(default)]
-    pub proc_start: Option<String>,
-    /// The machine and the process namespace in which the pid counts.
-    #[serde(default)]
-    pub pid_domain: Option<String>,
-    #[serde(default)]
-    cwd: Option<String>,
-    #[serde(default)]
-    status: Option<String>,
-    #[serde(default)]
-    waiting_for: Option<String>,
-    #[serde(default)]
-    status_updated_at: Option<i64>,
-    /// Older versions say only this.
-    #[serde(default)]
-    updated_at: Option<i64>,
-}
+use crate::{process::Entry, spool::Observation};
 
 /// What each file said last.
 #[derive(Debug, Default)]
@@ -49,38 +22,27 @@ struct Known {
     gone: bool,
 }
 
-/// The pid that names a file of the registry; nothing for any other file, the
-/// keys beside it above all.
-pub fn pid_of(file: &Path) -> Option<u32> {
-    let name = file.file_name()?.to_str()?.strip_suffix(".json")?;
-    let is_number = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit());
-    is_number.then(|| name.parse().ok())?
-}
-
 impl Observer {
     /// Takes in what a file says. Half-written it says nothing, and what it
     /// said before counts.
     pub fn read(&mut self, file: &Path, bytes: &[u8]) -> Vec<Observation> {
-        let Ok(entry) = serde_json::from_slice::<Entry>(bytes) else {
+        let Some(entry) = Entry::parse(file, bytes) else {
             return Vec::new();
         };
-        if pid_of(file) != Some(entry.pid) || entry.session_id.is_empty() {
-            return Vec::new();
-        }
         let known = self.entries.get(file);
         if known.is_some_and(|known| known.gone && known.entry == entry) {
             return Vec::new();
         }
         // Without a status it is no evidence yet.
         let known = known.filter(|known| !known.gone);
-        let before = known.and_then(|known| known.entry.observed());
-        let says = entry.observed();
+        let before = known.and_then(|known| observed(&known.entry));
+        let says = observed(&entry);
         let same = known.filter(|known| known.entry.proc_start == entry.proc_start);
         let session = same.and_then(|known| known.session.clone());
         let left = session
             .clone()
             .filter(|session| says.is_some() && *session != entry.session_id)
-            .map(|session| entry.left(session));
+            .map(|session| left(&entry, session));
         let session = match &says {
             Some(_) => Some(entry.session_id.clone()),
             None => session,
@@ -118,7 +80,7 @@ impl Observer {
                 ..
             }) => {
                 let elsewhere = now.as_deref().is_some_and(|now| now != session);
-                elsewhere.then(|| entry.left(session.to_owned()))
+                elsewhere.then(|| left(entry, session.to_owned()))
             }
             None => (!lives()).then(|| Observation {
                 claude_session_id: session.to_owned(),
@@ -143,7 +105,7 @@ impl Observer {
             claude_session_id: session.unwrap_or(&known.entry.session_id).clone(),
             status: Observation::GONE.into(),
             waiting_for: None,
-            ..known.entry.observation()
+            ..observation(&known.entry)
         })
     }
 
@@ -163,39 +125,35 @@ impl Observer {
     }
 }
 
-impl Entry {
-    fn observed(&self) -> Option<Observation> {
-        let is_known = |status: &str| ["busy", "shell", "idle", "waiting"].contains(&status);
-        self.status
-            .as_deref()
-            .is_some_and(is_known)
-            .then(|| self.observation())
-    }
+fn observed(entry: &Entry) -> Option<Observation> {
+    let is_known = |status: &str| ["busy", "shell", "idle", "waiting"].contains(&status);
+    let is_told = entry.status.as_deref().is_some_and(is_known);
+    is_told.then(|| observation(entry))
+}
 
-    /// Its process is no longer in that session, but in its own.
-    fn left(&self, session: String) -> Observation {
-        Observation {
-            claude_session_id: session,
-            status: Observation::GONE.into(),
-            waiting_for: None,
-            successor: Some(self.session_id.clone()),
-            // Whenever that is found out, it is one fact.
-            status_updated_at: None,
-            ..self.observation()
-        }
+/// Its process is no longer in that session, but in its own.
+fn left(entry: &Entry, session: String) -> Observation {
+    Observation {
+        claude_session_id: session,
+        status: Observation::GONE.into(),
+        waiting_for: None,
+        successor: Some(entry.session_id.clone()),
+        // Whenever that is found out, it is one fact.
+        status_updated_at: None,
+        ..observation(entry)
     }
+}
 
-    fn observation(&self) -> Observation {
-        Observation {
-            claude_session_id: self.session_id.clone(),
-            status: self.status.clone().unwrap_or_default(),
-            pid: self.pid,
-            waiting_for: self.waiting_for.clone(),
-            process_started: self.proc_start.clone(),
-            successor: None,
-            working_directory: self.cwd.clone(),
-            status_updated_at: self.status_updated_at.or(self.updated_at),
-        }
+fn observation(entry: &Entry) -> Observation {
+    Observation {
+        claude_session_id: entry.session_id.clone(),
+        status: entry.status.clone().unwrap_or_default(),
+        pid: entry.pid,
+        waiting_for: entry.waiting_for.clone(),
+        process_started: entry.proc_start.clone(),
+        successor: None,
+        working_directory: entry.cwd.clone(),
+        status_updated_at: entry.status_updated_at.or(entry.updated_at),
     }
 }
 
@@ -326,21 +284,5 @@ mod tests {
             !observer.read(seven(), &entry("idle", 2)).is_empty(),
             "the pid came again"
         );
-    }
-
-    #[test]
-    fn only_files_named_by_a_pid_are_read() {
-        let pid = |name: &str| pid_of(Path::new(name));
-        assert_eq!(pid("/r/sessions/22300.json"), Some(22300));
-        for name in [
-            "22300.ab12.key",
-            "x.json",
-            ".json",
-            "-1.json",
-            "22300.json.tmp",
-            "99999999999.json",
-        ] {
-            assert_eq!(pid(name), None, "{name}");
-        }
     }
 }

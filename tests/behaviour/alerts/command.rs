@@ -106,6 +106,26 @@ fn an_alert_that_was_on_its_way_when_the_watcher_was_killed_is_not_sent_again() 
 }
 
 #[test]
+fn one_that_runs_when_the_watcher_stops_ends_with_all_it_started() {
+    let mut at = Told::on(Kind::Sqlite);
+    let pid = at.headspace.dir().join("pid");
+    let body = format!("sleep 600 & echo $! > '{}'; wait", pid.display());
+    let program = script(at.headspace.dir(), "slow", &body);
+    at.headspace
+        .set("HEADSPACE_NOTIFY__COMMAND", program.display());
+    let mut watcher = at.headspace.watch();
+    let _first = ask(&at, "first");
+    eventually("it runs", || {
+        fs::read_to_string(&pid).is_ok_and(|pid| pid.ends_with('\n'))
+    });
+    assert!(watcher.stop().success());
+    let pid = fs::read_to_string(&pid).unwrap();
+    eventually("what it started is gone", || {
+        !std::path::Path::new("/proc").join(pid.trim()).exists()
+    });
+}
+
+#[test]
 fn one_that_is_not_there_is_named() {
     let mut at = Told::on(Kind::Sqlite);
     at.headspace

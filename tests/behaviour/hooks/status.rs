@@ -1,6 +1,10 @@
 //! What is there, when it came, and whether it gets through.
 
-use std::fs;
+use std::{
+    fs::{self, Permissions},
+    os::unix::fs::PermissionsExt,
+    path::Path,
+};
 
 use serde_json::{Value, json};
 
@@ -8,7 +12,7 @@ use super::{done, failed, read, said as said_of};
 use crate::{
     spool::{assert_silent, hook, registry::Cli, stop},
     support::{
-        headspace::{Headspace, Kind, on_both},
+        headspace::{Headspace, Kind, eventually, on_both},
         oracle,
     },
 };
@@ -60,6 +64,36 @@ fn a_test_that_gets_nowhere_is_a_failure_and_says_what_is_called() {
         "{said}"
     );
     assert!(said.contains(&*elsewhere.to_string_lossy()), "{said}");
+}
+
+#[test]
+fn a_command_that_hangs_is_named_and_ended() {
+    let headspace = Headspace::on(Kind::Sqlite);
+    done(&headspace, &["install"]);
+    let folder = headspace.dir().join("slow");
+    fs::create_dir(&folder).expect("a folder");
+    let (program, pid) = (folder.join("headspace"), folder.join("pid"));
+    let script = format!(
+        "#!/bin/sh\nsleep 600 &\necho $! > '{}'\nwait\n",
+        pid.display()
+    );
+    fs::write(&program, script).expect("written");
+    fs::set_permissions(&program, Permissions::from_mode(0o755)).expect("executable");
+    let path = headspace.root().join("settings.json");
+    let ours = env!("CARGO_BIN_EXE_headspace");
+    let changed = read(&path).replace(ours, &program.display().to_string());
+    fs::write(&path, changed).expect("written");
+    let _watcher = headspace.watch();
+    let said = failed(&headspace, &["status"]);
+    assert!(
+        said.contains("a test of them timed out: after 3 s"),
+        "{said}"
+    );
+    assert!(said.contains(&*program.to_string_lossy()), "{said}");
+    let pid = read(&pid);
+    eventually("what it started is gone", || {
+        !Path::new("/proc").join(pid.trim()).exists()
+    });
 }
 
 #[test]
