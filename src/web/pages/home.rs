@@ -1,7 +1,5 @@
 //! Home: an inbox of what needs a person, then what goes on.
 
-use std::collections::HashSet;
-
 use askama::Template;
 use axum::extract::State;
 
@@ -99,10 +97,12 @@ async fn home(app: &Shared, choice: &Choice) -> Result<Home, Problem> {
         .collect();
     let (needs, sections) = sections(&inbox, choice, &chosen);
     let today = today.ok();
-    let waiting: HashSet<i64> = all.iter().filter_map(|one| Some(one.asker?.id)).collect();
-    let waited = today
-        .as_ref()
-        .and_then(|today| today.waited(|id| waiting.contains(&id)));
+    let waiting = all.iter().filter_map(|one| {
+        let since = one.asker?.since.as_deref()?.parse().ok()?;
+        Some((one.asker?.id, since))
+    });
+    let waiting = waiting.collect();
+    let waited = today.as_ref().and_then(|today| today.waited(&waiting));
     Ok(Home {
         is_chosen: choice.is_narrow(),
         is_empty: chosen.is_empty(),

@@ -1,6 +1,7 @@
 //! The day so far, counted at most once in a while.
 
 use std::{
+    collections::HashMap,
     sync::Mutex,
     time::{Duration, Instant},
 };
@@ -46,9 +47,10 @@ impl TodayReader {
 }
 
 impl Today {
-    /// How long sessions waited for a person; `lasts` says which still do.
-    pub fn waited(&self, lasts: impl Fn(i64) -> bool) -> Option<String> {
-        let seconds = self.waits.total(jiff::Timestamp::now(), lasts);
+    /// How long sessions waited for a person: those that still do by the agents that wait,
+    /// with the time since when.
+    pub fn waited(&self, waiting: &HashMap<i64, jiff::Timestamp>) -> Option<String> {
+        let seconds = self.waits.total(jiff::Timestamp::now(), waiting);
         (seconds > 0).then(|| span(seconds))
     }
 }

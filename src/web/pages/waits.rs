@@ -1,9 +1,10 @@
 //! How long sessions waited for a person today: moves of their states, added up.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
 use jiff::Timestamp;
 use serde::Deserialize;
+use tokio::time::timeout;
 
 use crate::{
     event::EventType,
@@ -15,13 +16,22 @@ use crate::{
 
 /// The most pages of moves that are read at once; of a longer day, the newest.
 const PAGES: usize = 20;
+/// How long the database is waited for to say which ids are settled.
+const SETTLING: Duration = Duration::from_millis(50);
 
 /// What is known of a day; only what is new is read.
 #[derive(Debug, Clone)]
 pub struct Waits {
     from: Timestamp,
-    /// The newest event that is in.
+    /// All events up to this id are in `settled`; behind it one may still come between two.
     upto: i64,
+    settled: Sum,
+    /// With those behind it as well.
+    newest: Sum,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Sum {
     agents: HashMap<i64, Wait>,
     seconds: i64,
 }
@@ -44,8 +54,8 @@ impl Waits {
         Waits {
             from,
             upto: 0,
-            agents: HashMap::new(),
-            seconds: 0,
+            settled: Sum::default(),
+            newest: Sum::default(),
         }
     }
 
@@ -59,6 +69,27 @@ impl Waits {
 
     /// Takes in what is new.
     pub async fn read(&mut self, reader: &Reader) -> Result<(), ReadError> {
+        // Asked first: what is settled now is in the pages that follow.
+        let settled = match timeout(SETTLING, reader.settled()).await {
+            Ok(settled) => settled?,
+            // A transaction is open for long: what comes is read again until it is over.
+            Err(_) => self.upto,
+        };
+        let new = self.new_moves(reader).await?;
+        let (firm, others) = new.split_at(new.partition_point(|event| event.id <= settled));
+        for event in firm {
+            self.settled.take(self.from, event);
+        }
+        self.upto = self.upto.max(settled);
+        self.newest = self.settled.clone();
+        for event in others {
+            self.newest.take(self.from, event);
+        }
+        Ok(())
+    }
+
+    /// The moves behind `upto`, in the order of their ids.
+    async fn new_moves(&self, reader: &Reader) -> Result<Vec<Stored>, ReadError> {
         let filter = Filter {
             types: vec![EventType::StateTransition, EventType::SessionEnded],
             ..Filter::default()
@@ -80,18 +111,30 @@ impl Waits {
                 break;
             }
         }
-        for event in new.iter().rev() {
-            self.take(event);
-        }
-        Ok(())
+        new.reverse();
+        Ok(new)
     }
 
-    fn take(&mut self, event: &Stored) {
-        self.upto = self.upto.max(event.id);
+    /// All waits together, with those that last until now: the agents that wait, each since
+    /// when its row says. One without a move today waited all day.
+    pub fn total(&self, now: Timestamp, waiting: &HashMap<i64, Timestamp>) -> i64 {
+        let lasting = waiting.iter().map(|(agent, since)| {
+            let since = match self.newest.agents.get(agent) {
+                Some(Wait::Since(since)) => *since,
+                Some(Wait::Over) | None => self.from.max(*since),
+            };
+            now.duration_since(since).as_secs().max(0)
+        });
+        self.newest.seconds + lasting.sum::<i64>()
+    }
+}
+
+impl Sum {
+    fn take(&mut self, from: Timestamp, event: &Stored) {
         let (Some(agent), Ok(at)) = (event.agent_id, event.timestamp.parse::<Timestamp>()) else {
             return;
         };
-        if at < self.from {
+        if at < from {
             return;
         }
         let (was, is) = match serde_json::from_str::<Move>(event.payload.get()) {
@@ -103,7 +146,7 @@ impl Waits {
             Some(Wait::Since(since)) => Some(*since),
             Some(Wait::Over) => None,
             // It began to wait before this day.
-            None => was.then_some(self.from),
+            None => was.then_some(from),
         };
         let now = match (before, is) {
             (Some(since), true) => Wait::Since(since),
@@ -115,17 +158,6 @@ impl Waits {
             (None, false) => Wait::Over,
         };
         self.agents.insert(agent, now);
-    }
-
-    /// All waits together, those that last among these agents until now.
-    pub fn total(&self, now: Timestamp, lasts: impl Fn(i64) -> bool) -> i64 {
-        let lasting = self.agents.iter().filter_map(|(agent, wait)| match wait {
-            Wait::Since(since) if lasts(*agent) => {
-                Some(now.duration_since(*since).as_secs().max(0))
-            }
-            _ => None,
-        });
-        self.seconds + lasting.sum::<i64>()
     }
 }
 
@@ -139,8 +171,14 @@ impl Move {
 #[cfg(test)]
 mod tests {
     use serde_json::{json, value::RawValue};
+    use sqlx::{Connection, PgConnection};
 
     use super::*;
+    use crate::store::read::server::Database;
+
+    fn time(clock: &str) -> Timestamp {
+        at(clock).parse().unwrap()
+    }
 
     fn at(clock: &str) -> String {
         format!("2026-11-30T{clock}:00.000000Z")
@@ -163,7 +201,7 @@ mod tests {
 
     #[test]
     fn waits_are_added_up_from_midnight_to_now() {
-        let mut waits = Waits::since(at("00:00").parse().unwrap());
+        let mut waits = Waits::since(time("00:00"));
         let (works, waiting) = ("processing", "awaiting_input");
         for event in [
             // One that waits since yesterday is answered at one.
@@ -176,13 +214,74 @@ mod tests {
             event(5, 3, "11:00", works, "idle", "error"),
             event(6, 4, "11:30", works, waiting, "asked"),
         ] {
-            waits.take(&event);
+            waits.newest.take(waits.from, &event);
         }
-        let now = at("12:00").parse().unwrap();
-        assert_eq!(waits.total(now, |_| false), 70 * 60);
-        assert_eq!(waits.total(now, |agent| agent == 3), 130 * 60);
-        assert_eq!(waits.total(now, |_| true), 160 * 60);
+        let total = |waiting: &[(i64, &str)]| {
+            let waiting = waiting.iter().map(|(agent, clock)| (*agent, time(clock)));
+            waits.total(time("12:00"), &waiting.collect()) / 60
+        };
+        assert_eq!(total(&[]), 70);
+        assert_eq!(total(&[(3, "11:00")]), 130);
+        // What an agent needs is something else since 11:40.
+        assert_eq!(total(&[(3, "11:00"), (4, "11:40")]), 160);
+        // Its next wait began after the moves were read.
+        assert_eq!(total(&[(2, "11:55")]), 75);
+        let yesterday = time("00:00") - jiff::SignedDuration::from_hours(9);
+        let silent = HashMap::from([(5, yesterday)]);
+        assert_eq!(waits.total(time("12:00"), &silent), (70 + 12 * 60) * 60);
         let tomorrow: Timestamp = "2026-12-01T00:00:00Z".parse().unwrap();
-        assert_eq!(waits.of(tomorrow).total(tomorrow, |_| true), 0);
+        let waits = waits.of(tomorrow);
+        assert_eq!(waits.total(tomorrow, &HashMap::from([(5, yesterday)])), 0);
+    }
+
+    /// Two watchers write, and the one that drew the smaller id commits last.
+    #[tokio::test]
+    async fn a_move_whose_id_is_late_is_not_missed() {
+        let create = tokio::task::spawn_blocking(Database::create);
+        let database = create.await.unwrap();
+        let mut early = connect(&database).await;
+        let migrations = sqlx::migrate!("src/store/migrations/postgres");
+        migrations.run(&mut early).await.unwrap();
+        let mut late = connect(&database).await;
+        let reader = Reader::postgres(&database.url(), "web", 2).unwrap();
+        let mut waits = Waits::since(time("00:00"));
+        let nobody = HashMap::new();
+        let mut open = late.begin().await.unwrap();
+        waited(&mut open, 1, "08:00", "08:10").await;
+        waited(&mut early, 2, "09:00", "09:20").await;
+        waits.read(&reader).await.unwrap();
+        assert_eq!(waits.total(time("12:00"), &nobody), 20 * 60);
+        waits.read(&reader).await.unwrap();
+        assert_eq!(waits.total(time("12:00"), &nobody), 20 * 60, "once");
+        open.commit().await.unwrap();
+        waited(&mut early, 2, "10:00", "10:40").await;
+        waits.read(&reader).await.unwrap();
+        assert_eq!(waits.total(time("12:00"), &nobody), 70 * 60);
+        waits.read(&reader).await.unwrap();
+        assert_eq!(waits.total(time("12:00"), &nobody), 70 * 60, "once");
+    }
+
+    /// A link that may store events of agents that have no row.
+    async fn connect(database: &Database) -> PgConnection {
+        let mut link = PgConnection::connect(&database.url()).await.unwrap();
+        let lax = sqlx::query("SET session_replication_role = replica");
+        lax.execute(&mut link).await.unwrap();
+        link
+    }
+
+    async fn waited(link: &mut PgConnection, agent: i64, from: &str, until: &str) {
+        for (at, from, to) in [
+            (time(from), "processing", "awaiting_input"),
+            (time(until), "awaiting_input", "processing"),
+        ] {
+            let insert = "INSERT INTO events \
+                (timestamp, recorded_at, agent_id, event_type, payload, event_key) VALUES \
+                ($1::timestamptz, now(), $2, 'state_transition', \
+                 json_build_object('from_state', $3::text, 'to_state', $4::text), \
+                 gen_random_uuid()::text::bytea)";
+            let insert = sqlx::query(insert).bind(at.to_string()).bind(agent);
+            let insert = insert.bind(from).bind(to);
+            insert.execute(&mut *link).await.unwrap();
+        }
     }
 }

@@ -37,7 +37,7 @@ fn axe_finds_nothing_on_any_page() {
         ("/log/2", IS_OPEN),
         (
             "/nothing",
-            "document.querySelector('h1').textContent === 'Not Found'",
+            "document.querySelector('h1').textContent === 'No such page'",
         ),
     ];
     for (width, scheme) in [
@@ -84,7 +84,7 @@ fn axe_finds_nothing_where_a_page_cannot_be_had() {
         tab.looks_like(width, scheme);
         // Every name below localhost is this machine.
         tab.go(&format!("http://box.localhost:{}/", web.port));
-        tab.wait_until(&titled("Forbidden"));
+        tab.wait_until(&titled("This name is not served"));
         let said = "document.body.textContent.includes('Host: box.localhost')";
         assert_eq!(tab.evaluate(said), true);
         check(&mut tab, &format!("a refused name at {width}"));
@@ -92,7 +92,7 @@ fn axe_finds_nothing_where_a_page_cannot_be_had() {
     server.stop(Signal::INT);
     for (width, scheme) in [(360, "dark"), (1280, "light"), (3840, "dark")] {
         tab.looks_like(width, scheme);
-        go(&mut tab, &web, "/", &titled("Service Unavailable"));
+        go(&mut tab, &web, "/", &titled("Not available at the moment"));
         check(&mut tab, &format!("no database at {width}"));
     }
 }

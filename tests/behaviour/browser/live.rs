@@ -244,7 +244,10 @@ fn a_database_that_is_away_is_said_and_waited_out() {
         "the content stays"
     );
     let mut other = browser.open(&format!("http://127.0.0.1:{}/", web.port));
-    other.wait_for(&["<h1>Service Unavailable</h1>", "tries again by itself"]);
+    other.wait_for(&[
+        "<h1>Not available at the moment</h1>",
+        "tries again by itself",
+    ]);
     std::fs::remove_dir(&path).expect("removed");
     std::fs::rename(&aside, &path).expect("moved back");
     other.wait_until("document.querySelectorAll('.card').length === 1");

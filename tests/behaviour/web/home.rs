@@ -1,7 +1,7 @@
 //! Home, as the server makes it: which session needs a person, for what, and what goes on.
 
 use crate::support::{
-    agents::stored_at_rest,
+    agents::{session, stored_at_rest},
     headspace::{Headspace, Kind, eventually, on_both},
     talk::{converse, tamper},
     web::Web,
@@ -118,22 +118,36 @@ on_both! {
     }
 
     fn today_is_a_line_with_how_long_sessions_waited(kind: Kind) {
-        let headspace = Headspace::on(kind);
+        let mut headspace = Headspace::on(kind);
+        noon_is_now(&mut headspace);
         stored_at_rest(&headspace, "today", 1);
         let key = match kind { Kind::Sqlite => "randomblob(16)", Kind::Postgres => "decode(md5(random()::text), 'hex')" };
         let moved = |minutes: i64, from: &str, to: &str| format!(
             "INSERT INTO events (timestamp, recorded_at, agent_id, event_type, payload, event_key) VALUES \
              ({0}, {0}, 1, 'state_transition', '{{\"from_state\": \"{from}\", \"to_state\": \"{to}\"}}', {key});", ago(kind, minutes));
-        // At midnight the day is as short as the wait.
-        let begun = jiff::Zoned::now().with_time_zone(jiff::tz::TimeZone::system());
-        let since = begun.start_of_day().expect("a day").duration_until(&begun).as_mins();
         tamper(&headspace.store, &(moved(9, "processing", "awaiting_input") + &moved(4, "awaiting_input", "processing")));
         let web = Web::start(&headspace);
         let page = web.get("/").body;
-        if since >= 10 {
-            assert!(page.contains("waited 5 min for you"), "{page}");
-        }
+        assert!(page.contains("waited 5 min for you"), "{page}");
     }
+
+    fn a_session_that_waits_since_yesterday_waited_all_day(kind: Kind) {
+        let mut headspace = Headspace::on(kind);
+        noon_is_now(&mut headspace);
+        let wait = "state = 'awaiting_input', needs = 'permission', asks = 'Bash: make'";
+        session(&headspace, "silent", &format!("{wait}, since = {}", ago(kind, 20 * 60)));
+        let web = Web::start(&headspace);
+        let page = web.get("/").body;
+        assert!(page.contains("waited 12 h"), "{page}");
+    }
+}
+
+/// From now on it is between noon and one o'clock for what is started: today is long
+/// enough, whatever the time is.
+fn noon_is_now(headspace: &mut Headspace) {
+    let now = jiff::Zoned::now().with_time_zone(jiff::tz::TimeZone::UTC);
+    // In this notation what is west of Greenwich is positive.
+    headspace.set("TZ", format!("NOON{:+}", now.hour() - 12));
 }
 
 #[test]
@@ -159,10 +173,21 @@ fn a_browser_gets_a_problem_as_a_page_and_a_program_as_json() {
     let headspace = Headspace::on(Kind::Sqlite);
     stored_at_rest(&headspace, "pages", 1);
     let web = Web::start(&headspace);
-    for path in ["/nothing", "/agents/99", "/log/99", "/fragments/agents/99"] {
+    for (path, title) in [
+        ("/nothing", "No such page"),
+        ("/agents/99", "No such session"),
+        ("/agents/1/calls/99", "No such call"),
+        ("/log/99", "No such event"),
+        ("/fragments/agents/99", "No such session"),
+    ] {
         let page = web.get_with(path, &["Accept: text/html,*/*;q=0.8"]);
         assert_eq!(page.status, 404, "{path}");
-        assert!(page.body.contains("<h1>Not Found</h1>"), "{}", page.body);
+        let said = page.body.contains(&format!("<h1>{title}</h1>"));
+        assert!(
+            said && page.body.contains("<a href=\"/\">"),
+            "{}",
+            page.body
+        );
         assert!(
             page.header("content-security-policy").is_some(),
             "{}",
