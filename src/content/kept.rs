@@ -71,18 +71,26 @@ impl Kept {
             .pieces(self.checkpoint_id, self.generation, span.clone())
             .await?;
         let file = self.file.clone();
-        let read = spawn_blocking(move || match pieces.is_empty() {
+        aside(move || match pieces.is_empty() {
             false => joined(&pieces, &span).map_err(Lost::Damaged),
             true => of_file(file, &span),
-        });
-        read.await
-            .unwrap_or_else(|stopped| Err(Lost::Damaged(io::Error::other(stopped))))
+        })
+        .await
     }
 
     /// The file itself, if it lies on this machine and still holds what was read.
-    pub(super) fn open(&self) -> Result<File, Lost> {
-        open(self.file.clone(), self.end)
+    pub(super) async fn open(&self) -> Result<File, Lost> {
+        let (file, end) = (self.file.clone(), self.end);
+        aside(move || open(file, end)).await
     }
+}
+
+/// Does what may block where that holds up nothing else.
+pub(super) async fn aside<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Lost> + Send + 'static,
+) -> Result<T, Lost> {
+    let done = spawn_blocking(work).await;
+    done.unwrap_or_else(|stopped| Err(Lost::Damaged(io::Error::other(stopped))))
 }
 
 /// The bytes of pieces, each once; what follows each other is one run.

@@ -27,5 +27,5 @@ mod whole;
 pub use call::call;
 pub use kept::{Kept, Lost};
 pub use marks::{Mark, MarkedAt, Marks, marks, origin};
-pub use record::{Call, Part};
+pub use record::{Call, Part, Parts};
 pub use whole::{Whole, whole};

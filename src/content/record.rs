@@ -17,10 +17,19 @@ const THOUGHT_CHARS: usize = 8_000;
 /// What a call was given, and what came back.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Call {
-    pub input: Option<Vec<Part>>,
+    pub input: Option<Parts>,
     /// Of an edit, the lines of its change, each with ` `, `+`, `-` or `@` before it.
     pub change: Vec<String>,
-    pub result: Option<Vec<Part>>,
+    /// How many lines of the change are left out.
+    pub change_left_out: usize,
+    pub result: Option<Parts>,
+}
+
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Parts {
+    pub given: Vec<Part>,
+    /// How many parts are left out.
+    pub left_out: usize,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -86,7 +95,8 @@ pub fn take_call(line: &[u8], id: &str, call: &mut Call) {
             }
             Some("tool_result") if word(block, "tool_use_id") == Some(id) => {
                 call.result = Some(parts(&block["content"]));
-                call.change = line.patch().map_or(Vec::new(), |patch| change(&patch));
+                let patch = line.patch().unwrap_or_default();
+                (call.change, call.change_left_out) = change(&patch);
             }
             _ => {}
         }
@@ -163,10 +173,17 @@ impl Line<'_> {
     }
 }
 
-fn input(input: &Value) -> Vec<Part> {
+fn input(input: &Value) -> Parts {
     match input {
-        Value::Object(fields) => fields.iter().take(PARTS).map(field).collect(),
+        Value::Object(fields) => first(fields.iter().map(field)),
         other => parts(other),
+    }
+}
+
+fn first(parts: impl ExactSizeIterator<Item = Part>) -> Parts {
+    Parts {
+        left_out: parts.len().saturating_sub(PARTS),
+        given: parts.take(PARTS).collect(),
     }
 }
 
@@ -178,11 +195,11 @@ fn field((name, value): (&String, &Value)) -> Part {
 }
 
 /// A result is a text, or blocks of which some have text.
-fn parts(content: &Value) -> Vec<Part> {
+fn parts(content: &Value) -> Parts {
     match content {
-        Value::Null => Vec::new(),
-        Value::Array(blocks) => blocks.iter().take(PARTS).map(block).collect(),
-        other => vec![part(other)],
+        Value::Null => Parts::default(),
+        Value::Array(blocks) => first(blocks.iter().map(block)),
+        other => first(std::iter::once(part(other))),
     }
 }
 
@@ -224,22 +241,24 @@ fn part(value: &Value) -> Part {
     }
 }
 
-fn change(patch: &[Hunk]) -> Vec<String> {
-    let mut left = PART_CHARS;
+/// The first lines of a change, and how many are left out.
+fn change(patch: &[Hunk]) -> (Vec<String>, usize) {
+    let (mut left, mut left_out) = (PART_CHARS, 0);
     let mut lines = Vec::new();
     for hunk in patch {
         let begin = format!("@ {} → {}", hunk.old_start, hunk.new_start);
         for line in std::iter::once(&begin).chain(&hunk.lines) {
+            if left == 0 {
+                left_out += 1;
+                continue;
+            }
             let (line, _) = head(line, left);
             // The end of a line counts, so that empty ones have a bound as well.
             left -= (line.chars().count() + 1).min(left);
             lines.push(line);
-            if left == 0 {
-                return lines;
-            }
         }
     }
-    lines
+    (lines, left_out)
 }
 
 /// Lines added and removed.

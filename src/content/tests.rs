@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{
     kept::{Run, lines},
     marks::{Mark, Marks},
-    record::{Call, take_call, take_marks},
+    record::{Call, Parts, take_call, take_marks},
 };
 
 fn line(record: Value) -> Vec<u8> {
@@ -41,11 +41,12 @@ fn a_call_has_its_fields_and_its_result() {
     ]);
     let input = found.input.unwrap();
     let fields: Vec<_> = input
+        .given
         .iter()
         .map(|part| (part.name.as_deref().unwrap(), part.text.as_str()))
         .collect();
     assert_eq!(fields, [("command", "cargo test"), ("timeout", "5")]);
-    assert_eq!(found.result.unwrap()[0].text, "412 passed");
+    assert_eq!(found.result.unwrap().given[0].text, "412 passed");
     assert!(found.change.is_empty());
 }
 
@@ -71,6 +72,26 @@ fn another_call_and_what_is_no_call_say_nothing() {
 }
 
 #[test]
+fn what_is_left_out_is_counted() {
+    let fields: serde_json::Map<_, _> = (0..45)
+        .map(|number| (format!("f{number}"), json!(number)))
+        .collect();
+    let blocks: Vec<Value> = (0..41)
+        .map(|number| json!({"type": "text", "text": number.to_string()}))
+        .collect();
+    let lines = vec!["+1234"; 5000];
+    let patch = json!({"structuredPatch": [{"oldStart": 1, "newStart": 1, "lines": lines}]});
+    let found = call(&[used(fields.into()), answered(blocks.into(), patch)]);
+    let counts = |parts: Parts| (parts.given.len(), parts.left_out);
+    assert_eq!(counts(found.input.unwrap()), (40, 5));
+    assert_eq!(counts(found.result.unwrap()), (40, 1));
+    assert_eq!(found.change.len() + found.change_left_out, 5001);
+    assert!(found.change.len() < 3500, "{}", found.change.len());
+    let few = call(&[answered(json!("one"), Value::Null)]);
+    assert_eq!(counts(few.result.unwrap()), (1, 0));
+}
+
+#[test]
 fn an_image_is_named_and_a_long_text_is_cut() {
     let image =
         json!({"type": "image", "source": {"media_type": "image/png", "data": "AAAA".repeat(100)}});
@@ -78,7 +99,7 @@ fn an_image_is_named_and_a_long_text_is_cut() {
         json!([image, {"type": "text", "text": "ü".repeat(30_000)}]),
         Value::Null,
     )]);
-    let result = found.result.unwrap();
+    let result = found.result.unwrap().given;
     assert_eq!(result[0].text, "[image/png, 300 bytes]");
     assert_eq!(
         (result[1].text.chars().count(), result[1].left_out),

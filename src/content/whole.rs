@@ -1,14 +1,12 @@
 //! A transcript, byte for byte, as it was read.
 
-use std::io;
-
 use futures_util::{Stream, stream};
 use tokio::{
     fs::File,
     io::{AsyncReadExt, Take},
 };
 
-use super::kept::{Kept, Lost};
+use super::kept::{Kept, Lost, aside};
 use crate::{archive::unpack, store::read::Reader};
 
 /// As much of a file is held at once.
@@ -23,6 +21,9 @@ pub struct Whole {
     pub missing: u64,
 }
 
+/// Bytes, and where the next ones begin.
+type Next = Option<(Vec<u8>, u64)>;
+
 /// Looks what there is of it; nothing of its bytes is read yet.
 pub async fn whole(reader: &Reader, kept: Kept) -> Result<Whole, Lost> {
     let extents = reader.extents(kept.checkpoint_id, kept.generation).await?;
@@ -36,7 +37,7 @@ pub async fn whole(reader: &Reader, kept: Kept) -> Result<Whole, Lost> {
     let file = match extents.is_empty() {
         false => None,
         true => {
-            let (file, end) = (kept.open()?, kept.end);
+            let (file, end) = (kept.open().await?, kept.end);
             missing = 0;
             Some(File::from_std(file).take(end))
         }
@@ -55,36 +56,52 @@ impl Whole {
         self.kept.end - self.missing.min(self.kept.end)
     }
 
-    /// Its bytes, in order, one piece at a time.
-    pub fn bytes(self) -> impl Stream<Item = io::Result<Vec<u8>>> {
-        stream::try_unfold((self, 0), |(mut whole, at)| async move {
-            let bytes = match &mut whole.file {
-                Some(file) => {
-                    let mut bytes = vec![0; PART];
-                    let count = file.read(&mut bytes).await?;
-                    bytes.truncate(count);
-                    Some((bytes, at + count as u64)).filter(|_| count > 0)
-                }
-                None => whole.piece(at).await?,
-            };
-            Ok(bytes.map(|(bytes, at)| (bytes, (whole, at))))
-        })
+    /// Its bytes, in order, one piece at a time. The first is read at once: what cannot be
+    /// given at all is not begun.
+    pub async fn bytes(mut self) -> Result<impl Stream<Item = Result<Vec<u8>, Lost>>, Lost> {
+        let first = self.next(0).await?;
+        let begin = (self, Some(first), 0);
+        Ok(stream::try_unfold(
+            begin,
+            |(mut whole, ahead, at)| async move {
+                let next = match ahead {
+                    Some(first) => first,
+                    None => whole.next(at).await?,
+                };
+                Ok(next.map(|(bytes, at)| (bytes, (whole, None, at))))
+            },
+        ))
     }
 
-    /// What is kept from `at` on, and where the next piece begins.
-    async fn piece(&self, at: u64) -> io::Result<Option<(Vec<u8>, u64)>> {
+    /// What there is from `at` on.
+    async fn next(&mut self, at: u64) -> Result<Next, Lost> {
+        let Some(file) = &mut self.file else {
+            return self.piece(at).await;
+        };
+        let mut bytes = vec![0; PART];
+        let count = file.read(&mut bytes).await;
+        let count =
+            count.map_err(|error| Lost::File(format!("its file cannot be read: {error}")))?;
+        bytes.truncate(count);
+        Ok(Some((bytes, at + count as u64)).filter(|_| count > 0))
+    }
+
+    async fn piece(&self, at: u64) -> Result<Next, Lost> {
         let Kept {
             checkpoint_id,
             generation,
             ..
         } = self.kept;
-        let piece = self.reader.piece(checkpoint_id, generation, at).await;
-        let Some(piece) = piece.map_err(io::Error::other)? else {
+        let piece = self.reader.piece(checkpoint_id, generation, at).await?;
+        let Some(piece) = piece else {
             return Ok(None);
         };
-        let mut bytes = unpack(&piece)?;
-        let known = at.saturating_sub(piece.offset) as usize;
-        bytes.drain(..known.min(bytes.len()));
-        Ok(Some((bytes, piece.offset + piece.length)))
+        aside(move || {
+            let mut bytes = unpack(&piece).map_err(Lost::Damaged)?;
+            let known = at.saturating_sub(piece.offset) as usize;
+            bytes.drain(..known.min(bytes.len()));
+            Ok(Some((bytes, piece.offset + piece.length)))
+        })
+        .await
     }
 }

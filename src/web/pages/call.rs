@@ -47,9 +47,16 @@ struct Fragment {
 struct Inside {
     /// Why there is nothing of it.
     lost: Option<String>,
-    input: Vec<Shown>,
+    input: Parts,
     change: Vec<Changed>,
-    result: Option<Vec<Shown>>,
+    change_left_out: usize,
+    result: Option<Parts>,
+}
+
+#[derive(Default)]
+struct Parts {
+    shown: Vec<Shown>,
+    left_out: usize,
 }
 
 struct Shown {
@@ -118,15 +125,22 @@ impl Inside {
             let name = part.name.as_deref().unwrap_or_default();
             !is_changed || !CHANGED_FIELDS.contains(&name)
         };
-        let input = call.input.unwrap_or_default().into_iter();
+        let mut input = call.input.unwrap_or_default();
+        input.given.retain(is_needed);
         Inside {
             lost: None,
-            input: input.filter(is_needed).map(shown).collect(),
+            input: parts(input),
             change: call.change.iter().map(|line| changed(line)).collect(),
-            result: call
-                .result
-                .map(|parts| parts.into_iter().map(shown).collect()),
+            change_left_out: call.change_left_out,
+            result: call.result.map(parts),
         }
+    }
+}
+
+fn parts(parts: content::Parts) -> Parts {
+    Parts {
+        shown: parts.given.into_iter().map(shown).collect(),
+        left_out: parts.left_out,
     }
 }
 

@@ -7,13 +7,17 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
+use futures_util::TryStreamExt;
+use tracing::warn;
+
 use super::agents::{Id, agent};
 use crate::{
     content::{self, Kept, Lost},
     web::{Shared, error::Problem},
 };
 
-/// What is missing in it shows in its name; `headspace export` says where.
+/// What is missing in it shows in its name; `headspace export` says where. An answer that
+/// meets damage on its way ends short of its length.
 pub async fn show(State(app): State<Shared>, id: Id) -> Result<Response, Problem> {
     let agent = agent(&app, id).await?;
     let kept = Kept::of(&app.reader, &agent, &app.host).await?;
@@ -22,17 +26,19 @@ pub async fn show(State(app): State<Shared>, id: Id) -> Result<Response, Problem
         0 => "jsonl",
         _ => "incomplete.jsonl",
     };
+    let length = whole.length();
+    let bytes = whole.bytes().await?.inspect_err(said);
     let name = file_name(&agent.session_uuid);
     let headers = [
         (header::CONTENT_TYPE, "application/x-ndjson".to_owned()),
-        (header::CONTENT_LENGTH, whole.length().to_string()),
+        (header::CONTENT_LENGTH, length.to_string()),
         (header::CACHE_CONTROL, "no-store".to_owned()),
         (
             header::CONTENT_DISPOSITION,
             format!("attachment; filename=\"{name}.{kind}\""),
         ),
     ];
-    Ok((headers, Body::from_stream(whole.bytes())).into_response())
+    Ok((headers, Body::from_stream(bytes)).into_response())
 }
 
 /// A session's uuid comes from a transcript, and a subagent's has a slash.
@@ -48,9 +54,17 @@ impl From<Lost> for Problem {
     fn from(lost: Lost) -> Problem {
         match lost {
             Lost::Database(error) => error.into(),
+            Lost::Damaged(_) => {
+                said(&lost);
+                Problem::new(StatusCode::INTERNAL_SERVER_ERROR, lost.to_string())
+            }
             lost => Problem::new(StatusCode::NOT_FOUND, lost.to_string()),
         }
     }
+}
+
+fn said(lost: &Lost) {
+    warn!(%lost, "a transcript cannot be given: {lost}");
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::support::{
     agents::{ago, change},
     headspace::{Headspace, Kind, on_both},
-    talk::Talk,
+    talk::{Talk, tamper},
     transcripts::append,
     web::Web,
 };
@@ -147,6 +147,40 @@ on_both! {
         assert!(page.status == 200 && page.body.contains("fix the basket"), "{}", page.body);
         let detail = web.get("/api/agents/1/transcript").problem(404);
         assert!(detail.contains("archive.mode is off"), "{detail}");
+    }
+
+    fn a_call_with_many_fields_says_how_many_more_there_are(kind: Kind) {
+        let headspace = with_archive(kind, "full");
+        let mut talk = Talk::new(&headspace, "many");
+        talk.say("fill it in");
+        let fields: serde_json::Map<_, _> = (0..43).map(|number| (format!("f{number}"), json!("x"))).collect();
+        let used = json!({"type": "tool_use", "id": "toolu_many", "name": "mcp__form", "input": fields});
+        let message = json!({"id": "m1", "role": "assistant", "model": "m", "content": [used]});
+        append(&talk.path, talk.session.record("assistant", json!({"message": message})));
+        let texts: Vec<Value> = (0..41).map(|number| json!({"type": "text", "text": format!("t{number}")})).collect();
+        let result = json!({"type": "tool_result", "tool_use_id": "toolu_many", "content": texts});
+        append(&talk.path, talk.session.record("user", json!({"message": {"role": "user", "content": [result]}})));
+        headspace.watch_once();
+        let id = headspace.store.number("SELECT id FROM tool_uses");
+        let inside = Web::start(&headspace).get(&format!("/fragments/agents/1/calls/{id}")).body;
+        for text in ["… 3 more fields</p>", "… 1 more part</p>"] {
+            assert!(inside.contains(text), "{text}: {inside}");
+        }
+    }
+
+    fn a_damaged_archive_is_a_failure_with_its_cause(kind: Kind) {
+        let headspace = with_archive(kind, "full");
+        let talk = worked(&headspace);
+        headspace.watch_once();
+        fs::remove_file(&talk.path).expect("the file is deleted");
+        let content = match kind { Kind::Sqlite => "x'00010203'", Kind::Postgres => "'\\x00010203'" };
+        tamper(&headspace.store, &format!("UPDATE archive SET content = {content}"));
+        let web = Web::start(&headspace);
+        let detail = web.get("/api/agents/1/transcript").problem(500);
+        assert!(detail.contains("what was kept of it is damaged: the piece at byte 0"), "{detail}");
+        let log = web.process.log();
+        let line = log.lines().find(|line| line.contains("a transcript cannot be given"));
+        assert!(line.is_some_and(|line| line.contains("WARN") && line.contains("the piece at byte 0")), "{log}");
     }
 
     fn a_transcript_is_saved_byte_for_byte_and_only_from_our_own_page(kind: Kind) {
