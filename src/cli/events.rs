@@ -12,6 +12,7 @@ use super::{agents, complete, say};
 use crate::{
     config::{self, Settings},
     event::{EventType, Timestamp},
+    show,
     store::{Filter, Stored, read::Reader},
     stream::{self, Hub, Item, Start},
     telemetry::visible,
@@ -214,7 +215,11 @@ fn line(event: &Stored) -> String {
         "turn_detected" => format!("{:5} {}", field("actor"), field("text")),
         "session_registered" => format!("registered in {}", field("working_directory")),
         "session_ended" => format!("ended: {}", field("reason")),
-        "state_transition" => format!("{} → {}", field("from_state"), field("to_state")),
+        "state_transition" => show::moved(
+            &field("from_state"),
+            &field("to_state"),
+            payload["needs"].as_str(),
+        ),
         _ => event.event_type.clone(),
     };
     let session = field("session_uuid");

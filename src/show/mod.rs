@@ -32,7 +32,7 @@ pub use terminal::{Terminal, Tmux};
 pub use time::{Age, age, of_day, seconds_since};
 pub use typed::typed;
 pub use waits::{Wait, is_blocked, waits};
-pub use words::{Need, first_line, last_words, need, title, todo_counts};
+pub use words::{Need, first_line, last_words, moved, need, title, todo_counts};
 
 /// A session at work that nothing was heard of for this long shows no sign of life.
 const SILENT_SECONDS: i64 = 600;

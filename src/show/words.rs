@@ -6,6 +6,9 @@ use serde_json::Value;
 use super::of_day;
 use crate::store::read::AgentRow;
 
+const ASKS: &str = "asks for leave";
+const HIT: &str = "hit the limit";
+
 /// What an agent needs: what it does, and the thing itself in its own words.
 /// `asks to run` and `npm test`; `hit the limit until 15:20` and nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,21 +23,49 @@ pub struct Need {
 /// What this agent needs, if it does.
 pub fn need(agent: &AgentRow, now: &Zoned) -> Option<Need> {
     let asks = agent.asks.as_deref().filter(|asks| !asks.trim().is_empty());
-    let (what, brief) = match agent.needs.as_str() {
+    let brief = match agent.needs.as_str() {
         "permission" => return Some(permission(asks)),
-        "question" | "asked" => ("asks you", "asks"),
-        "plan" => ("wants the plan approved", "plan"),
-        "dialog" => ("shows a dialog", "dialog"),
-        "error" => ("failed", "failed"),
+        "question" | "asked" => "asks",
+        "plan" => "plan",
+        "dialog" => "dialog",
+        "error" => "failed",
         "limit" => return Some(limit(asks, now)),
         _ => return None,
     };
     Some(Need {
-        what: what.to_owned(),
+        what: plain(&agent.needs)?.to_owned(),
         thing: asks.map(str::to_owned),
         tool: None,
         brief,
     })
+}
+
+/// A need without its thing.
+fn plain(needs: &str) -> Option<&'static str> {
+    Some(match needs {
+        "permission" => ASKS,
+        "question" | "asked" => "asks you",
+        "plan" => "wants the plan approved",
+        "dialog" => "shows a dialog",
+        "error" => "failed",
+        "limit" => HIT,
+        _ => return None,
+    })
+}
+
+/// A change of a state, where what is needed says more than the state: “working → idle”,
+/// “working → asks for leave”.
+pub fn moved(from: &str, to: &str, needs: Option<&str>) -> String {
+    let state = |name: &str| match name {
+        "awaiting_input" => "waits for you".to_owned(),
+        "processing" => "working".to_owned(),
+        other => other.replace('_', " "),
+    };
+    let to = match needs.and_then(plain) {
+        Some(need) => need.to_owned(),
+        None => state(to),
+    };
+    format!("{} → {to}", state(from))
 }
 
 /// `Bash: npm test` asks to run a command, `Edit: src/a.rs` to use a tool.
@@ -45,13 +76,13 @@ fn permission(asks: Option<&str>) -> Need {
     };
     Need {
         what: match tool.as_deref() {
-            None => "asks for leave".to_owned(),
+            None => ASKS.to_owned(),
             Some("Bash") => "asks to run".to_owned(),
             Some(tool) => format!("asks to use {tool}"),
         },
         thing: (!thing.is_empty()).then(|| thing.to_owned()),
         tool,
-        brief: "asks for leave",
+        brief: ASKS,
     }
 }
 
@@ -59,13 +90,13 @@ fn limit(asks: Option<&str>, now: &Zoned) -> Need {
     let until = asks.and_then(|asks| reset(asks, now));
     Need {
         what: match &until {
-            Some(until) => format!("hit the limit until {until}"),
-            None => "hit the limit".to_owned(),
+            Some(until) => format!("{HIT} until {until}"),
+            None => HIT.to_owned(),
         },
         // What is said already is not said twice.
         thing: asks.filter(|_| until.is_none()).map(str::to_owned),
         tool: None,
-        brief: "hit the limit",
+        brief: HIT,
     }
 }
 

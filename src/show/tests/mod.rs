@@ -277,3 +277,44 @@ fn silence_is_said_of_work_that_no_process_and_no_hook_tells_of() {
         Some(600)
     );
 }
+
+#[test]
+fn a_move_is_said_in_words() {
+    for (from, to, needs, words) in [
+        ("idle", "commanded", Some("none"), "idle → commanded"),
+        ("commanded", "processing", None, "commanded → working"),
+        (
+            "processing",
+            "awaiting_input",
+            Some("none"),
+            "working → waits for you",
+        ),
+        (
+            "processing",
+            "awaiting_input",
+            Some("permission"),
+            "working → asks for leave",
+        ),
+        (
+            "awaiting_input",
+            "processing",
+            Some("none"),
+            "waits for you → working",
+        ),
+        (
+            "processing",
+            "idle",
+            Some("limit"),
+            "working → hit the limit",
+        ),
+        // From a later version.
+        (
+            "processing",
+            "fast_asleep",
+            Some("rest"),
+            "working → fast asleep",
+        ),
+    ] {
+        assert_eq!(moved(from, to, needs), words);
+    }
+}

@@ -64,8 +64,8 @@ pub struct Moves {
 pub struct Move {
     pub event_id: i64,
     pub at: When,
-    pub from: String,
-    pub to: String,
+    /// “working → asks for leave”.
+    pub moved: String,
     pub because: String,
 }
 
@@ -193,15 +193,10 @@ impl Transition {
         );
         because.extend(self.confidence.map(|c| format!("{:.0} % sure", c * 100.0)));
         because.extend(self.evidence.as_ref().and_then(place));
-        let to = match self.needs.as_deref() {
-            Some(needs) if needs != "none" => format!("{}, {needs}", self.to_state),
-            _ => self.to_state.clone(),
-        };
         Move {
             event_id: event.id,
             at: When::clock(&event.timestamp, now),
-            from: self.from_state.replace('_', " "),
-            to: to.replace('_', " "),
+            moved: show::moved(&self.from_state, &self.to_state, self.needs.as_deref()),
             because: cut(&because.join(" · "), 200),
         }
     }

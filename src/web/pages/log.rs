@@ -257,14 +257,9 @@ fn summary(event: &Stored) -> String {
             format!("{}: {}", text("actor"), first_line(&typed(&text("text"))))
         }
         Some(EventType::StateTransition) => {
-            let needs = Some(text("needs")).filter(|needs| !needs.is_empty() && needs != "none");
-            let needs = needs.map(|needs| format!(", {needs}")).unwrap_or_default();
-            format!(
-                "{} → {}{needs}, by {}",
-                text("from_state"),
-                text("to_state"),
-                text("trigger")
-            )
+            let needs = payload["needs"].as_str();
+            let moved = show::moved(&text("from_state"), &text("to_state"), needs);
+            format!("{moved}, by {}", text("trigger"))
         }
         Some(EventType::HookReceived) => format!("{} {}", text("hook_type"), text("tool_name")),
         Some(EventType::SessionObserved) => format!("{} {}", text("status"), text("waiting_for")),

@@ -55,9 +55,11 @@ on_both! {
              SELECT timestamp, recorded_at, 1, 'state_transition', '{payload}', {key} FROM events WHERE id = 1;"));
         let web = Web::start(&headspace);
         let why = web.get("/fragments/agents/1/why").body;
-        for text in ["asks to run", "processing → awaiting input, permission", "hook · rule 14 · 100 % sure", "100 % sure · event 7"] {
+        for text in ["asks to run", "working → asks for leave", "hook · rule 14 · 100 % sure", "100 % sure · event 7"] {
             assert!(why.contains(text), "{text}: {why}");
         }
+        let log = web.get("/log?type=state_transition").body;
+        assert!(log.contains("working → asks for leave, by hook"), "{log}");
         let page = web.get("/agents/1").body;
         assert!(page.contains("<b class=\"need\">asks to run</b> <code>npm test</code>"), "{page}");
         assert!(page.contains("<rect class=\"need\"") && page.contains("State over time"), "{page}");
