@@ -61,10 +61,14 @@ function lookIn(pause) {
 async function look() {
   timer = null;
   if (!stream?.leads || !areOn()) return;
-  const answer = await fetch("/api/waits").catch(() => null);
-  if (!answer?.ok) return lookIn(RETRY_MS);
-  const { waits } = await answer.json();
+  const waits = await ask().catch(() => null);
+  if (!waits) return lookIn(RETRY_MS);
   act(waits, performance.now(), Date.now());
+}
+
+async function ask() {
+  const answer = await fetch("/api/waits");
+  return answer.ok ? (await answer.json()).waits : null;
 }
 
 // Which waits were told by any tab: only those that go on are remembered.
@@ -118,6 +122,14 @@ function act(waits, now, wall) {
   if (next < Infinity) lookIn(next - now);
 }
 
+// As the watcher's own alerts say it.
+function titleOf(waits) {
+  const blocked = waits.filter((wait) => wait.blocked).length;
+  const over = waits.length - blocked;
+  if (blocked && over) return `${blocked} need you, ${over} finished`;
+  return over ? `${over} sessions finished` : `${blocked} sessions need you`;
+}
+
 const nameOf = (wait) => `${wait.project} · ${wait.title}`;
 
 function notify(some) {
@@ -125,7 +137,7 @@ function notify(some) {
   const lines = waits.slice(0, NAMED).map((wait) => `${nameOf(wait)}: ${wait.words}`);
   if (waits.length > NAMED) lines.push(`and ${waits.length - NAMED} more`);
   const isOne = waits.length === 1;
-  const title = isOne ? nameOf(waits[0]) : `${waits.length} sessions need you`;
+  const title = isOne ? nameOf(waits[0]) : titleOf(waits);
   const notice = new Notification(title, {
     body: isOne ? waits[0].words : lines.join("\n"),
     tag: `headspace ${some[0][0]}`,

@@ -2,7 +2,7 @@
 
 use std::{process::ExitCode, time::Duration};
 
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::{agents, complete, news::News};
 use crate::{
@@ -77,7 +77,7 @@ async fn wait(
         let mut found = comes_to(&look(reader, of.as_deref()).await?);
         if found == Some(Wanted::Idle) {
             // Between two turns it is idle too, for some milliseconds.
-            tokio::time::sleep(BETWEEN_TURNS).await;
+            sleep_until(soonest(Instant::now() + BETWEEN_TURNS, deadline)).await;
             found = comes_to(&look(reader, of.as_deref()).await?);
         }
         if found.is_some() && args.wanted.is_none_or(|wanted| found == Some(wanted)) {
@@ -91,6 +91,10 @@ async fn wait(
             },
         }
     }
+}
+
+fn soonest(at: Instant, deadline: Option<Instant>) -> Instant {
+    deadline.map_or(at, |deadline| at.min(deadline))
 }
 
 /// What the session shows as; without one, all open ones.
@@ -118,5 +122,19 @@ fn comes_to(marks: &[Mark]) -> Option<Wanted> {
         _ if marks.contains(&Mark::NeedsYou) => Some(Wanted::Blocked),
         _ if marks.iter().any(works) => None,
         _ => Some(Wanted::Idle),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_pause_is_longer_than_the_time_that_is_left() {
+        let now = Instant::now();
+        let [soon, later] = [100, 900].map(|millis| now + Duration::from_millis(millis));
+        assert_eq!(soonest(soon, Some(later)), soon);
+        assert_eq!(soonest(later, Some(soon)), soon);
+        assert_eq!(soonest(later, None), later);
     }
 }

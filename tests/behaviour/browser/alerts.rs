@@ -3,10 +3,11 @@
 use serde_json::{Value, json};
 
 use crate::support::{
-    agents::{ago, session},
+    agents::{ago, change, session},
     asking::Asking,
     chromium::{Chromium, Target},
     headspace::{Headspace, Kind, eventually},
+    talk::tamper,
     web::Web,
 };
 
@@ -185,4 +186,55 @@ fn many_waits_are_one_notice_and_after_ten_minutes_one_more() {
     assert!(passed > 590_000.0, "after {passed} ms already");
     tab.wait_until("performance.now() > first + 3 * 600000");
     assert_eq!(tab.evaluate("notes.length"), 2, "it is told again once");
+}
+
+#[test]
+fn several_that_finished_are_said_to_have_finished() {
+    let mut headspace = Headspace::on(Kind::Sqlite);
+    headspace.set("HEADSPACE_NOTIFY__FINISHED", true);
+    let agents = ["ant", "bee", "cat", "dog"].map(|name| session(&headspace, name, "unseen = 1"));
+    tamper(
+        &headspace.store,
+        &format!(
+            "UPDATE commands SET state = 'complete', outcome = 'done', started_at = {}, \
+             completed_at = {}; UPDATE agents SET since = {};",
+            ago(140),
+            ago(0),
+            ago(0)
+        ),
+    );
+    let web = Web::start(&headspace);
+    let mut browser = Chromium::start(headspace.dir());
+    let target = tab(&mut browser, &web);
+    let mut tab = browser.tab(&target);
+    tab.grant("notifications", &format!("http://127.0.0.1:{}", web.port));
+    tab.evaluate(HURRY);
+    // The first answer breaks off within its body: it is asked for again.
+    tab.evaluate(
+        "const real = fetch; globalThis.broken = 0; \
+         globalThis.fetch = async (address) => { \
+           const answer = await real(address); \
+           if (address !== '/api/waits' || broken++ > 0) return answer; \
+           return new Response((await answer.text()).slice(0, 50)); \
+         }; true",
+    );
+    tab.evaluate("document.querySelector('#bell').click()");
+    tab.wait_until("notes.length === 1");
+    assert_eq!(tab.evaluate("notes[0].title"), "4 sessions finished");
+    assert!(tab.evaluate("broken").as_i64() > Some(1));
+    let blocked = format!(
+        "needs = 'permission', asks = 'Bash: make', since = {}",
+        ago(10)
+    );
+    for agent in &agents[..2] {
+        change(&headspace, *agent, &blocked);
+    }
+    for agent in &agents[2..] {
+        change(&headspace, *agent, &format!("since = {}", ago(9)));
+    }
+    tab.evaluate(
+        "document.querySelector('#bell').click(); document.querySelector('#bell').click()",
+    );
+    tab.wait_until("notes.length === 2");
+    assert_eq!(tab.evaluate("notes[1].title"), "2 need you, 2 finished");
 }
