@@ -26,6 +26,18 @@ use super::{
 /// Longer than the server's own limit: after this the server is lost.
 pub const LOST: Duration = STATEMENT_TIMEOUT.saturating_add(Duration::from_secs(3));
 
+/// Planning the statements anew for each transaction took PostgreSQL longer than executing
+/// them, so they are planned once, whatever the tables hold by then. Such a plan is good for
+/// ever if it looks up each row by its key: one that reads a whole table would be chosen
+/// while tables are small, and kept while they grow.
+const PLANS: [(&str, &str); 5] = [
+    ("plan_cache_mode", "force_generic_plan"),
+    ("enable_seqscan", "off"),
+    ("enable_hashjoin", "off"),
+    ("enable_mergejoin", "off"),
+    ("jit", "off"),
+];
+
 pub enum Link {
     Sqlite(Box<SqliteLink>),
     Postgres(Box<PgConnection>),
@@ -84,7 +96,7 @@ async fn open_sqlite(path: &Path, migrating: &AtomicBool) -> Outcome<SqliteLink>
 }
 
 async fn open_postgres(url: &str, migrating: &AtomicBool) -> Outcome<PgConnection> {
-    let options = connect::postgres(url, "watcher")?;
+    let options = connect::postgres(url, "watcher")?.options(PLANS);
     let mut link = timeout(CONNECT_TIMEOUT, options.connect())
         .await
         .map_err(|_| {

@@ -27,7 +27,11 @@ WITH agent AS (
     WHERE id = $2
 ), some_commands AS (
 ",
-    put_commands!("$3"),
+    put_commands!(
+        "jsonb_to_recordset($3) AS row (
+        id bigint, agent_id bigint, state text, origin text, outcome text,
+        started_at timestamptz, completed_at timestamptz)"
+    ),
     "
 ), some_turns AS (
     INSERT INTO turns (id, command_id, actor, intent, text, timestamp, message_id, event_id)

@@ -5,24 +5,29 @@
 //! takes five round trips, however much it writes: BEGIN, lock, ask, write, COMMIT.
 
 mod beside;
+mod bind;
+mod instant;
 mod statements;
+mod write;
 
 use sqlx::{PgConnection, Postgres, Row, postgres::PgRow, types::Json};
 
 use crate::{
-    derive::{Known, LineOrigin, NewEvent, Questions, Turn},
+    derive::{Known, Questions},
     tail::Position,
 };
 
 use super::{
     answer::KnownJson,
-    append::{Fact, Locked, Moved, Outcome, RejectionRow, Rows, Transaction, Written},
+    append::{Locked, Moved, Outcome, Rows, Transaction, Written},
     archive::keep,
     failure::Failure,
 };
 
 pub use beside::{beat, checkpoint, checkpoints, correct, open_sessions, registered_sessions};
-use statements::{ASK, LOCK, WRITE, WRITE_AND_KEEP};
+pub use bind::{Query, column};
+use statements::{ASK, LOCK};
+use write::{WRITE, WRITE_AND_KEEP};
 
 pub struct PostgresTransaction<'c>(sqlx::Transaction<'c, Postgres>);
 
@@ -83,23 +88,7 @@ impl Transaction for PostgresTransaction<'_> {
             [] => WRITE,
             _ => WRITE_AND_KEEP,
         });
-        let write = write
-            .bind(host)
-            .bind(Json(&rows.plan.projects))
-            .bind(Json(&rows.plan.agents));
-        let write = bind_events(write, &rows.plan.events);
-        let write = bind_facts(write, &rows.facts);
-        let write = bind_rejections(write, &rows.rejections);
-        let write = bind_moves(write, &rows.moves)
-            .bind(Json(&rows.plan.tool_uses))
-            .bind(Json(&rows.plan.interruptions))
-            .bind(Json(&rows.plan.usage))
-            .bind(column(&rows.plan.events, |event| event.command_id))
-            .bind(column(&rows.plan.events, |event| event.turn_id))
-            .bind(Json(&rows.plan.commands));
-        let write = bind_turns(write, &rows.plan.turns)
-            .bind(Json(&rows.plan.changed_turns))
-            .bind(Json(&rows.plan.linked));
+        let write = bind::rows(write, host, rows);
         let write = match last {
             [] => write,
             pieces => keep::bind(write, pieces),
@@ -114,68 +103,6 @@ impl Transaction for PostgresTransaction<'_> {
     async fn commit(self) -> Outcome<()> {
         Ok(self.0.commit().await?)
     }
-}
-
-pub type Query<'q> = sqlx::query::Query<'q, Postgres, sqlx::postgres::PgArguments>;
-
-fn bind_events<'q>(write: Query<'q>, events: &'q [NewEvent]) -> Query<'q> {
-    let source = |of: fn(LineOrigin) -> i64| column(events, move |event| event.source.map(of));
-    write
-        .bind(i64::try_from(events.len()).unwrap_or(i64::MAX))
-        .bind(column(events, |event| event.moment.at.to_string()))
-        .bind(column(events, |event| event.kind.as_str()))
-        .bind(column(events, |event| event.payload.as_str()))
-        .bind(column(events, |event| event.keys[0].as_slice()))
-        .bind(column(events, |event| event.project_id))
-        .bind(column(events, |event| event.agent_id))
-        .bind(source(|source| source.checkpoint_id))
-        .bind(source(|source| source.offset.cast_signed()))
-        .bind(column(events, |event| event.moment.observed))
-}
-
-fn bind_turns<'q>(write: Query<'q>, turns: &'q [Turn]) -> Query<'q> {
-    write
-        .bind(column(turns, |turn| turn.id))
-        .bind(column(turns, |turn| turn.command_id))
-        .bind(column(turns, |turn| turn.actor))
-        .bind(column(turns, |turn| turn.intent))
-        .bind(column(turns, |turn| turn.text.as_str()))
-        .bind(column(turns, |turn| turn.timestamp.to_string()))
-        .bind(column(turns, |turn| turn.message_id.as_deref()))
-        .bind(column(turns, |turn| turn.event.stored()))
-        .bind(column(turns, |turn| turn.event.planned()))
-}
-
-fn bind_facts<'q>(write: Query<'q>, facts: &'q [Fact]) -> Query<'q> {
-    write
-        .bind(column(facts, |fact| fact.key.as_slice()))
-        .bind(column(facts, |fact| fact.event.stored()))
-        .bind(column(facts, |fact| fact.event.planned()))
-}
-
-fn bind_rejections<'q>(write: Query<'q>, rows: &'q [RejectionRow<'_>]) -> Query<'q> {
-    write
-        .bind(column(rows, |row| row.source))
-        .bind(column(rows, |row| row.offset.cast_signed()))
-        .bind(column(rows, |row| row.rejection.length.cast_signed()))
-        .bind(column(rows, |row| row.rejection.sha256.as_str()))
-        .bind(column(rows, |row| row.rejection.reason.as_str()))
-        .bind(column(rows, |row| row.rejection.excerpt.as_slice()))
-        .bind(column(rows, |row| row.key.as_str()))
-}
-
-fn bind_moves<'q>(write: Query<'q>, moves: &'q [Moved<'_>]) -> Query<'q> {
-    write
-        .bind(column(moves, |to| to.id))
-        .bind(column(moves, |to| to.path))
-        .bind(column(moves, |to| to.after.identity.as_str()))
-        .bind(column(moves, |to| to.after.offset.cast_signed()))
-        .bind(column(moves, |to| i64::from(to.rewritten)))
-        .bind(column(moves, |to| to.reading))
-}
-
-pub fn column<'q, R, T>(rows: &'q [R], value: impl Fn(&'q R) -> T) -> Vec<T> {
-    rows.iter().map(value).collect()
 }
 
 fn slices<const N: usize>(keys: &[[u8; N]]) -> Vec<&[u8]> {

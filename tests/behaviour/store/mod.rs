@@ -6,6 +6,7 @@ mod counted;
 mod hosts;
 mod log;
 mod outage;
+mod plans;
 mod poison;
 mod rights;
 mod roles;
