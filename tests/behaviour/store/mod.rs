@@ -16,3 +16,4 @@ mod sqlite_busy;
 mod sqlite_disk;
 mod sqlite_vanishes;
 mod sqlstate;
+mod two_writers;
