@@ -9,7 +9,7 @@ use super::Roots;
 use crate::{
     cli::{self, say::say},
     config,
-    doctor::{self, HookFacts, Severity},
+    doctor::{self, HookFacts},
     hooks::{Entry, Look, later},
     show::age,
     store::read::HookRow,
@@ -43,15 +43,7 @@ pub fn main(flags: &config::Flags, args: &StatusArgs) -> anyhow::Result<ExitCode
         true => say!("{}", serde_json::to_string_pretty(&as_json(&facts))?),
         false => print(&facts),
     }
-    let failed = facts
-        .findings
-        .iter()
-        .any(|one| one.state == Severity::Failed);
-    Ok(if failed {
-        ExitCode::FAILURE
-    } else {
-        ExitCode::SUCCESS
-    })
+    Ok(cli::doctor::exit_code(&facts.findings))
 }
 
 fn print(facts: &HookFacts) {

@@ -21,7 +21,8 @@ pub async fn compare(reader: &Reader) -> anyhow::Result<(Report, Vec<Correction>
     let mut report = Report::default();
     let mut corrections = Vec::new();
     for (agent_id, session_uuid) in reader.agent_ids().await? {
-        let expected = replayed(reader, agent_id, &mut report.events).await?;
+        let (expected, events) = replayed(reader, agent_id).await?;
+        report.events += events;
         let Some(found) = reader.agent_rows(agent_id).await? else {
             continue;
         };
@@ -37,25 +38,36 @@ pub async fn compare(reader: &Reader) -> anyhow::Result<(Report, Vec<Correction>
     Ok((report, corrections))
 }
 
-/// An agent's rows as the log has them.
-async fn replayed(reader: &Reader, agent_id: i64, events: &mut u64) -> anyhow::Result<AgentRows> {
+/// An agent's rows as the log has them, and of how many events they are.
+async fn replayed(reader: &Reader, agent_id: i64) -> anyhow::Result<(AgentRows, u64)> {
     let filter = Filter {
         agent_ids: vec![agent_id],
         ..Filter::default()
     };
+    let mut rows = AgentRows::of(agent_id);
+    let events = each(reader, &filter, |event| take_in(&mut rows, event)).await?;
+    Ok((rows, events))
+}
+
+/// Hands on the events that a filter takes, in the order of the log; gives how many.
+pub async fn each(
+    reader: &Reader,
+    filter: &Filter,
+    mut take: impl FnMut(&Stored) -> anyhow::Result<()>,
+) -> anyhow::Result<u64> {
     let upto = reader.settled().await?;
-    let (mut rows, mut after) = (AgentRows::of(agent_id), 0);
+    let (mut after, mut events) = (0, 0);
     loop {
         let page = reader
-            .replay(&filter, after, upto, PAGE_EVENTS, PAGE_BYTES)
+            .replay(filter, after, upto, PAGE_EVENTS, PAGE_BYTES)
             .await?;
         for event in &page.events {
             after = event.id;
-            *events += 1;
-            take_in(&mut rows, event)?;
+            events += 1;
+            take(event)?;
         }
         if !page.more {
-            return Ok(rows);
+            return Ok(events);
         }
     }
 }

@@ -30,7 +30,7 @@ use crate::{
     event::{EventType, Payload, Timestamp},
     store::{
         Filter, Writer,
-        read::{ArchivedFile, PAGE_BYTES, PAGE_EVENTS, Reader},
+        read::{ArchivedFile, Reader},
     },
 };
 
@@ -155,32 +155,24 @@ async fn write_spool(
         types: BY_SPOOL.to_vec(),
         ..Filter::default()
     };
-    let (upto, mut after, mut events) = (stored.settled().await?, 0, 0);
-    loop {
-        let page = stored
-            .replay(&filter, after, upto, PAGE_EVENTS, PAGE_BYTES)
-            .await?;
-        for event in &page.events {
-            after = event.id;
-            events += 1;
-            let Some((mut payload, at)) = log::payload(event)? else {
-                continue;
-            };
-            if let Payload::HookReceived(hook) = &mut payload
-                && let Some(path) = hook.fields.get_mut("transcript_path")
-            {
-                // Whether the session has a file decides whose words count.
-                *path = json!(path.as_str().and_then(|path| copies.get(Path::new(path))));
-            }
-            if let Some(line) = line_of(&payload, at, &cli::host()) {
-                writeln!(output, "{}", line.to_json())?;
-            }
+    let events = log::each(stored, &filter, |event| {
+        let Some((mut payload, at)) = log::payload(event)? else {
+            return Ok(());
+        };
+        if let Payload::HookReceived(hook) = &mut payload
+            && let Some(path) = hook.fields.get_mut("transcript_path")
+        {
+            // Whether the session has a file decides whose words count.
+            *path = json!(path.as_str().and_then(|path| copies.get(Path::new(path))));
         }
-        if !page.more {
-            output.flush()?;
-            return Ok(events);
+        if let Some(line) = line_of(&payload, at, &cli::host()) {
+            writeln!(output, "{}", line.to_json())?;
         }
-    }
+        Ok(())
+    });
+    let events = events.await?;
+    output.flush()?;
+    Ok(events)
 }
 
 /// What differs in what rules decide.

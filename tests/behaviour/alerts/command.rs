@@ -1,12 +1,24 @@
 //! A program that is told: it may fail, hang and be killed with the watcher.
 
-use std::fs;
+use std::{fs, path::Path};
 
 use super::{Told, script};
 use crate::support::{
     asking::Asking,
     headspace::{Kind, eventually},
 };
+
+/// Waits until a program has written down whose end matters.
+fn pid_in(file: &Path) -> u32 {
+    let read = || fs::read_to_string(file).unwrap_or_default();
+    eventually("it runs", || read().ends_with('\n'));
+    read().trim().parse().expect("a pid")
+}
+
+fn wait_until_gone(pid: u32) {
+    let entry = Path::new("/proc").join(pid.to_string());
+    eventually("it is gone", || !entry.exists());
+}
 
 /// A session that asks; its alert is due in some seconds.
 fn ask(at: &Told, name: &str) -> Asking {
@@ -62,9 +74,7 @@ fn one_that_hangs_is_killed_and_capture_goes_on_meanwhile() {
         .set("HEADSPACE_NOTIFY__COMMAND", program.display());
     let mut watcher = at.headspace.watch();
     let _asking = ask(&at, "first");
-    eventually("it runs", || {
-        fs::read_to_string(&pid).is_ok_and(|pid| pid.ends_with('\n'))
-    });
+    let pid = pid_in(&pid);
     let mut other = Asking::new(&at.headspace, "other");
     other.prompt("while it hangs");
     let said = || {
@@ -75,10 +85,7 @@ fn one_that_hangs_is_killed_and_capture_goes_on_meanwhile() {
     };
     eventually("capture goes on", said);
     watcher.wait_for_log("timed out after 10 s and was killed");
-    let pid: i32 = fs::read_to_string(&pid).unwrap().trim().parse().unwrap();
-    eventually("it is gone", || {
-        !std::path::Path::new(&format!("/proc/{pid}")).exists()
-    });
+    wait_until_gone(pid);
     assert!(watcher.is_running());
     assert!(watcher.stop().success());
 }
@@ -115,14 +122,9 @@ fn one_that_runs_when_the_watcher_stops_ends_with_all_it_started() {
         .set("HEADSPACE_NOTIFY__COMMAND", program.display());
     let mut watcher = at.headspace.watch();
     let _first = ask(&at, "first");
-    eventually("it runs", || {
-        fs::read_to_string(&pid).is_ok_and(|pid| pid.ends_with('\n'))
-    });
+    let pid = pid_in(&pid);
     assert!(watcher.stop().success());
-    let pid = fs::read_to_string(&pid).unwrap();
-    eventually("what it started is gone", || {
-        !std::path::Path::new("/proc").join(pid.trim()).exists()
-    });
+    wait_until_gone(pid);
 }
 
 #[test]
