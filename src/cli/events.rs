@@ -1,21 +1,27 @@
 //! `headspace events`: the log in the terminal and in pipes.
 
 use std::{
+    collections::{HashMap, HashSet},
     io::{self, Write},
     process::ExitCode,
 };
 
 use anyhow::{Context, bail};
-use serde_json::Value;
 
-use super::{agents, complete, say};
+use super::{
+    agents,
+    columns::{Paper, clipped, padded},
+    complete, say,
+};
 use crate::{
     config::{self, Settings},
     event::{EventType, Timestamp},
     show,
-    store::{Filter, Stored, read::Reader},
+    store::{
+        Filter, Stored,
+        read::{AgentFilter, PAGE_ROWS, ReadError, Reader},
+    },
     stream::{self, Hub, Item, Start},
-    telemetry::visible,
 };
 
 pub const EXAMPLES: &str = "Examples:
@@ -25,8 +31,9 @@ pub const EXAMPLES: &str = "Examples:
   headspace events --project shop --limit 10
   headspace events --json | jq -r .payload.text";
 
-/// A line of text in the terminal shows this many characters.
-const WIDTH: usize = 120;
+/// Columns of a session's title, and of what happened.
+const SESSION: usize = 20;
+const SUMMARY: usize = 90;
 
 #[derive(clap::Args)]
 pub struct EventsArgs {
@@ -75,9 +82,8 @@ async fn show(settings: &Settings, reader: &Reader, args: &EventsArgs) -> anyhow
         .limit
         .unwrap_or(if args.since.is_some() { usize::MAX } else { 50 });
     let head = reader.settled().await?;
-    for event in newest(reader, &filter, head, limit).await? {
-        print(&event, args.json)?;
-    }
+    let events = newest(reader, &filter, head, limit).await?;
+    print(reader, &events, args.json).await?;
     if args.follow {
         follow(settings, reader, filter, head, args.json).await?;
     }
@@ -130,7 +136,9 @@ async fn follow(
         };
         match item {
             Item::Joined => {}
-            Item::Event(frame) => print(&frame.event, json)?,
+            Item::Event(frame) => {
+                print(reader, std::slice::from_ref(&frame.event), json).await?;
+            }
             Item::Reset(reset) => eprintln!(
                 "headspace: the log is another one now ({}); going on after event {}",
                 reset.reason.as_str(),
@@ -195,49 +203,55 @@ async fn project_ids(reader: &Reader, wanted: &str) -> anyhow::Result<Vec<i64>> 
     Ok(ids)
 }
 
-fn print(event: &Stored, json: bool) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    if json {
-        serde_json::to_writer(&mut out, event)?;
-        writeln!(out)?;
-    } else {
-        writeln!(out, "{}", line(event))?;
-    }
-    out.flush()
-}
-
-/// One line for people: time, session, what happened. Control characters in text
-/// are made visible.
-fn line(event: &Stored) -> String {
-    let payload: Value = serde_json::from_str(event.payload.get()).unwrap_or_default();
-    let field = |name: &str| payload[name].as_str().unwrap_or_default().to_owned();
-    let said = match event.event_type.as_str() {
-        "turn_detected" => format!("{:5} {}", field("actor"), field("text")),
-        "session_registered" => format!("registered in {}", field("working_directory")),
-        "session_ended" => format!("ended: {}", field("reason")),
-        "state_transition" => show::moved(
-            &field("from_state"),
-            &field("to_state"),
-            payload["needs"].as_str(),
-        ),
-        _ => event.event_type.clone(),
+async fn print(reader: &Reader, events: &[Stored], json: bool) -> anyhow::Result<()> {
+    let titles = match json {
+        true => HashMap::new(),
+        false => titles(reader, events).await?,
     };
-    let session = field("session_uuid");
-    let short = session.get(..8).unwrap_or(&session);
-    let time = event
-        .timestamp
-        .get(..19)
-        .unwrap_or(&event.timestamp)
-        .replace('T', " ");
-    clip(&visible(&format!(
-        "{:>6}  {time}  {short}  {said}",
-        event.id
-    )))
+    let paper = Paper::of_output();
+    let mut out = io::stdout().lock();
+    for event in events {
+        if json {
+            serde_json::to_writer(&mut out, event)?;
+            writeln!(out)?;
+        } else {
+            let title = event.agent_id.and_then(|id| titles.get(&id));
+            let title = title.map_or("", String::as_str);
+            writeln!(out, "{}", line(event, title, paper))?;
+        }
+    }
+    Ok(out.flush()?)
 }
 
-fn clip(line: &str) -> String {
-    match line.char_indices().nth(WIDTH) {
-        Some((end, _)) => format!("{}…", &line[..end]),
-        None => line.to_owned(),
+/// One line for people: its id, when, what its session shows as from then on, the session,
+/// what happened. Text is made harmless.
+fn line(event: &Stored, session: &str, paper: Paper) -> String {
+    let summary = show::summary(event);
+    let time = event.timestamp.get(..19).unwrap_or(&event.timestamp);
+    let glyph = summary.mark.map_or(" ".to_owned(), |mark| {
+        paper.marked(mark, &mark.glyph().to_string())
+    });
+    format!(
+        "{:>6}  {}  {glyph} {}  {}",
+        event.id,
+        time.replace('T', " "),
+        padded(session, SESSION),
+        clipped(&summary.text, SUMMARY)
+    )
+}
+
+/// The titles of the sessions of these events, by their agents' ids.
+async fn titles(reader: &Reader, events: &[Stored]) -> Result<HashMap<i64, String>, ReadError> {
+    let ids: HashSet<i64> = events.iter().filter_map(|event| event.agent_id).collect();
+    let mut titles = HashMap::new();
+    let ids: Vec<i64> = ids.into_iter().collect();
+    for ids in ids.chunks(PAGE_ROWS) {
+        let filter = AgentFilter {
+            ids: ids.to_vec(),
+            ..AgentFilter::default()
+        };
+        let agents = reader.agents(&filter, None, PAGE_ROWS).await?.into_iter();
+        titles.extend(agents.map(|agent| (agent.id, show::title(&agent).to_owned())));
     }
+    Ok(titles)
 }

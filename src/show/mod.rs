@@ -11,6 +11,7 @@
 //!
 //! Not here: text is as it was written; where it is shown it is made harmless.
 
+mod event;
 mod resume;
 mod terminal;
 #[cfg(test)]
@@ -27,6 +28,7 @@ use serde::Serialize;
 
 use crate::store::read::AgentRow;
 
+pub use event::{Summary, summary};
 pub use resume::{resume, resume_command};
 pub use terminal::{Terminal, Tmux};
 pub use time::{Age, age, of_day, seconds_since};
@@ -69,6 +71,16 @@ impl Mark {
         Mark::Idle,
         Mark::Ended,
     ];
+
+    /// What a move to this state shows as.
+    pub fn moved_to(state: &str, needs: Option<&str>) -> Mark {
+        match state {
+            _ if needs.is_some_and(|needs| needs != "none") => Mark::NeedsYou,
+            "awaiting_input" => Mark::NeedsYou,
+            "commanded" | "processing" => Mark::Working,
+            _ => Mark::Idle,
+        }
+    }
 
     pub fn glyph(self) -> char {
         match self {

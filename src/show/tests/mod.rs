@@ -1,8 +1,10 @@
 mod waits;
 
 use jiff::{Timestamp, Zoned, tz::TimeZone};
+use serde_json::json;
 
 use super::*;
+use crate::store::Stored;
 
 fn now() -> Zoned {
     let now: Timestamp = "2026-11-30T14:00:00Z".parse().unwrap();
@@ -316,5 +318,55 @@ fn a_move_is_said_in_words() {
         ),
     ] {
         assert_eq!(moved(from, to, needs), words);
+    }
+}
+
+#[test]
+fn an_event_is_one_line_and_may_say_what_its_session_shows_as() {
+    let said = |kind: &str, payload: serde_json::Value| {
+        let event = Stored {
+            id: 1,
+            event_type: kind.into(),
+            timestamp: String::new(),
+            recorded_at: String::new(),
+            project_id: None,
+            agent_id: Some(1),
+            command_id: None,
+            turn_id: None,
+            payload: serde_json::value::RawValue::from_string(payload.to_string()).unwrap(),
+        };
+        let Summary { mark, text } = summary(&event);
+        (mark, text)
+    };
+    let moved = json!({"from_state": "processing", "to_state": "idle", "needs": "error", "trigger": "turn"});
+    for (kind, payload, mark, text) in [
+        (
+            "state_transition",
+            moved,
+            Some(Mark::NeedsYou),
+            "working → failed, by turn",
+        ),
+        (
+            "session_ended",
+            json!({"reason": "exit"}),
+            Some(Mark::Ended),
+            "exit",
+        ),
+        (
+            "turn_detected",
+            json!({"actor": "agent", "text": "\nAll pass.\nBye."}),
+            None,
+            "agent: All pass.",
+        ),
+        ("hook_received", json!({"hook_type": "Stop"}), None, "Stop"),
+        ("session_viewed", json!({}), None, "seen"),
+        (
+            "from_a_later_version",
+            json!([1]),
+            None,
+            "from_a_later_version",
+        ),
+    ] {
+        assert_eq!(said(kind, payload), (mark, text.to_owned()));
     }
 }

@@ -174,16 +174,6 @@ impl Moves {
 }
 
 impl Transition {
-    fn mark(&self) -> Mark {
-        let needs = self.needs.as_deref().unwrap_or("none");
-        match self.to_state.as_str() {
-            _ if needs != "none" => Mark::NeedsYou,
-            "awaiting_input" => Mark::NeedsYou,
-            "commanded" | "processing" => Mark::Working,
-            _ => Mark::Idle,
-        }
-    }
-
     fn shown(&self, event: &Stored, now: &Zoned) -> Move {
         let mut because = vec![self.trigger.clone()];
         because.extend(
@@ -241,9 +231,10 @@ fn spans(moves: &[(&Stored, Transition)], end: Timestamp) -> Vec<Span> {
         if let Some(last) = spans.last_mut() {
             last.2 = at.max(last.1);
         }
+        let now = Mark::moved_to(&one.to_state, one.needs.as_deref());
         match spans.last() {
-            Some((mark, ..)) if *mark == one.mark() => {}
-            _ => spans.push((one.mark(), at, at)),
+            Some((mark, ..)) if *mark == now => {}
+            _ => spans.push((now, at, at)),
         }
     }
     if let Some(last) = spans.last_mut() {

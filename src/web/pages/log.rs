@@ -9,12 +9,11 @@ use axum::{
 };
 use jiff::Zoned;
 use serde::Deserialize;
-use serde_json::Value;
 
 use super::{Answer, frame::Frame, html, inbox::Inbox, rows::cut, when::When};
 use crate::{
     event::EventType,
-    show::{self, first_line, of_day, typed},
+    show::{self, of_day},
     store::{
         Filter, Stored,
         read::{AgentFilter, AgentRow},
@@ -229,7 +228,7 @@ fn line(event: &Stored, agents: &HashMap<i64, AgentRow>, now: &Zoned) -> Line {
         session: agent
             .map(|agent| cut(show::title(agent), 60))
             .unwrap_or_default(),
-        summary: cut(&summary(event), 160),
+        summary: cut(&show::summary(event).text, 160),
     }
 }
 
@@ -243,31 +242,6 @@ fn kind(event_type: &str) -> &'static str {
         Some(EventType::SessionObserved) => "observed",
         Some(EventType::SessionViewed) => "viewed",
         None => "other",
-    }
-}
-
-/// An event in one line.
-fn summary(event: &Stored) -> String {
-    let payload: Value = serde_json::from_str(event.payload.get()).unwrap_or_default();
-    let text = |name: &str| payload[name].as_str().unwrap_or_default().to_owned();
-    match EventType::parse(&event.event_type) {
-        Some(EventType::SessionRegistered) => text("working_directory"),
-        Some(EventType::SessionEnded) => format!("{} {}", text("reason"), text("detail")),
-        Some(EventType::TurnDetected) => {
-            format!("{}: {}", text("actor"), first_line(&typed(&text("text"))))
-        }
-        Some(EventType::StateTransition) => {
-            let needs = payload["needs"].as_str();
-            let moved = show::moved(&text("from_state"), &text("to_state"), needs);
-            format!("{moved}, by {}", text("trigger"))
-        }
-        Some(EventType::HookReceived) => format!("{} {}", text("hook_type"), text("tool_name")),
-        Some(EventType::SessionObserved) => format!("{} {}", text("status"), text("waiting_for")),
-        Some(EventType::SessionViewed) => match text("snoozed_until") {
-            until if until.is_empty() => "seen".to_owned(),
-            until => format!("put off until {until}"),
-        },
-        None => event.event_type.clone(),
     }
 }
 

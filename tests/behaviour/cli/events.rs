@@ -9,6 +9,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use crate::support::{
+    asking::Asking,
     headspace::{Headspace, Kind, on_both},
     talk::{Talk, count, newest, stored},
     web::Web,
@@ -22,7 +23,7 @@ on_both! {
         assert_eq!(lines.len(), 50);
         let last = lines.last().expect("a line");
         assert!(last.trim_start().starts_with(&head.to_string()), "{last}");
-        assert!(last.ends_with("user  terminal 60"), "{last}");
+        assert!(last.ends_with("user: terminal 60"), "{last}");
         assert_eq!(ids(&headspace.run(&["events", "--json", "--limit", "3"])), [head - 2, head - 1, head]);
         assert_eq!(ids(&headspace.run(&["events", "--json", "-n", "1000"])).len(), count(&headspace.store) as usize);
         let all = headspace.run(&["events", "--json", "--since", "2020-01-01T00:00:00Z"]);
@@ -31,7 +32,7 @@ on_both! {
 
     fn json_is_one_object_a_line_as_the_api_sends_it(kind: Kind) {
         let headspace = Headspace::on(kind);
-        Talk::new(&headspace, "lines").say("two\nlines and \u{1b}[31mred");
+        Talk::new(&headspace, "lines").say("two \u{1b}[31mred\nlines");
         headspace.watch_once();
         let objects = objects(&headspace.run(&["events", "--json"]));
         let web = Web::start(&headspace);
@@ -42,6 +43,29 @@ on_both! {
         let lines = lines(&headspace.run(&["events"]));
         assert_eq!(lines.len(), 3);
         assert!(!lines[1].contains('\u{1b}') && lines[1].contains("red"), "{:?}", lines[1]);
+    }
+
+    fn each_line_has_its_session_and_what_it_shows_as(kind: Kind) {
+        let headspace = Headspace::on(kind);
+        let mut asking = Asking::new(&headspace, "shop");
+        asking.prompt("fix \u{1b}[31mlogin");
+        headspace.watch_once();
+        asking.ask(&headspace, "npm test");
+        headspace.watch_once();
+        let lines = lines(&headspace.run(&["events"]));
+        let with = |text: &str| {
+            let line = lines.iter().find(|line| line.ends_with(text));
+            line.unwrap_or_else(|| panic!("{text}: {lines:#?}")).as_str()
+        };
+        for (glyph, text) in [
+            (' ', "user: fix \\u{1b}[31mlogin"),
+            ('◐', "idle → commanded, by turn"),
+            ('■', " → asks for leave, by hook"),
+            (' ', "PermissionRequest Bash"),
+        ] {
+            let line = with(text);
+            assert!(line.contains(&format!("  {glyph} fix ")), "{line}");
+        }
     }
 
     fn filters_take_ids_and_names(kind: Kind) {
