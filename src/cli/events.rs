@@ -203,10 +203,11 @@ async fn project_ids(reader: &Reader, wanted: &str) -> anyhow::Result<Vec<i64>> 
     Ok(ids)
 }
 
-async fn print(reader: &Reader, events: &[Stored], json: bool) -> anyhow::Result<()> {
+async fn print(reader: &Reader, events: &[Stored], json: bool) -> io::Result<()> {
     let titles = match json {
         true => HashMap::new(),
-        false => titles(reader, events).await?,
+        // A line without its title is better than none, should the database be away now.
+        false => titles(reader, events).await.unwrap_or_default(),
     };
     let paper = Paper::of_output();
     let mut out = io::stdout().lock();
@@ -220,7 +221,7 @@ async fn print(reader: &Reader, events: &[Stored], json: bool) -> anyhow::Result
             writeln!(out, "{}", line(event, title, paper))?;
         }
     }
-    Ok(out.flush()?)
+    out.flush()
 }
 
 /// One line for people: its id, when, what its session shows as from then on, the session,
