@@ -15,7 +15,7 @@ static SQLITE: Migrator = sqlx::migrate!("src/store/migrations/sqlite");
 pub static POSTGRES: Migrator = sqlx::migrate!("src/store/migrations/postgres");
 
 /// The version this program reads and writes.
-pub const SCHEMA_VERSION: i64 = 5;
+pub const SCHEMA_VERSION: i64 = 6;
 
 /// How long one try waits for another program that makes the tables, and how
 /// often it looks.

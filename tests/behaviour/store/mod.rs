@@ -8,6 +8,7 @@ mod log;
 mod outage;
 mod plans;
 mod poison;
+mod references;
 mod rights;
 mod roles;
 mod round_trips;

@@ -1,0 +1,2 @@
+-- For PostgreSQL only. Here the foreign keys of events stay.
+SELECT 1;
