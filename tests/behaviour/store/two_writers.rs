@@ -53,9 +53,10 @@ fn at_once<S: Send, T: Send>(
         let threads: Vec<_> = (0..2)
             .map(|which| {
                 let (segment, gate, act) = (segment(which), gate.clone(), &act);
+                // One that failed in its thread would leave the other at the gate for ever.
                 let mut writer = log.another_writer();
+                writer.connect();
                 scope.spawn(move || {
-                    writer.connect();
                     gate.wait();
                     act(&mut writer, segment)
                 })
