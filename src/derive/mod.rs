@@ -229,7 +229,8 @@ pub struct Plan<'a> {
     /// Sessions that no clock ends: they live, or wait.
     pub declined: Vec<String>,
     pub events: Vec<NewEvent>,
-    /// Each call and each message once.
+    /// Each call and each message once, in the order of their ids: neighbours in the index
+    /// are written together.
     pub tool_uses: Vec<ToolUse<'a>>,
     pub interruptions: Vec<Interruption>,
     pub usage: Vec<MessageUsage<'a>>,
@@ -358,6 +359,8 @@ impl<'a> Planner<'a> {
         let (mut plan, agents) = (self.plan, self.known.agents);
         plan.ended
             .retain(|(session, _)| agents[session].ended_at.is_some());
+        plan.tool_uses.sort_unstable_by_key(|call| call.tool_use_id);
+        plan.usage.sort_unstable_by_key(|cost| cost.message_id);
         plan.agents = self
             .changed
             .iter()

@@ -279,7 +279,10 @@ impl Reader {
 
     /// A command's first calls of tools, oldest first.
     pub async fn tool_uses_of_command(&self, command_id: i64) -> Result<Vec<ToolUseRow>> {
-        let sql = concat!(tool_uses!(), " WHERE command_id = $1 ORDER BY id LIMIT $2");
+        let sql = concat!(
+            tool_uses!(),
+            " WHERE command_id = $1 ORDER BY started_at, id LIMIT $2"
+        );
         let limit = PAGE_ROWS as i64;
         fetch!(self, fetch_all, query_as(sql), command_id, limit)
     }

@@ -26,13 +26,13 @@ use super::{
 
 pub use beside::{beat, checkpoint, checkpoints, correct, open_sessions, registered_sessions};
 use statements::{
-    AGENTS, ASK, CHANGED_TURNS, COMMANDS, FACTS, HEARD, HOOKS, INTERRUPTIONS, LINKED, OPEN_FACTS,
-    PROJECTS, TOOL_USES, USAGE,
+    AGENTS, ASK, CHANGED_TURNS, COMMANDS, FACTS, HEARD, HOOKS, INTERRUPTIONS, LINKED, LOCKED, MADE,
+    MOVED, OPEN_FACTS, PROJECTS, TOOL_USES, USAGE,
 };
 
 /// Every statement is handed to the driver's thread and its end handed back,
 /// which costs more than inserting a row.
-const ROWS_PER_INSERT: usize = 64;
+const ROWS_PER_INSERT: usize = 256;
 
 pub struct SqliteTransaction<'c>(sqlx::Transaction<'c, Sqlite>);
 
@@ -46,12 +46,13 @@ impl<'c> SqliteTransaction<'c> {
 
 impl Transaction for SqliteTransaction<'_> {
     async fn lock(&mut self, host: &str, paths: &[&str]) -> Outcome<Vec<Locked>> {
-        let mut locked = Vec::with_capacity(paths.len());
-        for path in paths {
-            locked.push(match self.checkpoint(host, path).await? {
-                Some(found) => found,
-                None => self.new_checkpoint(host, path).await?,
-            });
+        let (paths, found) = (Json(paths), sqlx::query(LOCKED));
+        let found = found.bind(host).bind(paths).fetch_all(&mut *self.0);
+        let mut locked: Vec<Locked> = found.await?.iter().map(locked).collect();
+        if locked.len() < paths.len() {
+            let made = sqlx::query(MADE).bind(host).bind(paths).bind(now());
+            let made = made.fetch_all(&mut *self.0).await?;
+            locked.extend(made.iter().map(self::locked));
         }
         Ok(locked)
     }
@@ -102,8 +103,11 @@ impl Transaction for SqliteTransaction<'_> {
         for row in &rows.rejections {
             rejected += self.insert_rejection(row).await?;
         }
+        for to in rows.moves.iter().filter(|to| to.renamed) {
+            self.vacate(to).await?;
+        }
+        self.put_moves(&rows.moves).await?;
         for to in &rows.moves {
-            self.move_checkpoint(to).await?;
             for piece in to.pieces {
                 keep::sqlite(&mut self.0, to.id, piece).await?;
             }
@@ -117,41 +121,6 @@ impl Transaction for SqliteTransaction<'_> {
 }
 
 impl SqliteTransaction<'_> {
-    async fn checkpoint(&mut self, host: &str, path: &str) -> Outcome<Option<Locked>> {
-        let row = sqlx::query(
-            r#"SELECT id, identity, "offset", known_until FROM checkpoints
-               WHERE host = ? AND path = ?"#,
-        )
-        .bind(host)
-        .bind(path)
-        .fetch_optional(&mut *self.0)
-        .await?;
-        Ok(row.map(|row| Locked {
-            id: row.get(0),
-            path: path.to_owned(),
-            position: position(&row, 1),
-            known_until: row.get::<i64, _>(3).cast_unsigned(),
-        }))
-    }
-
-    async fn new_checkpoint(&mut self, host: &str, path: &str) -> Outcome<Locked> {
-        let done = sqlx::query(
-            r#"INSERT INTO checkpoints (host, path, identity, "offset", updated_at)
-               VALUES (?, ?, '', 0, ?)"#,
-        )
-        .bind(host)
-        .bind(path)
-        .bind(now())
-        .execute(&mut *self.0)
-        .await?;
-        Ok(Locked {
-            id: done.last_insert_rowid(),
-            path: path.to_owned(),
-            position: Position::default(),
-            known_until: 0,
-        })
-    }
-
     async fn put_projects(&mut self, host: &str, projects: &[Project]) -> Outcome<()> {
         if !projects.is_empty() {
             let put = sqlx::query(PROJECTS).bind(host).bind(now());
@@ -269,34 +238,42 @@ impl SqliteTransaction<'_> {
         Ok(done.rows_affected())
     }
 
-    async fn move_checkpoint(&mut self, to: &Moved<'_>) -> Outcome<()> {
-        if to.renamed {
-            sqlx::query(
-                "UPDATE checkpoints SET path = 'replaced:' || id || ':' || path
-                 WHERE path = ?1 AND id <> ?2
-                   AND host = (SELECT host FROM checkpoints WHERE id = ?2)",
-            )
-            .bind(to.path)
-            .bind(to.id)
-            .execute(&mut *self.0)
-            .await?;
+    async fn put_moves(&mut self, moves: &[Moved<'_>]) -> Outcome<()> {
+        if moves.is_empty() {
+            return Ok(());
         }
+        let moves = moves.iter().map(|to| {
+            let offset = to.after.offset.cast_signed();
+            let identity = &to.after.identity;
+            (to.id, to.path, identity, offset, to.rewritten, to.reading)
+        });
+        let moves = Json(moves.collect::<Vec<_>>());
+        let put = sqlx::query(MOVED).bind(moves).bind(now());
+        put.execute(&mut *self.0).await?;
+        Ok(())
+    }
+
+    /// What stood under the path that a file has now.
+    async fn vacate(&mut self, to: &Moved<'_>) -> Outcome<()> {
         sqlx::query(
-            r#"UPDATE checkpoints SET path = ?1, identity = ?2, "offset" = ?3,
-                      rewrites = rewrites + ?4, updated_at = ?5,
-                      reading = coalesce(?6, reading), known_until = iif(?4, 0, known_until)
-               WHERE id = ?7"#,
+            "UPDATE checkpoints SET path = 'replaced:' || id || ':' || path
+             WHERE path = ?1 AND id <> ?2
+               AND host = (SELECT host FROM checkpoints WHERE id = ?2)",
         )
         .bind(to.path)
-        .bind(&to.after.identity)
-        .bind(to.after.offset.cast_signed())
-        .bind(i64::from(to.rewritten))
-        .bind(now())
-        .bind(to.reading)
         .bind(to.id)
         .execute(&mut *self.0)
         .await?;
         Ok(())
+    }
+}
+
+fn locked(row: &SqliteRow) -> Locked {
+    Locked {
+        id: row.get(0),
+        path: row.get(1),
+        position: position(row, 2),
+        known_until: row.get::<i64, _>(4).cast_unsigned(),
     }
 }
 

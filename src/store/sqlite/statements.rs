@@ -1,11 +1,30 @@
 //! What one transaction says to SQLite: ask, and write table by table. Rows come as
 //! one list of JSON.
 
+pub const LOCKED: &str = r#"
+SELECT id, path, identity, "offset", known_until FROM checkpoints
+WHERE host = ?1 AND path IN (SELECT value FROM jsonb_each(?2))"#;
+
+/// What has no checkpoint yet is at its start.
+pub const MADE: &str = r#"
+INSERT INTO checkpoints (host, path, identity, "offset", updated_at)
+SELECT ?1, value, '', 0, ?3 FROM jsonb_each(?2)
+WHERE NOT EXISTS (SELECT 1 FROM checkpoints WHERE host = ?1 AND path = value)
+RETURNING id, path, identity, "offset", known_until"#;
+
+/// Each is a list: id, path, identity, offset, whether it was rewritten, reading.
+pub const MOVED: &str = r#"
+UPDATE checkpoints SET
+    path = value ->> 1, identity = value ->> 2, "offset" = value ->> 3,
+    rewrites = rewrites + (value ->> 4), updated_at = ?2,
+    reading = coalesce(value ->> 5, reading), known_until = iif(value ->> 4, 0, known_until)
+FROM jsonb_each(?1) WHERE checkpoints.id = value ->> 0"#;
+
 pub const ASK: &str = "
 SELECT json_object(
     'facts', json((
         SELECT json_group_array(json_array(asked.key, event_id, agent_id, turn_id))
-        FROM json_each(?1) AS asked CROSS JOIN facts ON facts.key = unhex(asked.value)
+        FROM jsonb_each(?1) AS asked CROSS JOIN facts ON facts.key = unhex(asked.value)
         LEFT JOIN events ON events.id = event_id)),
     'groups', json((
         SELECT json_group_array((
@@ -14,10 +33,10 @@ SELECT json_object(
                 WHERE facts.key BETWEEN unhex(asked.value || '0000000000000000')
                                     AND unhex(asked.value || 'ffffffffffffffff'))
             LEFT JOIN events ON events.id = first))
-        FROM (SELECT value FROM json_each(?2) ORDER BY key) AS asked)),
+        FROM (SELECT value FROM jsonb_each(?2) ORDER BY key) AS asked)),
     'projects', json((
         SELECT json_group_array(json_array(path, id)) FROM projects
-        WHERE host = ?3 AND path IN (SELECT value FROM json_each(?4)))),
+        WHERE host = ?3 AND path IN (SELECT value FROM jsonb_each(?4)))),
     'agents', json((
         SELECT json_group_array(json_object(
             'id', a.id, 'session_uuid', session_uuid, 'project_id', project_id,
@@ -40,11 +59,11 @@ SELECT json_object(
             'host', host, 'other_hosts', json(other_hosts)))
         FROM agents AS a JOIN projects ON projects.id = project_id
         WHERE a.id IN (
-            SELECT id FROM agents WHERE session_uuid IN (SELECT value FROM json_each(?5))
+            SELECT id FROM agents WHERE session_uuid IN (SELECT value FROM jsonb_each(?5))
             UNION
             SELECT child.id FROM (
                 WITH RECURSIVE below AS (
-                    SELECT id FROM agents WHERE session_uuid IN (SELECT value FROM json_each(?6))
+                    SELECT id FROM agents WHERE session_uuid IN (SELECT value FROM jsonb_each(?6))
                     UNION SELECT child.id FROM below
                     JOIN agents AS child ON child.parent_agent_id = below.id)
                 SELECT id FROM below) AS below
@@ -60,17 +79,17 @@ SELECT json_object(
 /// Beside the one document, since a document is parsed where it is put into another.
 pub const OPEN_FACTS: &str = "
 SELECT session_uuid, open_facts FROM agents
-WHERE session_uuid IN (SELECT value FROM json_each(?1)) AND open_facts IS NOT NULL";
+WHERE session_uuid IN (SELECT value FROM jsonb_each(?1)) AND open_facts IS NOT NULL";
 
 pub const HEARD: &str = "
-SELECT asked.value, event_id FROM json_each(?1) AS asked CROSS JOIN facts
+SELECT asked.value, event_id FROM jsonb_each(?1) AS asked CROSS JOIN facts
 ON facts.key = unhex(asked.value)";
 
 pub const PROJECTS: &str = "
 INSERT INTO projects (id, host, path, name, git_remote, current_branch, created_at)
 SELECT value ->> 'id', ?1, value ->> 'path', value ->> 'name', value ->> 'git_remote',
        value ->> 'current_branch', ?2
-FROM json_each(?3) WHERE true
+FROM jsonb_each(?3) WHERE true
 ON CONFLICT (id) DO UPDATE SET
     git_remote = coalesce(excluded.git_remote, git_remote),
     current_branch = coalesce(excluded.current_branch, current_branch)";
@@ -99,7 +118,7 @@ SELECT value ->> 'id', value ->> 'session_uuid', value ->> 'project_id',
        value ->> 'successor_id', value ->> 'forked_from_id',
        nullif(value -> 'other_hosts', '[]')
 -- The limit keeps each row's value, which would else be made anew for each column.
-FROM (SELECT value FROM json_each(?1) LIMIT -1) WHERE true
+FROM (SELECT value FROM jsonb_each(?1) LIMIT -1) WHERE true
 ON CONFLICT (id) DO UPDATE SET
     parent_agent_id = excluded.parent_agent_id,
     transcript_path = excluded.transcript_path, working_directory = excluded.working_directory,
@@ -127,7 +146,7 @@ INSERT INTO tool_uses (agent_id, command_id, tool_use_id, name, summary, started
 SELECT value ->> 'agent_id', value ->> 'command_id', value ->> 'tool_use_id', coalesce(value ->> 'name', 'unknown'),
        coalesce(value ->> 'summary', ''), value ->> 'started_at', value ->> 'ended_at',
        value ->> 'outcome'
-FROM json_each(?1) WHERE true
+FROM jsonb_each(?1) WHERE true
 ON CONFLICT (tool_use_id) DO UPDATE SET
     command_id = CASE WHEN excluded.agent_id = agent_id THEN coalesce(command_id, excluded.command_id)
                       ELSE command_id END,
@@ -142,18 +161,18 @@ ON CONFLICT (tool_use_id) DO UPDATE SET
 /// Each ends what its agent had open, in the order of time.
 pub const INTERRUPTIONS: &str = "
 UPDATE tool_uses SET outcome = 'interrupted', ended_at = (
-    SELECT min(value ->> 'at') FROM json_each(?1)
+    SELECT min(value ->> 'at') FROM jsonb_each(?1)
     WHERE value ->> 'agent_id' = agent_id AND value ->> 'at' >= started_at)
-WHERE agent_id IN (SELECT value ->> 'agent_id' FROM json_each(?1)) AND outcome IS NULL
+WHERE agent_id IN (SELECT value ->> 'agent_id' FROM jsonb_each(?1)) AND outcome IS NULL
   AND started_at <= (
-    SELECT max(value ->> 'at') FROM json_each(?1) WHERE value ->> 'agent_id' = agent_id)";
+    SELECT max(value ->> 'at') FROM jsonb_each(?1) WHERE value ->> 'agent_id' = agent_id)";
 
 /// A message's records grow as it is written; the first agent keeps it.
 pub const USAGE: &str = "
 INSERT INTO usage (message_id, agent_id, model, input, output, cache_read, cache_write, at)
 SELECT value ->> 'message_id', value ->> 'agent_id', value ->> 'model', value ->> 'input',
        value ->> 'output', value ->> 'cache_read', value ->> 'cache_write', value ->> 'at'
-FROM json_each(?1) WHERE true
+FROM jsonb_each(?1) WHERE true
 ON CONFLICT (message_id) DO UPDATE SET
     model = excluded.model, input = excluded.input, output = excluded.output,
     cache_read = excluded.cache_read, cache_write = excluded.cache_write, at = excluded.at
@@ -163,7 +182,7 @@ pub const COMMANDS: &str = "
 INSERT INTO commands (id, agent_id, state, origin, outcome, started_at, completed_at)
 SELECT value ->> 'id', value ->> 'agent_id', value ->> 'state', value ->> 'origin',
        value ->> 'outcome', value ->> 'started_at', value ->> 'completed_at'
-FROM json_each(?1) WHERE true
+FROM jsonb_each(?1) WHERE true
 ON CONFLICT (id) DO UPDATE SET
     state = excluded.state, origin = excluded.origin, outcome = excluded.outcome,
     started_at = excluded.started_at, completed_at = excluded.completed_at";
@@ -171,11 +190,11 @@ ON CONFLICT (id) DO UPDATE SET
 pub const CHANGED_TURNS: &str = "
 UPDATE turns SET text = text || (value ->> 'more'),
                  intent = coalesce(value ->> 'intent', intent)
-FROM json_each(?1) WHERE turns.id = value ->> 'id'";
+FROM jsonb_each(?1) WHERE turns.id = value ->> 'id'";
 
 pub const LINKED: &str = "
 UPDATE events SET turn_id = value ->> 'id', command_id = value ->> 'command_id'
-FROM json_each(?1) WHERE events.id = value ->> 'event_id'";
+FROM jsonb_each(?1) WHERE events.id = value ->> 'event_id'";
 /// Counts the hooks after this event.
 pub const HOOKS: &str = "
 INSERT INTO hook_counts
@@ -188,4 +207,4 @@ ON CONFLICT (hook_type) DO UPDATE SET
 
 /// The rows are one object: each key in hex, with its event.
 pub const FACTS: &str =
-    "INSERT INTO facts (key, event_id) SELECT unhex(key), value FROM json_each(?1)";
+    "INSERT INTO facts (key, event_id) SELECT unhex(key), value FROM jsonb_each(?1)";
