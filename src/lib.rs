@@ -17,6 +17,7 @@ pub mod event;
 pub mod health;
 pub mod hooks;
 pub mod install;
+pub mod meaning;
 pub mod process;
 pub mod show;
 pub mod spool;

@@ -83,10 +83,10 @@ pub enum Shows {
         shell: bool,
     },
     Thinking,
-    /// A text for the human: its end, and why the reply stopped, if it says so.
+    /// A text for the human: what its end means, and why the reply stopped, if it says so.
     Text {
         message_id: Option<String>,
-        end: String,
+        words: Words,
         stop: Option<String>,
     },
     /// A call that a person refused, with words for the agent or without.
@@ -115,6 +115,23 @@ pub enum Shows {
         id: String,
         status: String,
     },
+}
+
+/// What a text's last words mean, and these words.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Words {
+    pub mean: Meaning,
+    pub last: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Meaning {
+    /// A step is announced, or more follows.
+    Announces,
+    /// The person is to decide, to say something, or to allow something.
+    Asks,
+    Reports,
 }
 
 /// What an agent means to do.

@@ -24,7 +24,8 @@ pub use entry::{
     Ending, EndsAt, Entry, Followed, Rejection, SessionSeen, Sign, What, project_name,
 };
 pub use evidence::{
-    Evidence, Origin, PromptKind, Prompted, Shows, TELLING, TitleKind, Todo, ToolOutcome, Usage,
+    Evidence, Meaning, Origin, PromptKind, Prompted, Shows, TELLING, TitleKind, Todo, ToolOutcome,
+    Usage, Words,
 };
 pub use key::{FactKey, StoredGroup, StoredKey, hex, hex_digest, key_of_hex};
 pub use payload::{

@@ -1,10 +1,10 @@
 //! What hooks say: dialogs at once, exact ends.
 
-use crate::event::{ObservedStatus, Timestamp};
+use crate::event::{ObservedStatus, Timestamp, Words};
 
 use super::{
     facts::Facts,
-    input::{Running, Words},
+    input::Running,
     parts::{Command, Dialog, DialogKind, Outcome, Said},
     prompts,
     work::{self, joins, outcome},

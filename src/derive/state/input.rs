@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::event::{ObservedStatus, Origin, PromptKind, Timestamp};
+use crate::event::{ObservedStatus, Origin, PromptKind, Timestamp, Words};
 
 /// What an agent's facts are changed by. It is small: the newest ones are kept.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -140,23 +140,6 @@ pub enum Stop {
     GoesOn,
     /// The record does not say.
     Unsaid,
-}
-
-/// What a text's last words mean, and these words.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Words {
-    pub mean: Meaning,
-    pub last: String,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Meaning {
-    /// A step is announced, or more follows.
-    Announces,
-    /// The person is to decide, to say something, or to allow something.
-    Asks,
-    Reports,
 }
 
 /// What runs on in the background when a turn ends.

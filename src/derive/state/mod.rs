@@ -26,18 +26,16 @@ mod registry;
 mod rules;
 mod shown;
 mod witness;
-mod words;
 mod work;
 
 pub use facts::Facts;
-pub use input::{Call, Input, Meaning, Prompt, Queue, Running, Says, Stop, Text, Witness, Words};
+pub use input::{Call, Input, Prompt, Queue, Running, Says, Stop, Text, Witness};
 pub use merge::OpenFacts;
 pub use parts::{Command, Dialog, DialogKind, Outcome};
 pub use registry::{passed, rest};
 pub use rules::{RULES, Rule};
 pub use shown::{Needs, State, View, view};
 pub use witness::{Whose, evidence, hook, observation, of_child, of_session};
-pub use words::meaning;
 
 use crate::event::Timestamp;
 

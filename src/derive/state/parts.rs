@@ -2,9 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::event::{ObservedStatus, Origin, Timestamp};
-
-use super::input::Words;
+use crate::event::{ObservedStatus, Origin, Timestamp, Words};
 
 /// How many ids of prompts are kept of each.
 pub const MAX_IDS: usize = 8;

@@ -2,14 +2,15 @@
 
 use serde_json::{Map, Value};
 
-use crate::event::{
-    Evidence, HookReceived, ObservedStatus, SessionObserved, Shows, TELLING, Timestamp, ToolOutcome,
+use crate::{
+    event::{
+        Evidence, HookReceived, ObservedStatus, SessionObserved, Shows, TELLING, Timestamp,
+        ToolOutcome,
+    },
+    meaning,
 };
 
-use super::{
-    input::{Call, Input, Prompt, Queue, Running, Says, Stop, Text, Witness},
-    words::meaning,
-};
+use super::input::{Call, Input, Prompt, Queue, Running, Says, Stop, Text, Witness};
 
 /// The longest words that are kept of what is asked.
 const MAX_CHARS: usize = 200;
@@ -65,12 +66,12 @@ pub fn evidence(evidence: &Evidence) -> Option<Input> {
         Shows::Thinking => Says::Thought,
         Shows::Text {
             message_id,
-            end,
+            words,
             stop,
         } => Says::Text(Text {
             message_id: message_id.clone(),
             stop: stop_of(stop.as_deref()),
-            words: meaning(end),
+            words: words.clone(),
         }),
         Shows::ApiError {
             retry: Some((number, of)),
@@ -200,7 +201,7 @@ fn own(hook: &HookReceived) -> Option<Says> {
         },
         "Stop" | "SubagentStop" => Says::Ended {
             prompt_id: field("prompt_id").filter(|_| hook.hook_type == "Stop"),
-            last: field("last_assistant_message").map(|text| meaning(&text)),
+            last: field("last_assistant_message").map(|text| meaning::of(&text)),
             background: (hook.hook_type == "Stop").then(|| running(&hook.fields)),
         },
         "StopFailure" => Says::Failed {

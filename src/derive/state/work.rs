@@ -1,10 +1,10 @@
 //! What the transcript says of the agent: its calls, its words, its ends.
 
-use crate::event::{Origin, Timestamp};
+use crate::event::{Meaning, Origin, Timestamp, Words};
 
 use super::{
     facts::Facts,
-    input::{Call, Meaning, Stop, Text, Words},
+    input::{Call, Stop, Text},
     parts::{Dialog, DialogKind, Failure, Outcome, Said},
 };
 

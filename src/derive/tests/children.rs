@@ -4,6 +4,7 @@ use super::*;
 use crate::{
     derive::state::{Needs, State},
     event::{Origin, PromptKind, Prompted, ToolOutcome},
+    meaning,
 };
 
 const CHILD: &str = "s0/a1";
@@ -208,7 +209,7 @@ fn a_subagent_asks_no_person_by_its_last_words() {
         3,
         Shows::Text {
             message_id: Some("msg_1".into()),
-            end: "Shall I delete the old files?".into(),
+            words: meaning::of("Shall I delete the old files?"),
             stop: Some("end_turn".into()),
         },
     )));

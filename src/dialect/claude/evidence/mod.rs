@@ -5,7 +5,10 @@ mod prompt;
 mod tests;
 mod work;
 
-use crate::event::{Shows, TitleKind, ToolOutcome, Usage, storable};
+use crate::{
+    event::{Shows, TitleKind, ToolOutcome, Usage, storable},
+    meaning,
+};
 
 use super::{
     detail::{ErrorType, Full, Maybe, Scalar},
@@ -92,7 +95,7 @@ fn said(message: &Message<Full>, all: &mut Vec<Shows>) {
             FILLER if by_cli => Shows::Filler,
             words => Shows::Text {
                 message_id: message.id.clone(),
-                end: tail(words, END_CHARS),
+                words: meaning::of(&tail(words, END_CHARS)),
                 // It says `stop_sequence` of what was cut by an interruption.
                 stop: text(&message.stop_reason).filter(|_| !by_cli),
             },

@@ -1,7 +1,10 @@
 use serde_json::{Value, json};
 
 use super::{super::*, all_shown, assistant, shown};
-use crate::event::{Origin, PromptKind};
+use crate::{
+    event::{Origin, PromptKind},
+    meaning,
+};
 
 /// What a user record with these words puts in.
 fn put(words: &str, more: Value) -> Option<(PromptKind, Origin, String)> {
@@ -89,10 +92,10 @@ fn a_text_keeps_its_end_and_says_how_its_reply_stopped() {
         all.retain(|shows| !matches!(shows, Shows::Stop { .. }));
         all
     };
-    let text = |end: &str, stop: Option<&str>| {
+    let text = |last: &str, stop: Option<&str>| {
         vec![Shows::Text {
             message_id: Some("msg_1".into()),
-            end: end.into(),
+            words: meaning::of(last),
             stop: stop.map(str::to_owned),
         }]
     };

@@ -1,8 +1,10 @@
-use super::{super::input::Meaning, meaning};
+use crate::event::Meaning;
+
+use super::of;
 
 fn all(expected: Meaning, texts: &[&str]) {
     for text in texts {
-        assert_eq!(meaning(text).mean, expected, "{text}");
+        assert_eq!(of(text).mean, expected, "{text}");
     }
 }
 
@@ -71,10 +73,7 @@ fn a_result_is_reported() {
 
 #[test]
 fn the_last_sentence_is_kept() {
-    assert_eq!(
-        meaning("All good.\n\n**Shall I push?**").last,
-        "Shall I push?"
-    );
+    assert_eq!(of("All good.\n\n**Shall I push?**").last, "Shall I push?");
     let long = "x".repeat(5000);
-    assert_eq!(meaning(&long).last.len(), 200);
+    assert_eq!(of(&long).last.len(), 200);
 }

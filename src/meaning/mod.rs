@@ -1,5 +1,8 @@
 //! What a text's last words mean, from lists of words: no network, no model.
 //!
+//! In: a text for the human, or its end.
+//! Out: [`Words`]: the last sentence, and whether it asks, announces or reports.
+//!
 //! Only the end of a text is looked at, and of that only what is said, not what is
 //! quoted: code and comments are left out. In this order:
 //!
@@ -16,7 +19,7 @@
 mod lists;
 mod sentence;
 
-use super::input::{Meaning, Words};
+use crate::event::{Meaning, Words};
 
 use lists::{ANNOUNCING, ASKS, ASKS_NOTHING, PERSON, is_edge};
 use sentence::{Closing, clauses};
@@ -25,7 +28,7 @@ use sentence::{Closing, clauses};
 const MAX_CHARS: usize = 200;
 
 /// What the end of a text means, with its last sentence.
-pub fn meaning(text: &str) -> Words {
+pub fn of(text: &str) -> Words {
     let closing = Closing::of(text);
     let last = closing.last().to_owned();
     let mean = if text.trim_end().ends_with([':', '：']) {
