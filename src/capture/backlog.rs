@@ -29,6 +29,8 @@ pub struct Backlog {
 #[derive(Debug, PartialEq, Eq)]
 pub struct Pick {
     pub paths: Vec<PathBuf>,
+    /// No other file waits.
+    pub alone: bool,
     /// A last line that lacks only its newline has waited for it long enough.
     pub take_tail: bool,
 }
@@ -44,13 +46,38 @@ impl Backlog {
         };
         if let Some(paths) = held.or_else(lanes) {
             return Some(Pick {
+                alone: paths.len() == 1,
                 paths,
                 take_tail: false,
             });
         }
         self.queue.pop_tail(now).map(|path| Pick {
             paths: vec![path],
+            alone: true,
             take_tail: true,
+        })
+    }
+
+    /// Files that are old, up to one of these, if none is live. They are read while others
+    /// are stored.
+    pub fn next_old(&mut self, is_end: impl Fn(&Path) -> bool) -> Option<Pick> {
+        if self.queue.has_live() {
+            return None;
+        }
+        let mut paths = Vec::new();
+        while paths.len() < MAX_FILES
+            && let Some(path) = self.queue.pop_backlog()
+        {
+            if is_end(&path) {
+                self.queue.push_more(path);
+                break;
+            }
+            paths.push(path);
+        }
+        (!paths.is_empty()).then_some(Pick {
+            paths,
+            alone: false,
+            take_tail: false,
         })
     }
 
@@ -92,6 +119,7 @@ mod tests {
     fn pick(paths: &[&str]) -> Option<Pick> {
         Some(Pick {
             paths: paths.iter().map(PathBuf::from).collect(),
+            alone: paths.len() == 1,
             take_tail: false,
         })
     }
@@ -126,6 +154,7 @@ mod tests {
         assert_eq!(backlog.next(later), pick(&["b"]));
         let tail = Pick {
             paths: vec!["a".into()],
+            alone: true,
             take_tail: true,
         };
         assert_eq!(backlog.next(later), Some(tail));

@@ -7,7 +7,7 @@ use std::{
 
 use crate::store::Failure;
 
-use super::{clock::Now, rest, retry::Work, run::Capture, status::Status};
+use super::{ahead::Ahead, clock::Now, rest, retry::Work, run::Capture, status::Status};
 
 impl Capture {
     /// Shows that the loop runs; in the watcher's row when there is something
@@ -24,6 +24,7 @@ impl Capture {
         if self.rest.tick() {
             self.writer.shrink().await;
             self.positions.shrink();
+            self.ahead = Ahead::default();
             rest::give_back();
         }
     }

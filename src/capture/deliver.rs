@@ -9,16 +9,53 @@ use crate::{
     tail::Found,
 };
 
-use super::{aside, beat::jitter, clock::Now, gather::Batch, retry::Work, run::Capture};
+use super::{
+    aside,
+    beat::jitter,
+    clock::Now,
+    gather::{Batch, Order},
+    retry::Work,
+    run::Capture,
+};
 
 impl Capture {
     /// Stores what was read, in one transaction.
-    pub(super) async fn deliver(&mut self, batch: Batch) {
-        let Batch { segments, found } = batch;
-        match self.writer.append(&segments).await {
-            Ok(appended) => self.stored(&segments, &found, &appended, Now::read()),
-            Err(failure) => self.not_stored(&segments, failure).await,
+    pub(super) async fn deliver(&mut self, batch: Batch, now: Now) {
+        for (path, found) in &batch.seen {
+            self.looked(path, found, now);
         }
+        if batch.segments.is_empty() {
+            return;
+        }
+        let appended = match self.order_ahead(&batch, now) {
+            Some(ahead) => self.append_and_read(&batch.segments, ahead).await,
+            None => self.writer.append(&batch.segments).await,
+        };
+        let Batch {
+            segments, found, ..
+        } = batch;
+        match appended {
+            Ok(appended) => self.stored(&segments, &found, &appended, Now::read()),
+            Err(failure) => {
+                self.give_back();
+                self.not_stored(&segments, failure).await;
+            }
+        }
+    }
+
+    /// Reads the next batch meanwhile.
+    async fn append_and_read(
+        &mut self,
+        segments: &[Segment],
+        ahead: Order,
+    ) -> Result<Appended, Failure> {
+        let positions = std::mem::take(&mut self.positions);
+        let reading = self.ahead.read(ahead, positions);
+        let appended = self.writer.append(segments).await;
+        let (positions, looks) = reading.await.expect("a read does not panic");
+        self.positions = positions;
+        self.next = Some(self.batch(looks));
+        appended
     }
 
     /// What follows from a look once its segment, if it has one, is stored.

@@ -4,8 +4,8 @@
 //! Out: [`Segment`](crate::store::Segment)s, stored in the order of the input.
 //!
 //! ```text
-//! discover → backlog → gather → positions (tail, dialect) → deliver → store
-//!                └──────────── run: one bounded step at a time ───────────┘
+//! discover → backlog → gather, ahead → positions (tail, dialect) → deliver → store
+//!                └────────────── run: one bounded step at a time ─────────────┘
 //! ```
 //!
 //! Promises
@@ -22,6 +22,7 @@
 
 mod activity;
 mod again;
+mod ahead;
 mod alarm;
 mod aside;
 mod backlog;

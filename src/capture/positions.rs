@@ -124,7 +124,7 @@ impl Positions {
         place: Place,
         portion: Portion,
         now: Now,
-        terms: Terms<'_>,
+        terms: Option<Terms<'_>>,
     ) -> io::Result<Look> {
         let limits = Limits {
             max_events: portion.max_events,
@@ -137,7 +137,8 @@ impl Positions {
             max_line_bytes: portion.max_line_bytes,
             take_tail: portion.take_tail,
         };
-        let (mut found, entries, pieces) = if place == Place::Spool {
+        let terms = terms.filter(|_| place == Place::Spool);
+        let (mut found, entries, pieces) = if let Some(terms) = terms {
             let mut intake = Intake::new(limits, terms, &mut self.crossings);
             let found = self.tail.read(path, &mut intake, reading, now.wall)?;
             let entries = intake.finish();
@@ -158,6 +159,16 @@ impl Positions {
     /// Gives back the memory that only reading needs.
     pub fn shrink(&mut self) {
         self.packer.shrink();
+    }
+
+    /// A segment is stored next: meanwhile what follows it can be read.
+    pub fn taken(&mut self, segment: &Segment) {
+        self.tail.taken(&stretch(segment));
+    }
+
+    /// What was taken and is not stored is read again.
+    pub fn give_back(&mut self) {
+        self.tail.give_back();
     }
 
     /// The store has a segment.

@@ -19,6 +19,10 @@ struct Held {
 }
 
 impl Quarantine {
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     pub fn holds(&self, path: &Path) -> bool {
         self.0.contains_key(path)
     }

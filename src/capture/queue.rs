@@ -103,6 +103,10 @@ impl Queue {
         }
     }
 
+    pub fn has_live(&self) -> bool {
+        !self.live.is_empty()
+    }
+
     pub fn pop_backlog(&mut self) -> Option<PathBuf> {
         loop {
             let (path, _) = self.backlog.pop_front()?;

@@ -1,5 +1,9 @@
 //! When the memory that work needed is given back: pure.
 
+/// What the allocator calls large at first, in bytes.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+const LARGE: i32 = 128 * 1024;
+
 /// Whether there was work lately.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub enum Rest {
@@ -26,6 +30,16 @@ impl Rest {
             Rest::Quiet | Rest::Resting => Rest::Resting,
         };
         before == Rest::Quiet
+    }
+}
+
+/// Large blocks, as files and batches need them, go back to the kernel when they are freed:
+/// by itself the allocator keeps ever larger ones for later.
+pub fn keep_no_large_blocks() {
+    // SAFETY: it takes two numbers, and sets a limit of the allocator.
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    unsafe {
+        libc::mallopt(libc::M_MMAP_THRESHOLD, LARGE);
     }
 }
 

@@ -15,17 +15,19 @@ use crate::{
 
 use super::{
     activity::Activity,
+    ahead::Ahead,
     alarm::Alarm,
     backlog::Backlog,
     clock::{Now, Slept},
     discover::Discovery,
+    gather::Batch,
     merging::Merging,
     options::Options,
     patience::Patience,
     positions::Positions,
     quiet::Quiet,
     registry::Registry,
-    rest::Rest,
+    rest::{self, Rest},
     retry::{Retry, Work},
     row::Row,
     status::{Status, Tally},
@@ -50,6 +52,9 @@ pub struct Capture {
     pub(super) discovery: Discovery,
     pub(super) backlog: Backlog,
     pub(super) positions: Positions,
+    pub(super) ahead: Ahead,
+    /// What was read while something was stored.
+    pub(super) next: Option<Batch>,
     pub(super) activity: Activity,
     pub(super) quiet: Quiet,
     pub(super) verdicts: Verdicts,
@@ -65,6 +70,7 @@ pub struct Capture {
 
 impl Capture {
     pub fn new(options: Options, writer: Writer) -> Capture {
+        rest::keep_no_large_blocks();
         let now = Now::read();
         Capture {
             discovery: Discovery::new(&options.roots, options.spool.clone(), now.steady),
@@ -77,6 +83,8 @@ impl Capture {
             writer,
             backlog: Backlog::default(),
             positions: Positions::default(),
+            ahead: Ahead::default(),
+            next: None,
             retry: Retry::default(),
             tally: Tally::default(),
             rest: Rest::default(),
@@ -210,9 +218,7 @@ impl Capture {
         }
         self.look_around(now);
         if let Some(batch) = self.next_batch(now) {
-            if !batch.segments.is_empty() {
-                self.deliver(batch).await;
-            }
+            self.deliver(batch, now).await;
             return true;
         }
         if (self.caught_up || self.options.once) && self.read_again().await {
@@ -242,6 +248,7 @@ impl Capture {
 
     /// Where the store says every file stands, and which sessions are open.
     async fn load(&mut self) -> bool {
+        self.give_back();
         let rows = match self.writer.checkpoints().await {
             Ok(rows) => rows,
             Err(failure) => return self.failed(Work::Load, &failure, "load checkpoints"),

@@ -2,7 +2,7 @@
 //!
 //! A read gives the next [`Stretch`], or nothing. Positions move only when the
 //! caller says so ([`Tail::committed`], [`Tail::moved`]), so what is not
-//! committed is simply read again.
+//! committed is simply read again. What is [`Tail::taken`] is read on behind until then.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -37,6 +37,10 @@ pub struct Tail {
 pub(super) struct KnownFile {
     /// The committed position.
     pub position: Position,
+    /// Behind what was taken and is not committed yet.
+    taken_to: Option<Position>,
+    /// Behind what was read last.
+    read_to: Option<Position>,
     /// The file as it was when nothing more could be read from it.
     quiet: Option<Snapshot>,
     /// Whether it then ended with a whole line that only lacks its newline.
@@ -138,7 +142,10 @@ impl Tail {
         };
         let found = reading.read(known, consumer)?;
         known.more = found.more;
-        if found.more || found.stretch.is_some() {
+        if let Some(stretch) = &found.stretch {
+            known.read_to = Some(stretch.after.clone());
+        }
+        if found.more || found.stretch.is_some() || known.taken_to.is_some() {
             known.handles.push_front(Open { file, is_copy });
         } else if snapshot.is_settled(now) {
             known.quiet = Some(snapshot);
@@ -155,6 +162,21 @@ impl Tail {
         })
     }
 
+    /// The caller stores a stretch later: until then what follows it is read. It is none of
+    /// a file that was moved.
+    pub fn taken(&mut self, stretch: &Stretch) {
+        if let Some(known) = self.files.get_mut(&*stretch.path) {
+            known.taken_to = Some(stretch.after.clone());
+        }
+    }
+
+    /// What was taken and is not committed is read again.
+    pub fn give_back(&mut self) {
+        for known in self.files.values_mut() {
+            known.taken_to = None;
+        }
+    }
+
     /// The caller has stored a stretch.
     pub fn committed(&mut self, stretch: &Stretch) {
         if let Some(old) = &stretch.moved_from
@@ -166,7 +188,11 @@ impl Tail {
         let known = self.files.entry(path).or_default();
         known.pending = known.pending.saturating_sub(stretch.bytes());
         known.position = stretch.after.clone();
-        if !known.more {
+        if known.taken_to.as_ref() == Some(&known.position) {
+            known.taken_to = None;
+        }
+        let is_all = known.read_to.as_ref() == Some(&known.position);
+        if !known.more && is_all {
             known.handles.pop_front();
         }
     }
@@ -318,6 +344,11 @@ impl Tail {
 }
 
 impl KnownFile {
+    /// Where the next read begins.
+    pub fn reached(&self) -> &Position {
+        self.taken_to.as_ref().unwrap_or(&self.position)
+    }
+
     /// Another file stands under the path of one that is still read: it is opened now,
     /// for it may be gone when its turn comes.
     fn keep_what_took(&mut self, path: &Path) {

@@ -48,12 +48,12 @@ impl Reading<'_> {
         consumer: &mut impl Consumer,
     ) -> io::Result<Found> {
         let (file, size) = (self.file, self.snapshot.size);
-        let before = known.position.clone();
+        let before = known.reached().clone();
         let old = Prefix::read(file, before.offset)?;
         let rewritten = file::judge(&before, size, &old.identity()) == Verdict::ReadAgain;
         let start = if rewritten { 0 } else { before.offset };
-        known.pending = size - start;
-        consumer.start(known.pending);
+        known.pending = size - if rewritten { 0 } else { known.position.offset };
+        consumer.start(size - start);
 
         let whole = Prefix::read(file, size)?;
         let taken = self.take(known, consumer, start, rewritten, &whole)?;

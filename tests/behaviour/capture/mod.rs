@@ -1,6 +1,7 @@
 //! Transcripts become events, each once, whatever happens meanwhile.
 
 mod again;
+mod ahead;
 mod bad_lines;
 mod crash_points;
 mod deleted;

@@ -4,7 +4,7 @@ mod commit_in_doubt;
 mod contract;
 mod counted;
 mod hosts;
-mod log;
+pub mod log;
 mod outage;
 mod plans;
 mod poison;

@@ -51,6 +51,13 @@ pub(super) enum Action {
         events: usize,
         ending: Ending,
     },
+    /// A look, and one behind it before the first is stored; what changes in between.
+    LookAhead {
+        files: [usize; 2],
+        events: usize,
+        between: Vec<Action>,
+        endings: [Ending; 2],
+    },
     /// Looks until there is nothing more.
     ReadAll {
         file: usize,
@@ -93,6 +100,13 @@ pub(super) fn action() -> impl Strategy<Value = Action> {
         1 => Just(Ending::Unanswered),
         1 => Just(Ending::Disconnected),
     ];
+    let then = prop_oneof![
+        Just(Ending::Stored),
+        Just(Ending::NotStored),
+        Just(Ending::Disconnected)
+    ];
+    let two = prop_oneof![file().prop_map(|file| [file, file]), [file(), file()]];
+    let between = prop::collection::vec(change(), 0..2);
     prop_oneof![
         300 => (file(), lengths(), any::<bool>())
             .prop_map(|(file, lengths, glued)| Action::Write { file, lengths, glued }),
@@ -106,14 +120,41 @@ pub(super) fn action() -> impl Strategy<Value = Action> {
         60 => (file(), file()).prop_map(|(from, to)| Action::Rename { from, to }),
         40 => (file(), file()).prop_map(|(from, to)| Action::Copy { from, to }),
         40 => file().prop_map(|file| Action::Delete { file }),
-        250 => (file(), 1..6usize, ending)
+        250 => (file(), 1..6usize, ending.clone())
             .prop_map(|(file, events, ending)| Action::Look { file, events, ending }),
+        150 => (two, 1..6usize, between, ending.clone(), then)
+            .prop_map(|(files, events, between, first, second)| Action::LookAhead {
+                files,
+                events,
+                between,
+                endings: [first, second],
+            }),
         150 => (file(), any::<bool>())
             .prop_map(|(file, take_tail)| Action::ReadAll { file, take_tail }),
         40 => Just(Action::Restart),
         20 => Just(Action::Backup),
         20 => Just(Action::Restore),
         1 => Just(Action::Settle),
+    ]
+}
+
+/// What happens to a file between two looks.
+fn change() -> impl Strategy<Value = Action> {
+    let file = || 0..FILES;
+    let lengths = prop::collection::vec(0..50usize, 1..4);
+    prop_oneof![
+        (file(), lengths).prop_map(|(file, lengths)| Action::Write {
+            file,
+            lengths,
+            glued: false
+        }),
+        (file(), 0..1001usize).prop_map(|(file, part)| Action::Truncate {
+            file,
+            part,
+            at_line_end: true
+        }),
+        (file(), file()).prop_map(|(from, to)| Action::Rename { from, to }),
+        file().prop_map(|file| Action::Delete { file }),
     ]
 }
 

@@ -3,18 +3,29 @@
 use std::{
     fs::File,
     os::unix::fs::{FileExt, MetadataExt},
-    path::Path,
+    path::{Path, PathBuf},
     time::SystemTime,
 };
 
-use headspace::tail::ReadLimits;
+use headspace::tail::{Found, ReadLimits, Stretch};
 
 use super::{
     World,
-    action::Ending,
+    action::{Action, Ending},
     files::after_newline,
     memory::{Fact, Lines, excerpt, short},
 };
+
+/// What a look found.
+struct Seen {
+    path: PathBuf,
+    found: Found,
+    facts: Vec<Fact>,
+    /// What the file held that was not stored, and what the older files that are still
+    /// open held.
+    here: Vec<Fact>,
+    kept: Vec<Vec<Fact>>,
+}
 
 impl World {
     /// One look, and what becomes of it; says whether there may be more.
@@ -25,44 +36,92 @@ impl World {
         take_tail: bool,
         ending: Ending,
     ) -> Result<bool, String> {
+        let seen = self.read(path, events, take_tail)?;
+        let is_any = seen.found.more || seen.found.stretch.is_some();
+        self.end_look(seen, ending)?;
+        Ok(is_any)
+    }
+
+    /// A look at a second file while the first one's lines are stored.
+    pub(super) fn look_ahead(
+        &mut self,
+        files: [&Path; 2],
+        events: usize,
+        between: &[Action],
+        [ending, then]: [Ending; 2],
+    ) -> Result<(), String> {
+        let first = self.read(files[0], events, false)?;
+        let is_plain = |stretch: &Stretch| stretch.moved_from.is_none() && !stretch.rewritten;
+        let Some(stretch) = first.found.stretch.clone().filter(is_plain) else {
+            return self.end_look(first, ending);
+        };
+        self.tail.taken(&stretch);
+        for change in between {
+            self.act(change)?;
+        }
+        let mut second = self.read(files[1], events, false)?;
+        let known = self.store.checkpoints.get(stretch.source()).cloned();
+        let stands = known.unwrap_or_default() == stretch.before;
+        if !stands || !matches!(ending, Ending::Stored) {
+            self.tail.give_back();
+            return self.end_look(first, ending);
+        }
+        self.end_look(first, ending)?;
+        let log = &self.store.log;
+        let lists = second.kept.iter_mut().chain([&mut second.here]);
+        lists.for_each(|facts| facts.retain(|fact| !log.contains(fact)));
+        self.end_look(second, then)
+    }
+
+    fn read(&mut self, path: &Path, events: usize, take_tail: bool) -> Result<Seen, String> {
         let limits = ReadLimits {
             max_line_bytes: 1 << 26,
             take_tail,
         };
         let mut lines = Lines::new(events);
         let opened = File::open(path).ok();
-        let before = self.store.log.len();
         let here = self.pending(opened.as_ref(), take_tail);
         let kept = self
             .owed
             .iter()
             .map(|(file, _)| self.pending(Some(file), take_tail))
             .collect();
-        let look = self
+        let found = self
             .tail
             .read(path, &mut lines, limits, SystemTime::now())
             .map_err(|error| format!("the look failed: {error}"))?;
-        if look.more || look.stretch.is_some() {
+        if found.more || found.stretch.is_some() {
             self.owe(opened, &here);
         }
-        let Some(stretch) = &look.stretch else {
-            return Ok(look.more);
+        Ok(Seen {
+            path: path.to_owned(),
+            found,
+            facts: lines.facts,
+            here,
+            kept,
+        })
+    }
+
+    fn end_look(&mut self, seen: Seen, ending: Ending) -> Result<(), String> {
+        let Some(stretch) = &seen.found.stretch else {
+            return Ok(());
         };
+        let before = self.store.log.len();
         match ending {
             Ending::NotStored => {}
             Ending::DiedBefore => self.restart(),
             Ending::DiedAfter => {
-                let _ = self.store.append(stretch, &lines.facts);
+                let _ = self.store.append(stretch, &seen.facts);
                 self.restart();
             }
             Ending::Unanswered => {
-                let _ = self.store.append(stretch, &lines.facts);
+                let _ = self.store.append(stretch, &seen.facts);
             }
             Ending::Disconnected => {
-                let _ = self.store.append(stretch, &lines.facts);
+                let _ = self.store.append(stretch, &seen.facts);
                 self.tail.load(self.store.positions());
             }
-            Ending::Stored => match self.store.append(stretch, &lines.facts) {
+            Ending::Stored => match self.store.append(stretch, &seen.facts) {
                 Ok(()) => self.tail.committed(stretch),
                 Err(moved) => {
                     let position = self
@@ -79,9 +138,8 @@ impl World {
         for (_, owed) in &mut self.owed {
             owed.retain(|fact| !log.contains(fact));
         }
-        expect(&log[before..], kept, &here)
-            .map_err(|why| format!("a look at {} {why}", path.display()))?;
-        Ok(true)
+        expect(&log[before..], seen.kept, &seen.here)
+            .map_err(|why| format!("a look at {} {why}", seen.path.display()))
     }
 
     /// Looks until there is nothing more: then nothing may be missing.

@@ -184,6 +184,15 @@ impl World {
             } => {
                 self.look(&paths[*file], *events, false, *ending)?;
             }
+            Action::LookAhead {
+                files: [first, second],
+                events,
+                between,
+                endings,
+            } => {
+                let files = [paths[*first].as_path(), paths[*second].as_path()];
+                self.look_ahead(files, *events, between, *endings)?;
+            }
             Action::ReadAll { file, take_tail } => self.read_all(&paths[*file], *take_tail)?,
             Action::Restart => self.restart(),
             Action::Backup => self.backup = self.store.clone(),
