@@ -36,6 +36,8 @@ pub struct Discovery {
     hints: Hints,
     /// Hints that were taken, and nothing was looked at yet.
     pending: Changed,
+    /// A file that is not watched yet.
+    to_watch: Option<PathBuf>,
     next_scan: Instant,
 }
 
@@ -46,6 +48,7 @@ impl Discovery {
             registry: None,
             hints: Hints::new(),
             pending: Changed::default(),
+            to_watch: None,
             next_scan: now,
         }
     }
@@ -55,9 +58,10 @@ impl Discovery {
         self.roots.watch_all(&mut self.hints, now.wall);
     }
 
-    /// Asks for a hint when this file is replaced, moved or deleted.
+    /// Asks for a hint when this file is replaced, moved or deleted, from the next wait on:
+    /// while there is work, its own writes would be as many hints.
     pub fn watch_file(&mut self, file: &Path) {
-        self.hints.watch_file(file);
+        self.to_watch = Some(file.to_owned());
     }
 
     pub fn observes(&self) -> bool {
@@ -72,6 +76,9 @@ impl Discovery {
 
     /// Waits until there is something to look at.
     pub async fn hinted(&mut self) {
+        if let Some(file) = self.to_watch.take() {
+            self.hints.watch_file(&file);
+        }
         let registry = &mut self.registry;
         tokio::select! {
             () = self.hints.hinted() => {}
