@@ -10,7 +10,7 @@ use std::{
 };
 
 use sqlx::{
-    PgPool, QueryBuilder,
+    Connection, PgPool, QueryBuilder,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 use tokio::time::{Instant, sleep};
@@ -26,6 +26,9 @@ use super::{
     settle::{Holes, Transactions},
 };
 
+/// A connection that was used so lately is not tried before its next question: that would
+/// be a round trip for each wake-up. What goes wrong with it goes wrong with the question.
+const FRESH: Duration = Duration::from_secs(1);
 const BEGIN_PATIENCE: Duration = Duration::from_millis(500);
 const BEGIN_PAUSE: Duration = Duration::from_millis(10);
 /// How far back that beginning looks for holes when they do not end.
@@ -83,7 +86,7 @@ struct Begin {
 pub struct Postgres {
     options: PgConnectOptions,
     connections: u32,
-    /// Whether a connection is tried before it is used again.
+    /// Whether a connection is tried before it is used again, unless it is fresh.
     is_tried: bool,
     pool: Mutex<PgPool>,
     known: i64,
@@ -283,7 +286,11 @@ impl Postgres {
 fn pool(options: &PgConnectOptions, connections: u32, is_tried: bool) -> PgPool {
     PgPoolOptions::new()
         .max_connections(connections)
-        .test_before_acquire(is_tried)
+        .test_before_acquire(false)
+        .before_acquire(move |connection, since| {
+            let is_fresh = !is_tried || since.idle_for <= FRESH;
+            Box::pin(async move { Ok(is_fresh || connection.ping().await.is_ok()) })
+        })
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .connect_lazy_with(options.clone())
 }
