@@ -23,12 +23,13 @@ struct Job {
 
 /// The thread, once it is needed. It ends with its owner.
 #[derive(Default)]
-pub struct Ahead(Option<mpsc::Sender<Job>>);
+pub struct Ahead(Option<mpsc::SyncSender<Job>>);
 
 impl Ahead {
     /// Whether it can read: without a thread nothing is read ahead.
     pub fn is_there(&mut self) -> bool {
         if self.0.is_none() {
+            // Where the system gives no thread, batches are read one after the other.
             self.0 = start().ok();
         }
         self.0.is_some()
@@ -48,8 +49,9 @@ impl Ahead {
     }
 }
 
-fn start() -> io::Result<mpsc::Sender<Job>> {
-    let (jobs, todo) = mpsc::channel::<Job>();
+fn start() -> io::Result<mpsc::SyncSender<Job>> {
+    // There is one job at a time: the positions go along.
+    let (jobs, todo) = mpsc::sync_channel::<Job>(1);
     let work = move || {
         for mut job in todo {
             let looks = job.order.read(&mut job.positions, None);

@@ -145,6 +145,27 @@ mod tests {
     }
 
     #[test]
+    fn what_is_live_is_not_read_ahead_and_holds_up_what_would_be() {
+        let old = |paths: &[&str]| {
+            pick(paths).map(|pick| Pick {
+                alone: false,
+                ..pick
+            })
+        };
+        let is_end = |path: &Path| path == Path::new("spool");
+        let mut backlog = Backlog::default();
+        for name in ["a", "b", "spool", "c"] {
+            backlog.queue.push_backlog(name.into(), 5);
+        }
+        backlog.queue.push_live("new".into());
+        assert_eq!(backlog.next_old(is_end), None);
+        assert_eq!(backlog.next(Instant::now()), pick(&["new"]));
+        assert_eq!(backlog.next_old(is_end), old(&["a", "b"]));
+        assert_eq!(backlog.next_old(is_end), None);
+        assert_eq!(backlog.next(Instant::now()), pick(&["spool", "c"]));
+    }
+
+    #[test]
     fn a_whole_last_line_is_taken_when_nothing_else_waits() {
         let now = Instant::now();
         let mut backlog = Backlog::default();

@@ -30,6 +30,7 @@ pub async fn of(writer: &mut Writer, path: &str, upto: u64, folder: &Path) -> Re
             return Err(Lack::Gap);
         };
         let bytes = unpack(&piece).map_err(Lack::Broken)?;
+        // What is further in than a number of this machine goes is not in the piece either.
         let known = usize::try_from(at - piece.offset).ok();
         let new = known.and_then(|known| bytes.get(known..));
         let Some(mut new) = new.filter(|new| !new.is_empty()) else {

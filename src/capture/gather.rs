@@ -82,10 +82,9 @@ impl Capture {
     }
 
     /// What can be read while a batch is stored: transcripts of the backlog, if none waits
-    /// that is live. None while the store may find that a file stands elsewhere.
+    /// that is live.
     pub(super) fn order_ahead(&mut self, batch: &Batch, now: Now) -> Option<Order> {
-        let is_plain = |segment: &Segment| segment.moved_from.is_none() && !segment.rewritten;
-        if !self.backlog.quarantine.is_empty() || !batch.segments.iter().all(is_plain) {
+        if !self.backlog.quarantine.is_empty() || !batch.may_be_read_behind() {
             return None;
         }
         for (segment, found) in batch.segments.iter().zip(&batch.found).rev() {
@@ -110,6 +109,7 @@ impl Capture {
     /// What was read ahead is read again, when what comes before it is stored.
     pub(super) fn give_back(&mut self) {
         self.positions.give_back();
+        // None was read ahead: no file is read again.
         let Batch { segments, seen, .. } = self.next.take().unwrap_or_default();
         let segments = segments.into_iter().map(|segment| segment.path.into());
         let seen = seen.into_iter().map(|(path, _)| path);
@@ -168,6 +168,18 @@ impl Capture {
     }
 }
 
+impl Batch {
+    /// Whether the next batch may be read before this one is stored. Not where the store may
+    /// find that a file stands elsewhere; nor beside a line that is larger than a batch, for
+    /// there is no room for two of them.
+    fn may_be_read_behind(&self) -> bool {
+        self.segments.iter().all(|segment| {
+            let is_plain = segment.moved_from.is_none() && !segment.rewritten;
+            is_plain && segment.bytes() <= 2 * MAX_BYTES
+        })
+    }
+}
+
 impl Order {
     /// What the files have that is new, as much as one transaction takes. Terms are for
     /// files of the spool.
@@ -207,4 +219,49 @@ impl Order {
 
 fn segment_of(look: &io::Result<Look>) -> Option<&Segment> {
     look.as_ref().ok()?.segment.as_ref()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tail::Position;
+
+    fn segment(bytes: u64) -> Segment {
+        let at = |offset| Position {
+            offset,
+            identity: String::new(),
+        };
+        Segment {
+            path: "a".into(),
+            moved_from: None,
+            before: at(7),
+            after: at(7 + bytes),
+            rewritten: false,
+            entries: Vec::new(),
+            pieces: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn nothing_is_read_behind_a_huge_line_or_a_file_that_may_stand_elsewhere() {
+        let may = |segment: Segment| {
+            let segments = vec![self::segment(1), segment];
+            let batch = Batch {
+                segments,
+                ..Batch::default()
+            };
+            batch.may_be_read_behind()
+        };
+        assert!(may(segment(2 * MAX_BYTES)));
+        assert!(!may(segment(2 * MAX_BYTES + 1)));
+        let moved_from = Some("b".into());
+        assert!(!may(Segment {
+            moved_from,
+            ..segment(1)
+        }));
+        assert!(!may(Segment {
+            rewritten: true,
+            ..segment(1)
+        }));
+    }
 }

@@ -1,4 +1,4 @@
-//! When the memory that work needed is given back: pure.
+//! When the memory that work needed is given back, and how.
 
 /// What the allocator calls large at first, in bytes.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]

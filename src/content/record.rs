@@ -95,6 +95,7 @@ pub fn take_call(line: &[u8], id: &str, call: &mut Call) {
             }
             Some("tool_result") if word(block, "tool_use_id") == Some(id) => {
                 call.result = Some(parts(&block["content"]));
+                // Most calls change no lines.
                 let patch = line.patch().unwrap_or_default();
                 (call.change, call.change_left_out) = change(&patch);
             }

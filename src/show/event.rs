@@ -13,8 +13,9 @@ pub struct Summary {
 }
 
 pub fn summary(event: &Stored) -> Summary {
-    // Nothing of one that was damaged in the database.
+    // A payload that was damaged in the database says nothing: its line is there all the same.
     let payload: Value = serde_json::from_str(event.payload.get()).unwrap_or_default();
+    // A field may be missing, and be none for a person.
     let text = |name: &str| payload[name].as_str().unwrap_or_default();
     let both = |one: &str, other: &str| format!("{} {}", text(one), text(other));
     let mut mark = None;

@@ -19,6 +19,7 @@ pub async fn names<'a>(
     let sockets: HashSet<&String> = panes.map(|tmux| &tmux.socket).collect();
     let answers = sockets.into_iter().map(async |socket| {
         let answer = ask(socket, limit).await;
+        // A server that does not answer names no panes.
         (socket, answer.unwrap_or_default())
     });
     let mut names = HashMap::new();

@@ -288,6 +288,7 @@ fn pool(options: &PgConnectOptions, connections: u32, is_tried: bool) -> PgPool 
         .max_connections(connections)
         .test_before_acquire(false)
         .before_acquire(move |connection, since| {
+            // One that does not answer is closed, and another is made.
             let is_fresh = !is_tried || since.idle_for <= FRESH;
             Box::pin(async move { Ok(is_fresh || connection.ping().await.is_ok()) })
         })

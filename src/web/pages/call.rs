@@ -125,6 +125,7 @@ impl Inside {
             let name = part.name.as_deref().unwrap_or_default();
             !is_changed || !CHANGED_FIELDS.contains(&name)
         };
+        // The record of the call may be gone, and only its result be kept.
         let mut input = call.input.unwrap_or_default();
         input.given.retain(is_needed);
         Inside {

@@ -245,20 +245,20 @@ mod tests {
         let mut late = connect(&database).await;
         let reader = Reader::postgres(&database.url(), "web", 2).unwrap();
         let mut waits = Waits::since(time("00:00"));
-        let nobody = HashMap::new();
+        let none_waits = HashMap::new();
         let mut open = late.begin().await.unwrap();
         waited(&mut open, 1, "08:00", "08:10").await;
         waited(&mut early, 2, "09:00", "09:20").await;
         waits.read(&reader).await.unwrap();
-        assert_eq!(waits.total(time("12:00"), &nobody), 20 * 60);
+        assert_eq!(waits.total(time("12:00"), &none_waits), 20 * 60);
         waits.read(&reader).await.unwrap();
-        assert_eq!(waits.total(time("12:00"), &nobody), 20 * 60, "once");
+        assert_eq!(waits.total(time("12:00"), &none_waits), 20 * 60, "once");
         open.commit().await.unwrap();
         waited(&mut early, 2, "10:00", "10:40").await;
         waits.read(&reader).await.unwrap();
-        assert_eq!(waits.total(time("12:00"), &nobody), 70 * 60);
+        assert_eq!(waits.total(time("12:00"), &none_waits), 70 * 60);
         waits.read(&reader).await.unwrap();
-        assert_eq!(waits.total(time("12:00"), &nobody), 70 * 60, "once");
+        assert_eq!(waits.total(time("12:00"), &none_waits), 70 * 60, "once");
     }
 
     /// A link that may store events of agents that have no row.

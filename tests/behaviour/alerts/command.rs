@@ -10,6 +10,7 @@ use crate::support::{
 
 /// Waits until a program has written down whose end matters.
 fn pid_in(file: &Path) -> u32 {
+    // It is not there before the command has run.
     let read = || fs::read_to_string(file).unwrap_or_default();
     eventually("it runs", || read().ends_with('\n'));
     read().trim().parse().expect("a pid")

@@ -14,6 +14,7 @@ use super::World;
 
 impl World {
     pub(super) fn write(&mut self, path: &Path, lengths: &[usize], glued: bool) {
+        // Most files end with a whole line, and one may not be there yet.
         let mut bytes = self.rests.remove(path).unwrap_or_default();
         let old = fs::read(path).unwrap_or_default();
         let torn = &old[after_newline(&old)..];
